@@ -1,0 +1,56 @@
+# Everything installs itself into .venv and .tools of this checkout. Start with `make help`.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+PORT ?= 8000
+DATA ?= .data
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help run test test-all check format lock clean
+
+help: ## Show this help
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(READY) ## Start the service with its own PostgreSQL (PORT=8000 DATA=.data)
+	@exec $(BIN)/taskpulse dev --port '$(PORT)' --data '$(DATA)'
+
+test: check ## Lint, types and the quick tests (a few minutes)
+	@$(BIN)/pytest -m 'not slow'
+
+test-all: check ## Everything, what takes long too
+	@$(BIN)/pytest
+
+check: $(READY) ## Lint and types only
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/yamllint --strict .
+
+format: $(READY) ## Format the Python code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: $(READY) ## Compile requirements/ anew from pyproject.toml (UPGRADE=--upgrade for newer versions)
+	@compile="$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 $(UPGRADE)"; \
+	export UV_CUSTOM_COMPILE_COMMAND='make lock'; \
+	$$compile requirements/uv.in -o requirements/uv.txt; \
+	$$compile pyproject.toml -o requirements/run.txt; \
+	$$compile pyproject.toml --extra dev --constraint requirements/run.txt -o requirements/dev.txt
+
+clean: ## Remove what make built (data folders stay)
+	@rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+
+$(READY): requirements/uv.txt requirements/dev.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "make: no '$(PYTHON)' here. Install Python 3.11 or newer, or say PYTHON=/path/to/python3." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: '$(PYTHON)' is older than 3.11. Say PYTHON=/path/to/a/newer/python3." >&2; exit 1; }
+	@echo "Installing into $(VENV) ..."
+	@[ -x $(BIN)/pip ] || $(PYTHON) -m venv $(VENV) || { echo "make: Python cannot make a virtual environment. On Debian: apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements/dev.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,1 @@
+"""TaskPulse: a task API whose workers have a pulse."""
