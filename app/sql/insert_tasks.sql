@@ -1,0 +1,17 @@
+with new as (
+    insert into tasks (title, description, status, priority, assignee, labels, due_at, payload, max_attempts, finished_at)
+    select
+        title, description, status, priority, assignee, labels, due_at, payload, max_attempts,
+        case when status in ('done', 'cancelled', 'failed') then now() end
+    from rows from (
+        json_to_recordset(%(tasks)s) as (
+            title text, description text, status task_status, priority task_priority, assignee text,
+            labels text[], due_at timestamptz, payload json, max_attempts integer
+        )
+    ) with ordinality
+    order by ordinality
+    returning *
+)
+select t.id, t.version, {task}
+from new t
+order by t.id
