@@ -25,6 +25,9 @@ POOL_TIMEOUT_S = 1.5
 WATCH_EVERY_S = 1.0
 
 
+_SQL = files("app") / "sql"
+
+
 class _Bytes(Loader):
     """Takes a json column as the bytes it is; what the database built is passed on unread."""
 
@@ -33,11 +36,16 @@ class _Bytes(Loader):
 
 
 def sql(name: str) -> LiteralString:
-    """Return the text of app/sql/<name>.sql, with `{task}` replaced by the JSON expression of task.fragment.sql."""
-    folder = files("app") / "sql"
-    text = folder.joinpath(f"{name}.sql").read_text("utf-8")
-    task = folder.joinpath("task.fragment.sql").read_text("utf-8").rstrip()
-    return text.replace("{task}", task)
+    """Return the text of app/sql/<name>.sql.
+
+    Where it says `{task}`, the text of task.fragment.sql stands instead, and likewise for every fragment there is.
+    """
+    text = _SQL.joinpath(f"{name}.sql").read_text("utf-8")
+    for entry in _SQL.iterdir():
+        if entry.name.endswith(".fragment.sql"):
+            mark = f"{{{entry.name.removesuffix('.fragment.sql')}}}"
+            text = text.replace(mark, entry.read_text("utf-8").rstrip())
+    return text
 
 
 def connection_parameters(settings: Settings) -> dict[str, Any]:

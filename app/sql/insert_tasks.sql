@@ -11,7 +11,15 @@ with new as (
     ) with ordinality
     order by ordinality
     returning *
+), described as (
+    select t.id, t.version, {task} as task
+    from new t
+), written as (
+    insert into history (task_id, version, action, actor, after)
+    select id, version, 'created', %(actor)s, task
+    from described
+    order by id
 )
-select t.id, t.version, {task}
-from new t
-order by t.id
+select id, version, task
+from described
+order by id

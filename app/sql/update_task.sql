@@ -9,12 +9,16 @@ with old as (
     from old
     where
         t.id = old.id
-        and (%(versions)s::bigint[] is null or old.version = any(%(versions)s))
+        and (%(versions)s::bigint[] is null or old.version = any(%(versions)s::bigint[]))
         and {differs}
     returning t.*
+), written as (
+    insert into history (task_id, version, action, actor, before, after)
+    select new.id, new.version, 'updated', %(actor)s, difference.before, difference.after
+    from old, new, lateral ({difference}) as difference
 )
 select
     t.version,
     {task},
-    %(versions)s::bigint[] is null or (select old.version from old) = any(%(versions)s) as matched
+    %(versions)s::bigint[] is null or (select version from old) = any(%(versions)s::bigint[]) as matched
 from (select * from new union all select * from old where not exists (select from new)) t

@@ -26,6 +26,11 @@ def _database(request: Request[Any, Any, Any]) -> Database:
     return database
 
 
+def _actor(request: Request[Any, Any, Any]) -> str:
+    actor: str = request.scope["state"]["key_id"]
+    return actor
+
+
 def _task(task: bytes, version: int, status_code: int = 200, **headers: str) -> Response[Any]:
     headers |= {"ETag": conditional.etag(version)} | ACCEPT_PATCH_HEADER
     return Response(task, status_code=status_code, headers=headers, media_type=JSON)
@@ -49,7 +54,7 @@ async def create_task(
     ],
 ) -> Response[Task]:
     """Create a task. Only `title` is required; the answer shows what the other fields became."""
-    [(task_id, version, task)] = await store.create(_database(request), [data])
+    [(task_id, version, task)] = await store.create(_database(request), _actor(request), [data])
     return _task(task, version, 201, Location=f"/v1/tasks/{task_id}")
 
 
@@ -71,7 +76,7 @@ async def create_tasks(
     ],
 ) -> Response[Tasks]:
     """Create up to 1,000 tasks, all or none. They come back in the order given; an error names `#/tasks/17/title`."""
-    created = await store.create(_database(request), data.tasks)
+    created = await store.create(_database(request), _actor(request), data.tasks)
     body = b'{"items":[' + b",".join(task for _, _, task in created) + b"]}"
     return Response(body, status_code=201, media_type=JSON)  # type: ignore[arg-type]
 
@@ -143,7 +148,7 @@ async def update_task(
     With `If-Match`, only if nobody changed the task since: else 412. Where nothing differs, the version stays.
     """
     versions = conditional.if_match(request.headers.get("if-match"))
-    version, task = await store.update(_database(request), task_id, data.changes(), versions)
+    version, task = await store.update(_database(request), _actor(request), task_id, data.changes(), versions)
     return _task(task, version)
 
 
@@ -156,7 +161,8 @@ async def update_task(
 )
 async def delete_task(request: Request[Any, Any, Any], task_id: FromPath[UUID]) -> None:
     """Delete a task for good. Deleting it again answers 404."""
-    await store.delete(_database(request), task_id, conditional.if_match(request.headers.get("if-match")))
+    versions = conditional.if_match(request.headers.get("if-match"))
+    await store.delete(_database(request), _actor(request), task_id, versions)
 
 
 router = Router(

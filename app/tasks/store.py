@@ -1,4 +1,4 @@
-"""Tasks in the database: one function a call of the API."""
+"""Tasks in the database: one function a call of the API. `actor` is the id of the API key that calls."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -46,9 +46,9 @@ async def get(database: Database, task_id: UUID) -> Versioned:
     return version, task
 
 
-async def create(database: Database, tasks: Sequence[NewTask]) -> list[tuple[UUID, int, bytes]]:
+async def create(database: Database, actor: str, tasks: Sequence[NewTask]) -> list[tuple[UUID, int, bytes]]:
     """Insert tasks, all or none; return id, version and JSON of each, in the order given."""
-    rows = await database.fetch(INSERT, {"tasks": _to_recordset(tasks)})
+    rows = await database.fetch(INSERT, {"actor": actor, "tasks": _to_recordset(tasks)})
     return [(task_id, version, task) for task_id, version, task in rows]
 
 
@@ -84,7 +84,9 @@ async def page(
     return tasks[:limit], cursor.encode(end, query)
 
 
-async def update(database: Database, task_id: UUID, changes: dict[str, Any], versions: list[int] | None) -> Versioned:
+async def update(
+    database: Database, actor: str, task_id: UUID, changes: dict[str, Any], versions: list[int] | None
+) -> Versioned:
     """Set fields of a task; where nothing differs, its version stays.
 
     `versions` are those that the change may be based on, None for any.
@@ -94,14 +96,14 @@ async def update(database: Database, task_id: UUID, changes: dict[str, Any], ver
         return await _unchanged(database, task_id, versions)
     async with database.connection() as connection:
         if not changes.get("payload"):
-            return await _update(connection, task_id, changes, versions)
+            return await _update(connection, actor, task_id, changes, versions)
         async with connection.transaction():
             row = await (await connection.execute(LOCK_PAYLOAD, {"id": task_id})).fetchone()
             if row is None:
                 raise not_found(task_id)
             stored = msgspec.json.decode(row[0], type=JSONObject)
             return await _update(
-                connection, task_id, changes | {"payload": merge(stored, changes["payload"])}, versions
+                connection, actor, task_id, changes | {"payload": merge(stored, changes["payload"])}, versions
             )
 
 
@@ -113,11 +115,13 @@ async def _unchanged(database: Database, task_id: UUID, versions: list[int] | No
 
 
 async def _update(
-    connection: Connection, task_id: UUID, changes: dict[str, Any], versions: list[int] | None
+    connection: Connection, actor: str, task_id: UUID, changes: dict[str, Any], versions: list[int] | None
 ) -> Versioned:
     values = {name: _value(name, value) for name, value in changes.items()}
     row = await (
-        await connection.execute(_update_statement(changes), values | {"id": task_id, "versions": versions})
+        await connection.execute(
+            _update_statement(changes), values | {"actor": actor, "id": task_id, "versions": versions}
+        )
     ).fetchone()
     if row is None:
         raise not_found(task_id)
@@ -174,12 +178,12 @@ _FINISHED_AT = """finished_at = case
 end"""
 
 
-async def delete(database: Database, task_id: UUID, versions: list[int] | None) -> None:
+async def delete(database: Database, actor: str, task_id: UUID, versions: list[int] | None) -> None:
     """Delete a task.
 
     Raises Problem: not-found, precondition-failed.
     """
-    rows = await database.fetch(DELETE, {"id": task_id, "versions": versions})
+    rows = await database.fetch(DELETE, {"actor": actor, "id": task_id, "versions": versions})
     if not rows:
         raise not_found(task_id)
     if not rows[0][0]:
