@@ -10,10 +10,11 @@ from litestar.params import Body, FromPath, QueryParameter
 
 from app import conditional
 from app.access import authorize
-from app.database import Database
+from app.database import Connection, Database
+from app.idempotency import Answer, IdempotencyKey, once
 from app.json_body import StrictJSON
 from app.negotiation import JSON, MERGE_PATCH, negotiate
-from app.openapi import ACCEPT_PATCH, ETAG, LINK, LOCATION, answers
+from app.openapi import ACCEPT_PATCH, ETAG, LINK, LOCATION, REPLAYED, answers
 from app.tasks import store
 from app.tasks.model import NewTask, NewTasks, Status, Task, TaskPage, TaskPatch, Tasks
 
@@ -31,9 +32,12 @@ def _actor(request: Request[Any, Any, Any]) -> str:
     return actor
 
 
-def _task(task: bytes, version: int, status_code: int = 200, **headers: str) -> Response[Any]:
-    headers |= {"ETag": conditional.etag(version)} | ACCEPT_PATCH_HEADER
-    return Response(task, status_code=status_code, headers=headers, media_type=JSON)
+def _headers(version: int) -> dict[str, str]:
+    return {"ETag": conditional.etag(version)} | ACCEPT_PATCH_HEADER
+
+
+def _task(task: bytes, version: int) -> Response[Any]:
+    return Response(task, headers=_headers(version), media_type=JSON)
 
 
 @post(
@@ -43,8 +47,8 @@ def _task(task: bytes, version: int, status_code: int = 200, **headers: str) -> 
     dto=StrictJSON,
     return_dto=None,
     opt={"scope": "write", "takes": (JSON,)},
-    responses=answers(400, 413, 415),
-    response_headers=[LOCATION, ETAG, ACCEPT_PATCH],
+    responses=answers(400, 409, 413, 415, 422),
+    response_headers=[LOCATION, ETAG, ACCEPT_PATCH, REPLAYED],
 )
 async def create_task(
     request: Request[Any, Any, Any],
@@ -52,10 +56,15 @@ async def create_task(
         NewTask,
         Body(examples=[Example(value={"title": "Rotate the signing key", "priority": "high", "labels": ["ops"]})]),
     ],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[Task]:
     """Create a task. Only `title` is required; the answer shows what the other fields became."""
-    [(task_id, version, task)] = await store.create(_database(request), _actor(request), [data])
-    return _task(task, version, 201, Location=f"/v1/tasks/{task_id}")
+
+    async def create(connection: Connection) -> Answer:
+        [(task_id, version, task)] = await store.create(connection, _actor(request), [data])
+        return Answer(201, {"Location": f"/v1/tasks/{task_id}"} | _headers(version), task)
+
+    return await once(request, create)
 
 
 @post(
@@ -66,7 +75,8 @@ async def create_task(
     return_dto=None,
     opt={"scope": "write", "takes": (JSON,)},
     request_max_body_size=8 * MEBIBYTE,
-    responses=answers(400, 413, 415),
+    responses=answers(400, 409, 413, 415, 422),
+    response_headers=[REPLAYED],
 )
 async def create_tasks(
     request: Request[Any, Any, Any],
@@ -74,11 +84,15 @@ async def create_tasks(
         NewTasks,
         Body(examples=[Example(value={"tasks": [{"title": "Count stock"}, {"title": "Order paper"}]})]),
     ],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[Tasks]:
     """Create up to 1,000 tasks, all or none. They come back in the order given; an error names `#/tasks/17/title`."""
-    created = await store.create(_database(request), _actor(request), data.tasks)
-    body = b'{"items":[' + b",".join(task for _, _, task in created) + b"]}"
-    return Response(body, status_code=201, media_type=JSON)  # type: ignore[arg-type]
+
+    async def create(connection: Connection) -> Answer:
+        created = await store.create(connection, _actor(request), data.tasks)
+        return Answer(201, {}, b'{"items":[' + b",".join(task for _, _, task in created) + b"]}")
+
+    return await once(request, create)
 
 
 @get(

@@ -46,10 +46,10 @@ async def get(database: Database, task_id: UUID) -> Versioned:
     return version, task
 
 
-async def create(database: Database, actor: str, tasks: Sequence[NewTask]) -> list[tuple[UUID, int, bytes]]:
+async def create(connection: Connection, actor: str, tasks: Sequence[NewTask]) -> list[tuple[UUID, int, bytes]]:
     """Insert tasks, all or none; return id, version and JSON of each, in the order given."""
-    rows = await database.fetch(INSERT, {"actor": actor, "tasks": _to_recordset(tasks)})
-    return [(task_id, version, task) for task_id, version, task in rows]
+    rows = await connection.execute(INSERT, {"actor": actor, "tasks": _to_recordset(tasks)})
+    return [(task_id, version, task) async for task_id, version, task in rows]
 
 
 def _to_recordset(tasks: Sequence[NewTask]) -> str:
