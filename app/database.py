@@ -118,13 +118,15 @@ class Database:
             self._suspect.set()
             raise
 
-    async def fetch(self, query: LiteralString | Composed, parameters: Mapping[str, Any]) -> list[Row]:
-        """Run one statement in a transaction of its own and return its rows.
+    async def fetch(
+        self, query: LiteralString | Composed, parameters: Mapping[str, Any], *, prepare: bool | None = None
+    ) -> list[Row]:
+        """Run one statement in a transaction of its own and return its rows; `prepare` as psycopg's `execute` has it.
 
         Raises psycopg.OperationalError, as `connection` does.
         """
         async with self.connection() as connection:
-            return await (await connection.execute(query, parameters)).fetchall()
+            return await (await connection.execute(query, parameters, prepare=prepare)).fetchall()
 
     def statistics(self) -> dict[str, int]:
         """Return psycopg_pool's figures, those that are zero too."""
