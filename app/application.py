@@ -5,7 +5,7 @@ from litestar.datastructures import State
 from litestar.types import ControllerRouterHandler
 from prometheus_client import REGISTRY
 
-from app import health, metrics, problem_pages
+from app import health, metrics, problem_pages, pruning
 from app.access import KeyRing
 from app.database import Database
 from app.edge import Edge
@@ -32,7 +32,7 @@ def create_app(settings: Settings) -> Edge:
         [*HANDLERS, *documentation(HANDLERS)],
         middleware=[metrics.http.middleware],
         exception_handlers={Exception: answer},
-        lifespan=[lambda _: database.open()],
+        lifespan=[lambda _: database.open(), lambda _: pruning.background(database, settings.history_days)],
         openapi_config=None,
         logging_config=None,
         state=State(state),

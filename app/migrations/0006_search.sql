@@ -9,6 +9,6 @@ create index tasks_by_update on tasks (updated_at, id);
 create index tasks_by_due on tasks (coalesce(due_at, 'infinity'), id);
 create index tasks_by_priority on tasks (priority, id);
 create index tasks_by_assignee on tasks (assignee, created_at, id) where assignee is not null;
-create index tasks_unfinished_by_due on tasks (due_at) where finished_at is null and due_at is not null;
+create index tasks_unfinished_by_due on tasks (coalesce(due_at, 'infinity'), id) where finished_at is null;
 create index tasks_by_label on tasks using gin (labels);
 create index tasks_by_text on tasks using gin (search);
