@@ -129,10 +129,15 @@ async def _export(request: Request[Any, Any, Any], query: TaskQuery) -> Response
         raise invalid(*(FieldError("query", name, f"{name} is for pages; an export has none.") for name in wrong))
     pages = query.pages(request.app.state.database)
     first = await anext(pages)
-    return Stream(_lines(first, pages), media_type=NDJSON)
+    return Stream(() if request.scope["state"]["head"] else _lines(first, pages), media_type=NDJSON)
 
 
 async def _lines(first: Sequence[bytes], rest: AsyncIterator[Sequence[bytes]]) -> AsyncIterator[bytes]:
-    yield b"".join(task + b"\n" for task in first)
+    """Yield pages as lines; the next page is read only once the server could send the one before."""
+    yield _ndjson(first)
     async for tasks in rest:
-        yield b"".join(task + b"\n" for task in tasks)
+        yield _ndjson(tasks)
+
+
+def _ndjson(tasks: Sequence[bytes]) -> bytes:
+    return b"".join(task + b"\n" for task in tasks)
