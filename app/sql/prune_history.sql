@@ -1,11 +1,16 @@
 -- Looks at the oldest rows only, which the primary key leads to: `sequence` and `at` grow together.
 with oldest as (
-    select sequence, at
+    select sequence
     from history
     order by sequence
     limit %(bite)s
-    for update skip locked
+), expired as (
+    select h.sequence
+    from history h join oldest on h.sequence = oldest.sequence
+    where h.at < now() - %(days)s * interval '1 day'
+    for update of h skip locked
 )
 delete from history
-using oldest
-where history.sequence = oldest.sequence and oldest.at < now() - %(days)s * interval '1 day'
+using expired
+where history.sequence = expired.sequence
+returning true

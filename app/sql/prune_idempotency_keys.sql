@@ -9,3 +9,4 @@ with expired as (
 delete from idempotency_keys
 using expired
 where idempotency_keys.api_key = expired.api_key and idempotency_keys.key = expired.key
+returning true

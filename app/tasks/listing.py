@@ -53,6 +53,10 @@ async def list_tasks(
     overdue: Annotated[
         Literal["true"] | None, QueryParameter(description="Only tasks that are past due and not finished.")
     ] = None,
+    lease: Annotated[
+        Literal["live", "expired", "none"] | None,
+        QueryParameter(description="Only tasks that a worker holds, that one has let expire, or that nobody has."),
+    ] = None,
     q: Annotated[
         str | None,
         QueryParameter(
@@ -93,8 +97,8 @@ async def list_tasks(
     }
     filters: dict[str, Any] = {name: sorted(set(values)) for name, values in sets.items() if values}
     filters |= {name: _parse(name, text) for name, text in times.items() if text is not None}
-    filters |= {"overdue": True} if overdue else {}
-    filters |= {"q": q} if q else {}
+    given = {"overdue": overdue, "lease": lease, "q": q}
+    filters |= {name: value for name, value in given.items() if value is not None}
     query = TaskQuery(filters, sort)
     database: Database = request.app.state.database
     if preferred(request.headers.get("accept"), (JSON, NDJSON)) == NDJSON:

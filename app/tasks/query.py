@@ -3,7 +3,6 @@
 import tomllib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from importlib.resources import files
 from typing import Any, Literal
 from uuid import UUID
 
@@ -11,7 +10,7 @@ import msgspec
 from psycopg import sql as compose
 
 from app import cursor
-from app.database import Database, Row, sql
+from app.database import Database, Row, sql, sql_text
 from app.tasks.model import Priority, Time
 
 LIST, COUNT = sql("list_tasks"), sql("count_tasks")
@@ -37,6 +36,7 @@ class _Parts(msgspec.Struct, forbid_unknown_fields=True):
 
     sorts: dict[str, dict[str, str]]
     any_of: dict[str, tuple[str, str]]
+    lease: dict[str, str]
     filters: dict[str, str]
 
 
@@ -50,7 +50,7 @@ class _Keys(msgspec.Struct):
     priority: str
 
 
-PARTS = msgspec.convert(tomllib.loads((files("app") / "sql/list_tasks.toml").read_text("utf-8")), _Parts)
+PARTS = msgspec.convert(tomllib.loads(sql_text("list_tasks.toml")), _Parts)
 
 
 class TaskQuery:
@@ -63,10 +63,15 @@ class TaskQuery:
         self._values: dict[str, Any] = {}
         self._conditions: list[str] = []
         for name, value in filters.items():
-            one, several = PARTS.any_of.get(name) or (PARTS.filters[name],) * 2
-            only = isinstance(value, list) and len(value) == 1
-            self._conditions.append(one if only else several)
-            self._values[name] = value[0] if only else value
+            if name == "lease":
+                self._conditions.append(PARTS.lease[value])
+            elif name in PARTS.any_of:
+                one, several = PARTS.any_of[name]
+                self._conditions.append(one if len(value) == 1 else several)
+                self._values[name] = value[0] if len(value) == 1 else value
+            else:
+                self._conditions.append(PARTS.filters[name])
+                self._values[name] = value
 
     def position(self, token: str) -> Position:
         """Return where a cursor of this query says that the page before ended.

@@ -65,7 +65,9 @@ async def create_task(
         [(task_id, version, task)] = await store.create(connection, _actor(request), [data])
         return Answer(201, {"Location": f"/v1/tasks/{task_id}"} | _headers(version), task)
 
-    return await once(request, create)
+    response = await once(request, create)
+    request.app.state.bell.ring()
+    return response
 
 
 @post(
@@ -93,7 +95,9 @@ async def create_tasks(
         created = await store.create(connection, _actor(request), data.tasks)
         return Answer(201, {}, b'{"items":[' + b",".join(task for _, _, task in created) + b"]}")
 
-    return await once(request, create)
+    response = await once(request, create)
+    request.app.state.bell.ring()
+    return response
 
 
 @get(
@@ -119,7 +123,7 @@ async def get_task(request: Request[Any, Any, Any], task_id: FromPath[UUID]) -> 
     dto=StrictJSON,
     return_dto=None,
     opt={"scope": "write", "takes": (MERGE_PATCH, JSON)},
-    responses=answers(400, 404, 412, 413, 415),
+    responses=answers(400, 404, 409, 412, 413, 415),
     response_headers=[ETAG, ACCEPT_PATCH],
 )
 async def update_task(
@@ -130,9 +134,13 @@ async def update_task(
     """Change a task by a merge patch (RFC 7396): null puts a field back to its default, an absent one stays.
 
     With `If-Match`, only if nobody changed the task since: else 412. Where nothing differs, the version stays.
+    While a worker holds the task, its status can only become `cancelled`: the answer then has `cancel_requested`, and
+    the worker's next pulse tells it; any other `status` is 409.
     """
     versions = conditional.if_match(request.headers.get("if-match"))
     version, task = await store.update(_database(request), _actor(request), task_id, data.changes(), versions)
+    if data.status == "open":
+        request.app.state.bell.ring()
     return _task(task, version)
 
 
@@ -141,10 +149,10 @@ async def update_task(
     operation_id="deleteTask",
     summary="Delete a task",
     opt={"scope": "write"},
-    responses=answers(404, 412),
+    responses=answers(404, 409, 412),
 )
 async def delete_task(request: Request[Any, Any, Any], task_id: FromPath[UUID]) -> None:
-    """Delete a task for good. Deleting it again answers 404."""
+    """Delete a task for good. Deleting it again answers 404; while a worker holds it, 409."""
     versions = conditional.if_match(request.headers.get("if-match"))
     await store.delete(_database(request), _actor(request), task_id, versions)
 

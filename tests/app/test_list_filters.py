@@ -187,3 +187,15 @@ def test_a_wrong_parameter_is_named(tasks: httpx.Client, query: str) -> None:
 
 def test_too_high_a_limit_is_told_the_maximum(tasks: httpx.Client) -> None:
     assert "200" in tasks.get("/v1/tasks?limit=1000").json()["detail"]
+
+
+def test_tasks_are_found_by_their_lease(client: httpx.Client, database: psycopg.Connection) -> None:
+    client.post("/v1/tasks/batch", json={"tasks": [{"title": "Live"}, {"title": "Expired"}, {"title": "None"}]})
+    for _ in range(2):
+        client.post("/v1/tasks/claim", json={"worker": "w", "ttl_s": 600}).raise_for_status()
+    database.execute(
+        "update leases set expires_at = now() - interval '1 second' from tasks where id = task_id and title = 'Expired'"
+    )
+    assert [found(client, f"lease={state}") for state in ("live", "expired", "none")] == ["L", "E", "N"]
+    assert found(client, "lease=live&status=in_progress&sort=due_at&count=true") == "L"
+    assert client.get("/v1/tasks?lease=gone").json()["errors"][0]["pointer"] == "lease"

@@ -22,3 +22,11 @@ from (
 ) made;
 
 analyze tasks;
+
+insert into leases (task_id, fence, expires_at, ttl_s, attempt, worker)
+select id, 1, now() + case when random() < 0.9 then 1 else -1 end * interval '1 hour', 60, 1, 'worker' || floor(20 * random())
+from tasks
+where status = 'in_progress'
+limit 500;
+
+analyze leases;
