@@ -118,7 +118,7 @@ async def list_tasks(
 async def get_task(request: Request[Any, Any, Any], task_id: FromPath[UUID]) -> Response[Task]:
     """Read a task. With `If-None-Match`, a version that you already have answers 304 without a body."""
     version, task = await store.get(_database(request), task_id)
-    if conditional.if_none_match(request.headers.get("if-none-match"), version):
+    if conditional.if_none_match(request.headers, version):
         return Response(None, status_code=304, headers={"ETag": conditional.etag(version)})  # type: ignore[arg-type]
     return _task(task, version)
 
@@ -142,7 +142,7 @@ async def update_task(
 
     With `If-Match`, only if nobody changed the task since: else 412. Where nothing differs, the version stays.
     """
-    versions = conditional.if_match(request.headers.get("if-match"))
+    versions = conditional.if_match(request.headers)
     version, task = await store.update(_database(request), task_id, data.changes(), versions)
     return _task(task, version)
 
@@ -156,7 +156,7 @@ async def update_task(
 )
 async def delete_task(request: Request[Any, Any, Any], task_id: FromPath[UUID]) -> None:
     """Delete a task for good. Deleting it again answers 404."""
-    await store.delete(_database(request), task_id, conditional.if_match(request.headers.get("if-match")))
+    await store.delete(_database(request), task_id, conditional.if_match(request.headers))
 
 
 router = Router(
