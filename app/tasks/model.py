@@ -72,17 +72,12 @@ class TaskPatch(Body):
         return task_faults(pointer, self.labels or [], self.due_at or None, {})
 
     def changes(self) -> dict[str, Any]:
-        """Return the fields to set; null has become the default that a new task has.
-
-        An empty payload is left out: merging it changes nothing.
-        """
+        """Return the fields to set; null has become the default of a new task, and a payload to merge is not empty."""
         present = {name: getattr(self, name) for name in self.__struct_fields__}
-        if self.payload == {}:
-            del present["payload"]
         return {
             name: DEFAULTS.get(name) if value is None else value
             for name, value in present.items()
-            if value is not UNSET
+            if value is not UNSET and not (name == "payload" and value == {})
         }
 
 

@@ -111,7 +111,7 @@ async def create_tasks(
 async def get_task(request: Request[Any, Any, Any], task_id: FromPath[UUID]) -> Response[Task]:
     """Read a task. With `If-None-Match`, a version that you already have answers 304 without a body."""
     version, task = await store.get(_database(request), task_id)
-    if conditional.if_none_match(request.headers.get("if-none-match"), version):
+    if conditional.if_none_match(request.headers, version):
         return Response(None, status_code=304, headers={"ETag": conditional.etag(version)})  # type: ignore[arg-type]
     return _task(task, version)
 
@@ -137,7 +137,7 @@ async def update_task(
     While a worker holds the task, its status can only become `cancelled`: the answer then has `cancel_requested`, and
     the worker's next pulse tells it; any other `status` is 409.
     """
-    versions = conditional.if_match(request.headers.get("if-match"))
+    versions = conditional.if_match(request.headers)
     version, task = await store.update(_database(request), _actor(request), task_id, data.changes(), versions)
     if data.status == "open":
         request.app.state.bell.ring()
@@ -153,7 +153,7 @@ async def update_task(
 )
 async def delete_task(request: Request[Any, Any, Any], task_id: FromPath[UUID]) -> None:
     """Delete a task for good. Deleting it again answers 404; while a worker holds it, 409."""
-    versions = conditional.if_match(request.headers.get("if-match"))
+    versions = conditional.if_match(request.headers)
     await store.delete(_database(request), _actor(request), task_id, versions)
 
 
