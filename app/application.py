@@ -18,6 +18,7 @@ from app.leases.sweeper import SWEEP_EVERY_S, sweep
 from app.openapi import documentation
 from app.periodic import periodically
 from app.problems import answer
+from app.pruning import PRUNE_EVERY_S, prune
 from app.settings import Settings
 from app.task_metrics import COLLECT_EVERY_S, TaskCollector
 from app.tasks import routes
@@ -42,6 +43,9 @@ def create_app(settings: Settings) -> Edge:
     async def sweep_leases() -> None:
         await sweep(database, bell)
 
+    async def prune_what_is_old() -> None:
+        await prune(database, settings.history_days)
+
     @contextlib.asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         async with (
@@ -49,6 +53,7 @@ def create_app(settings: Settings) -> Edge:
             bell.open(),
             periodically(sweep_leases, SWEEP_EVERY_S),
             periodically(tasks.refresh, COLLECT_EVERY_S),
+            periodically(prune_what_is_old, PRUNE_EVERY_S),
         ):
             yield
 

@@ -37,12 +37,17 @@ class _Bytes(Loader):
 
 
 def sql(name: str) -> LiteralString:
-    """Return the text of app/sql/<name>.sql.
+    """Return the text of app/sql/<name>.sql, with its fragments."""
+    return sql_text(f"{name}.sql")
+
+
+def sql_text(file: str) -> LiteralString:
+    """Return the text of a file in app/sql.
 
     Where it says `{task}`, the text of task.fragment.sql stands instead, and likewise for every fragment there is,
     also inside another one.
     """
-    text = _SQL.joinpath(f"{name}.sql").read_text("utf-8")
+    text = _SQL.joinpath(file).read_text("utf-8")
     return re.sub(r"\{(\w+)\}", _fragment, text)
 
 
@@ -121,13 +126,15 @@ class Database:
             self._suspect.set()
             raise
 
-    async def fetch(self, query: LiteralString | Composed, parameters: Mapping[str, Any]) -> list[Row]:
-        """Run one statement in a transaction of its own and return its rows.
+    async def fetch(
+        self, query: LiteralString | Composed, parameters: Mapping[str, Any], *, prepare: bool | None = None
+    ) -> list[Row]:
+        """Run one statement in a transaction of its own and return its rows; `prepare` as psycopg's `execute` has it.
 
         Raises psycopg.OperationalError, as `connection` does.
         """
         async with self.connection() as connection:
-            return await (await connection.execute(query, parameters)).fetchall()
+            return await (await connection.execute(query, parameters, prepare=prepare)).fetchall()
 
     def statistics(self) -> dict[str, int]:
         """Return psycopg_pool's figures, those that are zero too."""

@@ -1,12 +1,11 @@
 """The task calls: HTTP in and out; what they do is in `store`."""
 
 from typing import Annotated, Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from litestar import Request, Response, Router, delete, get, patch, post
 from litestar.openapi.spec import Example
-from litestar.params import Body, FromPath, QueryParameter
+from litestar.params import Body, FromPath
 
 from app import conditional
 from app.access import authorize
@@ -14,9 +13,11 @@ from app.database import Connection, Database
 from app.idempotency import Answer, IdempotencyKey, once
 from app.json_body import StrictJSON
 from app.negotiation import JSON, MERGE_PATCH, negotiate
-from app.openapi import ACCEPT_PATCH, ETAG, LINK, LOCATION, REPLAYED, answers
+from app.openapi import ACCEPT_PATCH, ETAG, LOCATION, REPLAYED, answers
 from app.tasks import store
-from app.tasks.model import NewTask, NewTasks, Status, Task, TaskPage, TaskPatch, Tasks
+from app.tasks.history import get_history
+from app.tasks.listing import list_tasks
+from app.tasks.model import NewTask, NewTasks, Task, TaskPatch, Tasks
 
 MEBIBYTE = 1024 * 1024
 ACCEPT_PATCH_HEADER = {"Accept-Patch": f"{MERGE_PATCH}, {JSON}"}
@@ -100,37 +101,6 @@ async def create_tasks(
 
 
 @get(
-    "/tasks",
-    operation_id="listTasks",
-    summary="List tasks",
-    opt={"scope": "read"},
-    responses=answers(400),
-    response_headers=[LINK],
-)
-async def list_tasks(
-    request: Request[Any, Any, Any],
-    status: Annotated[
-        list[Status] | None,
-        QueryParameter(description="Only tasks with this status; repeat it for any of several."),
-    ] = None,
-    limit: Annotated[int, QueryParameter(ge=1, le=200, description="Tasks a page.")] = 50,
-    cursor: Annotated[
-        str | None, QueryParameter(description="`next_cursor` of the page before, with the same filters.")
-    ] = None,
-) -> Response[TaskPage]:
-    """List tasks, newest first, a page at a time: follow `next_cursor`, or the `Link` header with `rel="next"`."""
-    tasks, next_cursor = await store.page(_database(request), status=status, limit=limit, after=cursor)
-    headers = {}
-    token = b"null"
-    if next_cursor is not None:
-        token = f'"{next_cursor}"'.encode()
-        others = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
-        headers["Link"] = f'</v1/tasks?{urlencode([*others, ("cursor", next_cursor)])}>; rel="next"'
-    body = b'{"items":[' + b",".join(tasks) + b'],"next_cursor":' + token + b"}"
-    return Response(body, headers=headers, media_type=JSON)  # type: ignore[arg-type]
-
-
-@get(
     "/tasks/{task_id:uuid}",
     operation_id="getTask",
     summary="Read a task",
@@ -189,7 +159,7 @@ async def delete_task(request: Request[Any, Any, Any], task_id: FromPath[UUID]) 
 
 router = Router(
     "/v1",
-    route_handlers=[create_task, create_tasks, list_tasks, get_task, update_task, delete_task],
+    route_handlers=[create_task, create_tasks, list_tasks, get_task, get_history, update_task, delete_task],
     guards=[authorize, negotiate],
     tags=["Tasks"],
     security=[{"key": []}],

@@ -1,33 +1,24 @@
 """Tasks in the database: one function a call of the API. `actor` is the id of the API key that calls."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from psycopg import sql as compose
 
-from app import cursor
 from app.conditional import precondition_failed
 from app.database import Connection, Database, sql
 from app.json_body import JSONObject
 from app.problems import FieldError, Problem, invalid
-from app.tasks.model import MAX_PAYLOAD, NewTask, Status, compact, merge
+from app.tasks.model import MAX_PAYLOAD, NewTask, compact, merge
 
-GET, INSERT, LIST = sql("get_task"), sql("insert_tasks"), sql("list_tasks")
+GET, INSERT = sql("get_task"), sql("insert_tasks")
 UPDATE, UPDATE_STATUS = sql("update_task"), sql("update_task_status")
 DELETE, LOCK_PAYLOAD = sql("delete_task"), sql("lock_task_payload")
 
 Versioned = tuple[int, bytes]
 """A task's version, and the task as JSON."""
-
-
-class Position(msgspec.Struct, frozen=True):
-    """Where a page of the list ended."""
-
-    created_at: datetime
-    id: UUID
 
 
 def not_found(task_id: UUID) -> Problem:
@@ -67,28 +58,6 @@ def _to_recordset(tasks: Sequence[NewTask]) -> str:
 
 def _compacted(payload: JSONObject) -> JSONObject:
     return msgspec.json.decode(compact(payload), type=JSONObject) if payload else payload
-
-
-async def page(
-    database: Database, *, status: list[Status] | None, limit: int, after: str | None
-) -> tuple[list[bytes], str | None]:
-    """Return up to `limit` tasks as JSON, newest first, and the cursor of the next page or None.
-
-    Raises Problem: invalid-request, for a bad cursor.
-    """
-    query = {"status": sorted(set(status or ()))}
-    last = cursor.decode(after, Position, query) if after is not None else None
-    parameters = {
-        "status": status,
-        "after_created_at": last and last.created_at,
-        "after_id": last and last.id,
-        "limit": limit + 1,
-    }
-    tasks = [task for (task,) in await database.fetch(LIST, parameters)]
-    if len(tasks) <= limit:
-        return tasks, None
-    end = msgspec.json.decode(tasks[limit - 1], type=Position)
-    return tasks[:limit], cursor.encode(end, query)
 
 
 async def update(
