@@ -26,19 +26,19 @@ leased as (
         version = t.version + case when t.attempts < leased.attempt - 1 then 2 else 1 end
     from leased
     where t.id = leased.task_id
-    returning with (old as was, new as t)
+    returning with (old as was)
         t.*, was.status as old_status, was.fence as old_fence, was.attempts as old_attempts
 ), written as (
     insert into history (task_id, version, action, actor, before, after)
     select
-        t.id, t.version - 1, 'expired', null,
+        t.id, t.version - 1, 'expired'::task_action, null,
         json_build_object('attempts', t.old_attempts),
         json_build_object('attempts', t.attempts, 'worker', leased.quiet_worker)
     from claimed t join leased on leased.task_id = t.id
     where t.old_attempts < t.attempts
     union all
     select
-        t.id, t.version, 'claimed', %(actor)s,
+        t.id, t.version, 'claimed', %(actor)s::text,
         json_strip_nulls(json_build_object('status', nullif(t.old_status, t.status), 'fence', t.old_fence)),
         json_strip_nulls(json_build_object(
             'status', case when t.old_status <> t.status then t.status end, 'fence', t.fence,
