@@ -1,13 +1,26 @@
 """Entity tags and conditional requests (RFC 9110, sections 8.8.3 and 13.1)."""
 
 import re
+from typing import Annotated
 
 from litestar.datastructures import Headers
+from litestar.params import HeaderParameter
 
 from app.problems import FieldError, Problem, invalid
 
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*(?:,[ \t,]*|$)')
 _VERSION = re.compile(r"[1-9][0-9]{0,17}")
+
+_LIST = {"pattern": r'^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*")*)$'}
+IfMatch = Annotated[
+    str | None,
+    HeaderParameter(name="If-Match", description="Only if the task has this entity tag still.", schema_extra=_LIST),
+]
+IfNoneMatch = Annotated[
+    str | None,
+    HeaderParameter(name="If-None-Match", description="Only if the task has another entity tag.", schema_extra=_LIST),
+]
+"""These document the headers for a route; the functions below read them."""
 
 
 def etag(version: int) -> str:

@@ -233,6 +233,12 @@ class StrictJSON(AbstractDTO[Any]):
         return schema
 
     @classmethod
+    def schemas(cls) -> dict[str, Any]:
+        """Return the JSON Schemas of all bodies by name: msgspec's, as Litestar's leave out limits of list items."""
+        kinds = sorted(set(cls._kinds.values()), key=lambda kind: kind.__name__)
+        return msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")[1]
+
+    @classmethod
     def generate_field_definitions(cls, model_type: type[Any]) -> Generator[DTOFieldDefinition, None, None]:
         """Yield nothing: no transfer model is made."""
         yield from ()

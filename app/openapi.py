@@ -14,7 +14,7 @@ from litestar.static_files import create_static_files_router
 from litestar.types import ControllerRouterHandler
 
 from app import __version__
-from app.negotiation import JSON, MERGE_PATCH
+from app.openapi_details import add_details
 from app.problems import MEDIA_TYPE, TYPES, ProblemDetails
 
 _DESCRIPTION = """\
@@ -30,19 +30,19 @@ a POST with the `Idempotency-Key` it had.
 """
 
 
-def _header(name: str, description: str) -> ResponseHeader:
+def header(name: str, description: str) -> ResponseHeader:
     """Document a header; the empty value tells Litestar its type, without which the document is not valid."""
     return ResponseHeader(name=name, description=description, value="", documentation_only=True)
 
 
-ETAG = _header("ETag", 'The task\'s version in quotes, as in `"7"`.')
-LOCATION = _header("Location", "The path of the new task.")
-LINK = _header("Link", 'The next page, with `rel="next"` (RFC 8288).')
-REPLAYED = _header(
+ETAG = header("ETag", 'The task\'s version in quotes, as in `"7"`.')
+LOCATION = header("Location", "The path of the new task.")
+LINK = header("Link", 'The next page, with `rel="next"` (RFC 8288).')
+REPLAYED = header(
     "Idempotency-Replayed",
     "`true` where this is the stored answer of an earlier request with the same `Idempotency-Key`.",
 )
-ACCEPT_PATCH = _header("Accept-Patch", "The media types that PATCH takes (RFC 5789).")
+ACCEPT_PATCH = header("Accept-Patch", "The media types that PATCH takes (RFC 5789).")
 
 _ALWAYS = (400, 401, 403, 406, 500, 503)
 
@@ -95,9 +95,7 @@ def _document(handlers: Sequence[ControllerRouterHandler]) -> bytes:
         ),
     )
     document = Litestar(handlers, openapi_config=config, logging_config=None).openapi_schema.to_schema()
-    for operation in (methods["patch"] for methods in document["paths"].values() if "patch" in methods):
-        content = operation["requestBody"]["content"]
-        operation["requestBody"]["content"] = {MERGE_PATCH: content[JSON], **content}
+    add_details(document)
     return encode_json(document)
 
 

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Request, Response, Router, get, post
-from litestar.datastructures import ResponseHeader
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath, HeaderParameter
@@ -31,7 +30,7 @@ from app.leases.model import (
 )
 from app.leases.waiting import preferred_wait, wait_for_work
 from app.negotiation import JSON, negotiate
-from app.openapi import ETAG, REPLAYED, answers
+from app.openapi import ETAG, REPLAYED, answers, header
 from app.tasks.model import Task
 from app.tasks.store import Versioned
 
@@ -46,9 +45,7 @@ Prefer = Annotated[
         examples=[Example(value="wait=20")],
     ),
 ]
-PREFERENCE_APPLIED = ResponseHeader(
-    name="Preference-Applied", description="`wait=N` where the call was ready to wait.", documentation_only=True
-)
+PREFERENCE_APPLIED = header("Preference-Applied", "`wait=N` where the call was ready to wait.")
 
 
 class _NothingToClaim(Exception):  # noqa: N818 - not an error: it undoes the transaction that would keep the answer

@@ -15,7 +15,7 @@ from app.database import Database
 from app.negotiation import JSON, NDJSON, preferred
 from app.openapi import LINK, answers
 from app.problems import FieldError, invalid
-from app.tasks.model import Priority, Status, TaskPage, Time
+from app.tasks.model import Assignee, Label, Priority, Status, TaskPage, Time
 from app.tasks.query import SortName, TaskQuery
 
 _TIME = {"format": "date-time"}
@@ -26,8 +26,9 @@ def _time(description: str) -> QueryParameter:
     return QueryParameter(description=description, schema_extra=_TIME, examples=_EXAMPLES)
 
 
-def _any_of(what: str) -> QueryParameter:
-    return QueryParameter(description=f"Only tasks with this {what}; repeat it for any of several.")
+def _any_of(what: str, max_length: int | None = None) -> QueryParameter:
+    item = {"items": {"type": "string", "minLength": 1, "maxLength": max_length}} if max_length else None
+    return QueryParameter(description=f"Only tasks with this {what}; repeat it for any of several.", schema_extra=item)
 
 
 @get(
@@ -43,8 +44,8 @@ async def list_tasks(
     *,
     status: Annotated[list[Status] | None, _any_of("status")] = None,
     priority: Annotated[list[Priority] | None, _any_of("priority")] = None,
-    assignee: Annotated[list[str] | None, _any_of("assignee")] = None,
-    label: Annotated[list[str] | None, _any_of("label")] = None,
+    assignee: Annotated[list[Assignee] | None, _any_of("assignee", 200)] = None,
+    label: Annotated[list[Label] | None, _any_of("label", 50)] = None,
     due_before: Annotated[str | None, _time("Only tasks due before this time.")] = None,
     due_after: Annotated[str | None, _time("Only tasks due after this time.")] = None,
     created_before: Annotated[str | None, _time("Only tasks created before this time.")] = None,

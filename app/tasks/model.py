@@ -16,7 +16,11 @@ Priority = Literal["low", "normal", "high", "urgent"]
 Title = Annotated[str, Meta(min_length=1, max_length=200)]
 Description = Annotated[str, Meta(max_length=10_000)]
 Assignee = Annotated[str, Meta(min_length=1, max_length=200)]
-Labels = Annotated[list[Annotated[str, Meta(min_length=1, max_length=50)]], Meta(max_length=20)]
+Label = Annotated[str, Meta(min_length=1, max_length=50)]
+Labels = Annotated[
+    list[Label],
+    Meta(max_length=20, extra_json_schema={"uniqueItems": True}),
+]
 Time = Annotated[datetime, Meta(tz=True)]
 MaxAttempts = Annotated[int, Meta(ge=1, le=1000)]
 

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Request, Response, Router, delete, get, patch, post
+from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath
 
@@ -105,10 +106,12 @@ async def create_tasks(
     operation_id="getTask",
     summary="Read a task",
     opt={"scope": "read"},
-    responses=answers(304, 404),
+    responses=answers(404) | {304: ResponseSpec(None, description="The version that you have is the present one.")},
     response_headers=[ETAG, ACCEPT_PATCH],
 )
-async def get_task(request: Request[Any, Any, Any], task_id: FromPath[UUID]) -> Response[Task]:
+async def get_task(
+    request: Request[Any, Any, Any], task_id: FromPath[UUID], if_none_match: conditional.IfNoneMatch = None
+) -> Response[Task]:
     """Read a task. With `If-None-Match`, a version that you already have answers 304 without a body."""
     version, task = await store.get(_database(request), task_id)
     if conditional.if_none_match(request.headers, version):
@@ -130,6 +133,7 @@ async def update_task(
     request: Request[Any, Any, Any],
     task_id: FromPath[UUID],
     data: Annotated[TaskPatch, Body(examples=[Example(value={"status": "done", "assignee": None})])],
+    if_match: conditional.IfMatch = None,
 ) -> Response[Task]:
     """Change a task by a merge patch (RFC 7396): null puts a field back to its default, an absent one stays.
 
@@ -149,9 +153,11 @@ async def update_task(
     operation_id="deleteTask",
     summary="Delete a task",
     opt={"scope": "write"},
-    responses=answers(404, 409, 412),
+    responses=answers(400, 404, 409, 412),
 )
-async def delete_task(request: Request[Any, Any, Any], task_id: FromPath[UUID]) -> None:
+async def delete_task(
+    request: Request[Any, Any, Any], task_id: FromPath[UUID], if_match: conditional.IfMatch = None
+) -> None:
     """Delete a task for good. Deleting it again answers 404; while a worker holds it, 409."""
     versions = conditional.if_match(request.headers)
     await store.delete(_database(request), _actor(request), task_id, versions)

@@ -1,6 +1,7 @@
 """Tasks in the database: one function a call of the API. `actor` is the id of the API key that calls."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -53,7 +54,13 @@ async def create(connection: Connection, actor: str, tasks: Sequence[NewTask]) -
 def _to_recordset(tasks: Sequence[NewTask]) -> str:
     for task in tasks:
         task.payload = _compacted(task.payload)
+        task.due_at = _in_utc(task.due_at)
     return msgspec.json.encode(tasks).decode()
+
+
+def _in_utc(time: datetime | None) -> datetime | None:
+    """Return the same time in UTC, as PostgreSQL takes no offset beyond 15:59 and RFC 3339 allows 23:59."""
+    return time and time.astimezone(UTC)
 
 
 def _compacted(payload: JSONObject) -> JSONObject:
@@ -110,6 +117,8 @@ async def _update(
 
 
 def _value(name: str, value: Any) -> Any:
+    if name == "due_at":
+        return _in_utc(value)
     if name != "payload":
         return value
     text = compact(value)

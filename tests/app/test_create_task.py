@@ -115,3 +115,11 @@ def test_the_schema_itself_refuses_what_the_contract_forbids(
     for assignment in wrong:
         with pytest.raises(psycopg.errors.CheckViolation):
             database.execute(b"update tasks set " + assignment.encode())
+
+
+def test_an_offset_may_be_larger_than_any_in_use(client: httpx.Client) -> None:
+    """RFC 3339 allows up to 23:59, PostgreSQL less than 16 hours."""
+    task = client.post("/v1/tasks", json={"title": "x", "due_at": "2026-01-01T00:00:00-23:59"}).json()
+    assert task["due_at"] == "2026-01-01T23:59:00.000000Z"
+    task = client.patch(f"/v1/tasks/{task['id']}", json={"due_at": "2026-01-01T00:00:00+23:59"}).json()
+    assert task["due_at"] == "2025-12-31T00:01:00.000000Z"
