@@ -11,7 +11,7 @@ from app.problems import FieldError, Problem, invalid
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*(?:,[ \t,]*|$)')
 _VERSION = re.compile(r"[1-9][0-9]{0,17}")
 
-_LIST = {"pattern": r'^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*")*)$'}
+_LIST = {"pattern": r'^[ \t,]*(\*|((W/)?"[!#-~\u0080-\u00ff]*"[ \t]*(,[ \t,]*|$))*)[ \t,]*$'}
 IfMatch = Annotated[
     str | None,
     HeaderParameter(name="If-Match", description="Only if the task has this entity tag still.", schema_extra=_LIST),
