@@ -159,8 +159,8 @@ def test_each_operation(schema: Schema, workplace: Workplace, subtests: pytest.S
             print("\n" + explore(operation, workplace, examples), end="")
 
 
-@pytest.mark.parametrize("runs", [5, pytest.param(100, marks=pytest.mark.slow)])
-def test_chains_of_operations(schema: Schema, workplace: Workplace, runs: int) -> None:
+@pytest.mark.parametrize(("runs", "reached"), [(6, 5), pytest.param(100, 15, marks=pytest.mark.slow)])
+def test_chains_of_operations(schema: Schema, workplace: Workplace, runs: int, reached: int) -> None:
     """What one answer gives, other calls take, in any order that the document's links allow."""
     statuses: Counter[tuple[str, int]] = Counter()
     cursors: set[str | None] = set()
@@ -182,4 +182,4 @@ def test_chains_of_operations(schema: Schema, workplace: Workplace, runs: int) -
 
     Machine.run(settings=settings(generated(runs), stateful_step_count=12))
     print(f"\n{statuses.total()} requests: {dict(sorted(statuses.items()))}")
-    assert {name for (name, status) in statuses if status < 300} >= {"createTask", "getTask", "getTaskHistory"}
+    assert len({name for name, status in statuses if status < 300}) >= reached
