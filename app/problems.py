@@ -11,6 +11,7 @@ import psycopg
 from litestar import Request, Response
 from litestar.exceptions import (
     HTTPException,
+    InternalServerException,
     MethodNotAllowedException,
     NotFoundException,
     ValidationException,
@@ -23,6 +24,8 @@ from app.edge import allowed_methods
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+_HUNG_UP = "client disconnected prematurely"
+"""Litestar's words; it raises the same type for faults of the service."""
 
 
 class ProblemType(msgspec.Struct, frozen=True):
@@ -134,6 +137,8 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
         log.warning("database: %s", str(error).strip() or type(error).__name__, extra={"request_id": request_id})
     elif isinstance(error, HTTPException) and error.status_code < 500:
         problem = _from_http_exception(request, error)
+    elif isinstance(error, InternalServerException) and error.detail == _HUNG_UP:
+        problem = Problem("invalid-request", "The connection broke before the body was whole.")  # for log and metrics
     else:
         problem = Problem("internal-error", "The service failed; its log says why.")
         log.error("unhandled exception", exc_info=error, extra={"request_id": request_id})
