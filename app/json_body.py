@@ -2,7 +2,10 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Generator, Iterator
+from functools import cache
+from itertools import islice
 from typing import Annotated, Any, ClassVar, NoReturn, TypeVar, get_args, get_origin
 
 import msgspec
@@ -27,6 +30,8 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
 B = TypeVar("B", bound=Body)
 
 MAX_DEPTH = 100
+MAX_ERRORS = 100
+"""Wrong parts that one answer names; the answer to a large body stays small."""
 _SUSPICIOUS = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
 
@@ -37,8 +42,7 @@ class MalformedError(ValueError):
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
         raise MalformedError(f"The name {twice!r} stands twice in one object.")
     return members
 
@@ -63,19 +67,38 @@ _decoder = json.JSONDecoder(
 )
 
 
-def _walk(value: Any, pointer: str = "#", depth: int = 0) -> Iterator[tuple[str, str, int]]:
-    """Yield (pointer, text, depth) for every string in `value`, names included, and for every container."""
+Path = tuple[str | int, ...]
+
+
+def _texts(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Yield (path, text) for every string in `value`, names of members included."""
     if isinstance(value, str):
-        yield pointer, value, depth
+        yield path, value
     elif isinstance(value, dict):
-        yield pointer, "", depth + 1
         for name, member in value.items():
-            yield pointer, name, depth
-            yield from _walk(member, f"{pointer}/{escape(name)}", depth + 1)
+            yield path, name
+            yield from _texts(member, (*path, name))
     elif isinstance(value, list):
-        yield pointer, "", depth + 1
         for index, item in enumerate(value):
-            yield from _walk(item, f"{pointer}/{index}", depth + 1)
+            yield from _texts(item, (*path, index))
+
+
+def _depth(value: Any) -> int:
+    """Return how deep `value` is nested; it stops counting beyond MAX_DEPTH."""
+    depth, level = 0, [value]
+    while level and depth <= MAX_DEPTH:
+        depth += 1
+        level = [
+            part
+            for whole in level
+            for part in (whole.values() if isinstance(whole, dict) else whole)
+            if isinstance(part, (dict, list))
+        ]
+    return depth
+
+
+def _pointer(path: Path) -> str:
+    return "/".join(["#", *(escape(str(token)) for token in path)])
 
 
 def escape(name: str) -> str:
@@ -98,34 +121,39 @@ def _parse(body: bytes) -> Any:
         raise Problem("malformed-json", str(error)) from None
     except RecursionError:
         raise Problem("malformed-json", f"The body is nested deeper than {MAX_DEPTH}.") from None
-    if body.count(b"[") + body.count(b"{") > MAX_DEPTH or _SUSPICIOUS.search(body):
-        _inspect(value)
+    if (
+        body.count(b"[") + body.count(b"{") > MAX_DEPTH
+        and isinstance(value, (dict, list))
+        and _depth(value) > MAX_DEPTH
+    ):
+        raise Problem("malformed-json", f"The body is nested deeper than {MAX_DEPTH}.")
+    if _SUSPICIOUS.search(body):
+        _check_texts(value)
     return value
 
 
-def _inspect(value: Any) -> None:
-    for pointer, text, depth in _walk(value):
-        if depth > MAX_DEPTH:
-            raise Problem("malformed-json", f"The body is nested deeper than {MAX_DEPTH}.")
+def _check_texts(value: Any) -> None:
+    for path, text in _texts(value):
         if "\0" in text:
+            pointer = _pointer(path)
             raise invalid(FieldError("body", pointer, f"{pointer} holds U+0000, which cannot be stored."))
         try:
             text.encode("utf-8")
         except UnicodeEncodeError:
-            raise Problem("malformed-json", f"{pointer} holds half of a surrogate pair.") from None
+            raise Problem("malformed-json", f"{_pointer(path)} holds half of a surrogate pair.") from None
 
 
 def decode(body: bytes, kind: type[B]) -> B:
     """Decode a JSON body into `kind`.
 
-    Raises Problem: malformed-json, or invalid-request with one entry in `errors` for each wrong field.
+    Raises Problem: malformed-json, or invalid-request with an entry in `errors` for each wrong field, up to MAX_ERRORS.
     """
     value = _parse(body)
     try:
         decoded = msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        raise invalid(*(list(_field_errors(value, kind, "#")) or [_located(error, "#")])) from None
-    if faults := list(decoded.faults("#")):
+        raise invalid(*(list(islice(_field_errors(value, kind, "#"), MAX_ERRORS)) or [_located(error, "#")])) from None
+    if faults := list(islice(decoded.faults("#"), MAX_ERRORS)):
         raise invalid(*faults)
     return decoded
 
@@ -133,7 +161,7 @@ def decode(body: bytes, kind: type[B]) -> B:
 def _field_errors(value: Any, kind: Any, pointer: str) -> Iterator[FieldError]:
     """Yield an error for each wrong part of `value`, which should have the form of `kind`."""
     if isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, Body):
-        fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+        fields = _fields(kind)
         for name in sorted(value.keys() - fields.keys()):
             path = f"{pointer}/{escape(name)}"
             yield FieldError("body", path, f"{path} is not a field here. The fields are {', '.join(fields)}.")
@@ -143,13 +171,22 @@ def _field_errors(value: Any, kind: Any, pointer: str) -> Iterator[FieldError]:
             elif field.required:
                 yield FieldError("body", f"{pointer}/{name}", f"{pointer}/{name} is required.")
         return
+    if isinstance(value, dict) and (kind == JSONObject or JSONObject in get_args(kind)):
+        return
     try:
-        msgspec.convert(value, dict if kind is JSONObject else kind)
+        msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         item = _item_kind(kind)
-        listed = isinstance(value, list) and item is not None
-        errors = [e for i, v in enumerate(value) for e in _field_errors(v, item, f"{pointer}/{i}")] if listed else []
-        yield from errors or [_located(error, pointer)]
+        if item is None or " - at `$[" not in str(error):
+            yield _located(error, pointer)
+            return
+        for index, part in enumerate(value):
+            yield from _field_errors(part, item, f"{pointer}/{index}")
+
+
+@cache
+def _fields(kind: type[Body]) -> dict[str, msgspec.structs.FieldInfo]:
+    return {field.encode_name: field for field in msgspec.structs.fields(kind)}
 
 
 def _item_kind(kind: Any) -> Any:
@@ -194,6 +231,12 @@ class StrictJSON(AbstractDTO[Any]):
         """Document the type of a handler's `data`."""
         schema: Reference | Schema = schema_creator.for_field_definition(field_definition)
         return schema
+
+    @classmethod
+    def schemas(cls) -> dict[str, Any]:
+        """Return the JSON Schemas of all bodies by name: msgspec's, as Litestar's leave out limits of list items."""
+        kinds = sorted(set(cls._kinds.values()), key=lambda kind: kind.__name__)
+        return msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")[1]
 
     @classmethod
     def generate_field_definitions(cls, model_type: type[Any]) -> Generator[DTOFieldDefinition, None, None]:

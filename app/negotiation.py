@@ -10,6 +10,7 @@ from litestar.params import ParameterKwarg
 from app.problems import FieldError, Problem, invalid
 
 JSON = "application/json"
+NDJSON = "application/x-ndjson"
 MERGE_PATCH = "application/merge-patch+json"
 
 
@@ -51,7 +52,7 @@ def _query_parameters(handler: BaseRouteHandler) -> dict[str, bool]:
 
 
 def _check_accept(accept: str | None, gives: tuple[str, ...]) -> None:
-    if not accept or accept == "*/*" or JSON in accept:
+    if not accept or accept in ("*/*", JSON):
         return
     if preferred(accept, gives) is None:
         raise Problem("not-acceptable", f"This call gives {' or '.join(gives)}; Accept allows neither.")

@@ -126,16 +126,17 @@ def _field_error(extra: Any) -> FieldError:
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[ProblemDetails]:
     """Answer any exception with a problem document; log those that are the service's own fault."""
+    request_id = request.scope["state"].get("request_id", "")
     if isinstance(error, Problem):
         problem = error
     elif isinstance(error, psycopg.OperationalError):
         problem = unavailable(error)
-        log.warning("database: %s", str(error).strip() or type(error).__name__)
+        log.warning("database: %s", str(error).strip() or type(error).__name__, extra={"request_id": request_id})
     elif isinstance(error, HTTPException) and error.status_code < 500:
         problem = _from_http_exception(request, error)
     else:
         problem = Problem("internal-error", "The service failed; its log says why.")
-        log.error("unhandled exception", exc_info=error)
+        log.error("unhandled exception", exc_info=error, extra={"request_id": request_id})
     kind = TYPES[problem.name]
     body = ProblemDetails(
         type=f"/problems/{problem.name}",
@@ -143,7 +144,7 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
         status=kind.status,
         detail=problem.detail,
         instance=request.scope["raw_path"].decode("ascii"),
-        request_id=request.scope["state"].get("request_id", ""),
+        request_id=request_id,
         errors=problem.errors,
     )
     return Response(body, status_code=kind.status, headers=dict(problem.headers), media_type=MEDIA_TYPE)

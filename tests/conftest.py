@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from app.embedded_postgres import EmbeddedPostgres
+from tests.contract import Contract
 from tests.service import Service, fresh_database
 
 
@@ -33,11 +34,32 @@ def database(service: Service) -> Iterator[psycopg.Connection]:
         yield connection
 
 
+@pytest.fixture(scope="session")
+def contract(service: Service) -> Contract:
+    """The service's OpenAPI document; every response to `client` is checked against it."""
+    return Contract(httpx.get(f"{service.url}/openapi.json").json())
+
+
+@pytest.fixture(scope="session")
+def _client(service: Service, contract: Contract) -> Iterator[httpx.Client]:
+    headers = {"Authorization": f"Bearer {service.key}"}
+    hooks = {"response": [contract.check]}
+    with httpx.Client(base_url=service.url, headers=headers, event_hooks=hooks) as connected:
+        yield connected
+
+
 @pytest.fixture
-def client(service: Service, database: psycopg.Connection) -> Iterator[httpx.Client]:
+def client(_client: httpx.Client, database: psycopg.Connection) -> httpx.Client:
     """A client with a key for everything, on a service that has no tasks yet."""
-    database.execute("truncate tasks, history")
-    with httpx.Client(base_url=service.url, headers={"Authorization": f"Bearer {service.key}"}) as connected:
+    # In the order in which the sweeper locks them.
+    database.execute("truncate leases, tasks, history, idempotency_keys")
+    return _client
+
+
+@pytest.fixture(scope="session")
+def anonymous(service: Service, contract: Contract) -> Iterator[httpx.Client]:
+    """A client without a key."""
+    with httpx.Client(base_url=service.url, event_hooks={"response": [contract.check]}) as connected:
         yield connected
 
 

@@ -88,13 +88,14 @@ class Service:
     def wait_until_ready(self) -> None:
         """Return once /health/ready answers 200; fail with the log when that takes too long."""
         deadline = time.monotonic() + START_TIMEOUT_S
-        while time.monotonic() < deadline:
-            try:
-                if httpx.get(f"{self.url}/health/ready").status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
-            time.sleep(0.02)
+        with httpx.Client(base_url=self.url) as client:
+            while time.monotonic() < deadline:
+                try:
+                    if client.get("/health/ready").status_code == 200:
+                        return
+                except httpx.TransportError:
+                    pass
+                time.sleep(0.02)
         raise AssertionError(f"the service did not get ready:\n{self.log.read_text()}")
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:

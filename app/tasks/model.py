@@ -16,7 +16,11 @@ Priority = Literal["low", "normal", "high", "urgent"]
 Title = Annotated[str, Meta(min_length=1, max_length=200)]
 Description = Annotated[str, Meta(max_length=10_000)]
 Assignee = Annotated[str, Meta(min_length=1, max_length=200)]
-Labels = Annotated[list[Annotated[str, Meta(min_length=1, max_length=50)]], Meta(max_length=20)]
+Label = Annotated[str, Meta(min_length=1, max_length=50)]
+Labels = Annotated[
+    list[Label],
+    Meta(max_length=20, extra_json_schema={"uniqueItems": True}),
+]
 Time = Annotated[datetime, Meta(tz=True)]
 MaxAttempts = Annotated[int, Meta(ge=1, le=1000)]
 
@@ -72,17 +76,12 @@ class TaskPatch(Body):
         return task_faults(pointer, self.labels or [], self.due_at or None, {})
 
     def changes(self) -> dict[str, Any]:
-        """Return the fields to set; null has become the default that a new task has.
-
-        An empty payload is left out: merging it changes nothing.
-        """
+        """Return the fields to set; null has become the default of a new task, and a payload to merge is not empty."""
         present = {name: getattr(self, name) for name in self.__struct_fields__}
-        if self.payload == {}:
-            del present["payload"]
         return {
             name: DEFAULTS.get(name) if value is None else value
             for name, value in present.items()
-            if value is not UNSET
+            if value is not UNSET and not (name == "payload" and value == {})
         }
 
 
@@ -130,6 +129,8 @@ class TaskPage(msgspec.Struct):
 
     items: list[Task]
     next_cursor: str | None
+    total: int | UnsetType = UNSET
+    """Tasks on all pages, where `count=true` asks for it."""
 
 
 def task_faults(pointer: str, labels: list[str], due_at: datetime | None, payload: JSONObject) -> Iterator[FieldError]:

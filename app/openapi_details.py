@@ -1,0 +1,55 @@
+"""Adds to the OpenAPI document what Litestar does not say in it."""
+
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from app.json_body import StrictJSON
+from app.negotiation import JSON, MERGE_PATCH
+
+
+def add_details(document: dict[str, Any]) -> None:
+    """Add links and media types from openapi.toml, and take null from parameters, as nothing in a URL is null."""
+    details = _details()
+    document["components"]["schemas"].update(StrictJSON.schemas())
+    for operation in _operations(document):
+        name = operation["operationId"]
+        for parameter in operation.get("parameters", ()):
+            _never_null(parameter["schema"])
+        for status, media_types in details["media_types"].get(name, {}).items():
+            for media_type, text in media_types.items():
+                schema = {"type": "string", "description": text}
+                operation["responses"][status]["content"][media_type] = {"schema": schema}
+        for status, links in details["links"].get(name, {}).items():
+            operation["responses"][status]["links"] = {
+                target: _link(target, dict(values)) for target, values in links.items()
+            }
+    for operation in (methods["patch"] for methods in document["paths"].values() if "patch" in methods):
+        content = operation["requestBody"]["content"]
+        operation["requestBody"]["content"] = {MERGE_PATCH: content[JSON], **content}
+
+
+@cache
+def _details() -> dict[str, Any]:
+    return tomllib.loads((files("app") / "openapi.toml").read_text("utf-8"))
+
+
+def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for methods in document["paths"].values():
+        yield from (operation for operation in methods.values() if "operationId" in operation)
+
+
+def _never_null(schema: dict[str, Any]) -> None:
+    if "oneOf" in schema:
+        (one,) = [kind for kind in schema.pop("oneOf") if kind != {"type": "null"}]
+        schema.update({**one, **schema})
+    if isinstance(schema.get("type"), list):
+        (schema["type"],) = [kind for kind in schema["type"] if kind != "null"]
+        schema["enum"] = [value for value in schema["enum"] if value is not None]
+
+
+def _link(target: str, values: dict[str, Any]) -> dict[str, Any]:
+    body = values.pop("body", None)
+    return {"operationId": target, "parameters": values} | ({"requestBody": body} if body else {})
