@@ -14,6 +14,7 @@ from litestar.static_files import create_static_files_router
 from litestar.types import ControllerRouterHandler
 
 from app import __version__
+from app.negotiation import JSON, MERGE_PATCH
 from app.problems import MEDIA_TYPE, TYPES, ProblemDetails
 
 _DESCRIPTION = """\
@@ -27,12 +28,16 @@ seconds in `Retry-After`, and where no answer came, with pauses that double from
 each varied at random. GET, HEAD and DELETE may be repeated as they are; repeat a PATCH with the `If-Match` it had.
 """
 
-ETAG = ResponseHeader(name="ETag", description='The task\'s version in quotes, as in `"7"`.', documentation_only=True)
-LOCATION = ResponseHeader(name="Location", description="The path of the new task.", documentation_only=True)
-LINK = ResponseHeader(name="Link", description='The next page, with `rel="next"` (RFC 8288).', documentation_only=True)
-ACCEPT_PATCH = ResponseHeader(
-    name="Accept-Patch", description="The media types that PATCH takes (RFC 5789).", documentation_only=True
-)
+
+def _header(name: str, description: str) -> ResponseHeader:
+    """Document a header; the empty value tells Litestar its type, without which the document is not valid."""
+    return ResponseHeader(name=name, description=description, value="", documentation_only=True)
+
+
+ETAG = _header("ETag", 'The task\'s version in quotes, as in `"7"`.')
+LOCATION = _header("Location", "The path of the new task.")
+LINK = _header("Link", 'The next page, with `rel="next"` (RFC 8288).')
+ACCEPT_PATCH = _header("Accept-Patch", "The media types that PATCH takes (RFC 5789).")
 
 _ALWAYS = (400, 401, 403, 406, 500, 503)
 
@@ -77,13 +82,18 @@ def _document(handlers: Sequence[ControllerRouterHandler]) -> bytes:
         summary="A task API whose workers have a pulse",
         description=_DESCRIPTION,
         license=License(name="MIT", identifier="MIT"),
+        use_handler_docstrings=True,
         components=Components(
             security_schemes={
                 "key": SecurityScheme(type="http", scheme="bearer", description="An API key, `tp_<id>_<secret>`.")
             }
         ),
     )
-    return encode_json(Litestar(handlers, openapi_config=config, logging_config=None).openapi_schema.to_schema())
+    document = Litestar(handlers, openapi_config=config, logging_config=None).openapi_schema.to_schema()
+    for operation in (methods["patch"] for methods in document["paths"].values() if "patch" in methods):
+        content = operation["requestBody"]["content"]
+        operation["requestBody"]["content"] = {MERGE_PATCH: content[JSON], **content}
+    return encode_json(document)
 
 
 def documentation(handlers: Sequence[ControllerRouterHandler]) -> list[ControllerRouterHandler]:
