@@ -37,11 +37,9 @@ def tokens(service: Service) -> Iterator[dict[str, str]]:
     assert not [token for token in made.values() if token.rpartition("_")[2] in service.log.read_text()]
 
 
-@pytest.mark.parametrize(("method", "path", "scope"), CALLS)
-def test_it_works(
-    anonymous: httpx.Client, client: httpx.Client, tokens: dict[str, str], method: str, path: str, scope: str
-) -> None:
-    del client  # an empty list of tasks
+@pytest.mark.parametrize("call", CALLS)
+def test_it_works(anonymous: httpx.Client, tokens: dict[str, str], call: tuple[str, str, str]) -> None:
+    method, path, scope = call
     for other in SCOPES:
         response = anonymous.request(method, path, headers=bearer(tokens[other]))
         if other == scope:
@@ -87,7 +85,7 @@ def test_bad_tokens(anonymous: httpx.Client, service: Service) -> None:
         "Bearer " + "x" * 8000,
     ]
     for header in wrong:
-        response = anonymous.get("/v1/tasks", headers={"Authorization": header.strip().encode()})
+        response = anonymous.get("/v1/tasks", headers={b"Authorization": header.strip().encode()})
         problem(response, 401, "unauthenticated")
         assert "www-authenticate" in response.headers
         assert secret not in response.text

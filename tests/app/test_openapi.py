@@ -55,12 +55,20 @@ def test_every_task_call_documents_its_errors(operations: list[Operation]) -> No
         assert operation["security"] == [{"key": []}]
 
 
-def test_request_bodies_have_valid_examples(operations: list[Operation]) -> None:
+def test_request_bodies_have_valid_examples(operations: list[Operation], contract: Contract) -> None:
     bodies = [operation["requestBody"] for _, _, operation in operations if "requestBody" in operation]
     assert len(bodies) >= 3
     for body in bodies:
-        (content,) = body["content"].values()
-        assert content["examples"]
+        for content in body["content"].values():
+            reference, examples = content["schema"]["allOf"][0]["$ref"], content["schema"]["examples"]
+            assert examples
+            for example in examples:
+                contract.validate(reference, example)
+
+
+def test_a_patch_is_documented_with_both_media_types(contract: Contract) -> None:
+    body = contract.document["paths"]["/v1/tasks/{task_id}"]["patch"]["requestBody"]
+    assert list(body["content"]) == ["application/merge-patch+json", "application/json"]
 
 
 def test_limits_and_formats_reach_the_document(contract: Contract) -> None:

@@ -1,6 +1,7 @@
 """GET /problems and /problems/{name}."""
 
 import re
+from html import escape
 from pathlib import Path
 
 import httpx
@@ -16,7 +17,7 @@ def test_it_works(anonymous: httpx.Client, name: str) -> None:
     assert response.status_code == 200
     assert response.headers["content-type"] == "text/html; charset=utf-8"
     kind = TYPES[name]
-    assert f"<h1>{kind.title}</h1>" in response.text
+    assert f"<h1>{escape(kind.title)}</h1>" in response.text
     assert f"status {kind.status}" in response.text
     assert "`" not in response.text
 
