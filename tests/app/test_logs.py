@@ -2,6 +2,7 @@
 
 import json
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,22 @@ def lines(service: Service) -> list[dict[str, Any]]:
     return [json.loads(line) for line in service.log.read_text().splitlines()]
 
 
+def line_of(service: Service, response: httpx.Response) -> dict[str, Any]:
+    """Return the line of a request; it is written just after the answer was sent."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        found = [line for line in lines(service) if line.get("request_id") == response.headers["x-request-id"]]
+        if found:
+            (line,) = found
+            return line
+        time.sleep(0.01)
+    raise AssertionError("the request was not logged")
+
+
 def test_it_works(client: httpx.Client, service: Service) -> None:
     task = client.post("/v1/tasks", json={"title": "x"}).json()["id"]
     response = client.get(f"/v1/tasks/{task}")
-    (line,) = [line for line in lines(service) if line.get("request_id") == response.headers["x-request-id"]]
+    line = line_of(service, response)
     assert line["level"] == "INFO"
     assert line["time"][-1] == "Z" or line["time"].endswith("+00:00")
     assert line["method"] == "GET"
@@ -35,7 +48,7 @@ def test_it_works(client: httpx.Client, service: Service) -> None:
 def test_a_request_without_a_route_or_a_key(anonymous: httpx.Client, service: Service) -> None:
     for path, status in (("/nope", 404), ("/v1/tasks", 401)):
         response = anonymous.get(path)
-        (line,) = [line for line in lines(service) if line.get("request_id") == response.headers["x-request-id"]]
+        line = line_of(service, response)
         assert (line["status"], line["key_id"]) == (status, None)
 
 
@@ -82,5 +95,5 @@ def test_a_500_reveals_nothing_and_is_logged_with_its_traceback(postgres: Embedd
 def test_a_trace_id_is_logged(anonymous: httpx.Client, service: Service) -> None:
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     response = anonymous.get("/", headers={"traceparent": trace})
-    (line,) = [line for line in lines(service) if line.get("request_id") == response.headers["x-request-id"]]
+    line = line_of(service, response)
     assert line["trace_id"] == "0af7651916cd43dd8448eb211c80319c"
