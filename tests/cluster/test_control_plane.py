@@ -2,6 +2,7 @@
 
 import pytest
 
+from delivery.policy.availability import ZONE
 from tests.cluster.controlplane import ZONES, Cluster
 
 pytestmark = pytest.mark.slow
@@ -13,9 +14,10 @@ def test_it_is_the_version_that_was_pinned(cluster: Cluster) -> None:
 
 def test_there_is_a_ready_node_in_each_zone(cluster: Cluster) -> None:
     nodes = cluster.get("nodes")["items"]
-    assert sorted(node["metadata"]["labels"]["topology.kubernetes.io/zone"] for node in nodes) == sorted(ZONES)
+    assert sorted(node["metadata"]["labels"][ZONE] for node in nodes) == sorted(ZONES)
     for node in nodes:
-        assert {"Ready": "True"}.items() <= {c["type"]: c["status"] for c in node["status"]["conditions"]}.items()
+        conditions = {each["type"]: each["status"] for each in node["status"]["conditions"]}
+        assert conditions["Ready"] == "True"
 
 
 def test_custom_resources_are_known(cluster: Cluster) -> None:

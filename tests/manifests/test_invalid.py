@@ -10,7 +10,7 @@ from delivery.render import render
 from delivery.validate import CHECKS, validate
 from tests.manifests.fixtures import INVALID, spoil
 
-NEED_A_CLUSTER = {"api-server", "pod-security"}  # tests/cluster/test_overlays.py
+NEED_A_CLUSTER = {"api-server", "pod-security"}  # tests/cluster/test_dry_run.py
 REFUSED_BY_KUSTOMIZE = {"kustomize"}
 
 
