@@ -21,9 +21,7 @@ def namespaces(cluster: Cluster) -> Iterator[None]:
     """A dry run fails on objects of a namespace that does not exist, so it goes first."""
     renders = [Render.parse(overlay, render(overlay)) for overlay in overlays()]
     for each in renders:
-        cluster.kubectl(
-            "apply", "--server-side", "--filename=-", stdin=yaml.safe_dump_all(each.of("Namespace"))
-        )
+        cluster.kubectl("apply", "--server-side", "--filename=-", stdin=yaml.safe_dump_all(each.of("Namespace")))
     yield
     for each in renders:
         cluster.remove_namespace(each.namespace)
