@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import fields
 
+from app.settings import Settings
 from delivery.checkout import ROOT, overlays
 from delivery.objects import Render, identity
 from delivery.render import render
@@ -35,6 +38,16 @@ def test_every_object_says_what_it_belongs_to(renders: dict[str, Render], overla
 @pytest.mark.parametrize("overlay", ["dev", "main"])
 def test_the_image_is_left_to_the_deploy(renders: dict[str, Render], overlay: str) -> None:
     assert [container["image"] for _, _, container in renders[overlay].containers()] == ["taskpulse-api"] * 2
+
+
+@pytest.mark.parametrize("overlay", ["dev", "main"])
+def test_the_service_knows_every_setting_and_takes_it(renders: dict[str, Render], overlay: str, tmp_path: Path) -> None:
+    environment = {name: value for each in renders[overlay].of("ConfigMap") for name, value in each["data"].items()}
+    assert environment.keys() <= {field.encode_name for field in fields(Settings)}
+    certificate = tmp_path / "server-ca.pem"
+    certificate.touch()
+    settings = Settings.from_environment({**environment, "DB_SSLROOTCERT": str(certificate)})
+    assert (settings.db_host, settings.db_name, settings.port) == ("db.taskpulse.internal", "taskpulse", 8000)
 
 
 def test_settings_are_not_sent_to_the_cluster(renders: dict[str, Render]) -> None:
