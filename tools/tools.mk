@@ -4,7 +4,7 @@ CONTROLPLANE := .tools/controlplane/.ready
 GO := .tools/go
 GO_READY := .tools/.go
 GO_MINOR := 26
-KUBERNETES := 1.36.3
+KUBERNETES := $(shell sed -n 's|^require k8s.io/kubernetes v||p' tools/controlplane/go.mod)
 
 .PHONY: tools controlplane
 
@@ -29,8 +29,8 @@ $(GO_READY): requirements/go.txt | $(READY)
 
 .tools/crds/.ready: tools/crds/go.mod tools/crds/go.sum $(wildcard tools/crds/gke/*.yaml) | $(GO_READY)
 	@rm -rf .tools/crds && mkdir -p .tools/crds
-	@cd tools/crds && source=$$(../../$(GO)/bin/go mod download -json sigs.k8s.io/gateway-api | sed -n 's/.*"Dir": "\(.*\)".*/\1/p'); \
-	  install -m 644 "$$source"/config/crd/standard/gateway.networking.k8s.io_{gateways,gatewayclasses,httproutes}.yaml ../../.tools/crds/
+	@cd tools/crds && go=../../$(GO)/bin/go && $$go mod download sigs.k8s.io/gateway-api && \
+	  install -m 644 "$$($$go list -m -f '{{.Dir}}' sigs.k8s.io/gateway-api)"/config/crd/standard/gateway.networking.k8s.io_{gateways,httproutes}.yaml ../../.tools/crds/
 	@install -m 644 tools/crds/gke/*.yaml .tools/crds/
 	@touch $@
 
