@@ -50,6 +50,23 @@ def test_the_service_knows_every_setting_and_takes_it(renders: dict[str, Render]
     assert (settings.db_host, settings.db_name, settings.port) == ("db.taskpulse.internal", "taskpulse", 8000)
 
 
+@pytest.mark.parametrize("overlay", ["dev", "main"])
+def test_port_80_of_the_load_balancer_leads_to_port_8000_of_the_pods(renders: dict[str, Render], overlay: str) -> None:
+    [service] = renders[overlay].of("Service")
+    [port] = service["spec"]["ports"]
+    assert (identity(service), service["spec"]["type"], port["port"]) == ("Service/taskpulse-api", "LoadBalancer", 80)
+    ports = [each for _, _, container in renders[overlay].containers() for each in container.get("ports", [])]
+    assert ports == [{"name": port["targetPort"], "containerPort": 8000}]
+
+
+@pytest.mark.parametrize("overlay", ["dev", "main"])
+def test_user_and_password_come_from_the_secret(renders: dict[str, Render], overlay: str) -> None:
+    for where, _, container in renders[overlay].containers():
+        variables = {each["name"]: each["valueFrom"]["secretKeyRef"] for each in container["env"]}
+        for name in ("DB_USER", "DB_PASSWORD"):
+            assert variables[name] == {"name": "taskpulse-secret", "key": name}, where
+
+
 def test_settings_are_not_sent_to_the_cluster(renders: dict[str, Render]) -> None:
     assert not [each for render in renders.values() for each in render.of("Settings")]
 
