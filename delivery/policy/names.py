@@ -49,7 +49,7 @@ def ports_lead_to_containers(render: Render) -> Iterator[str]:
     ports = [port for _, _, container in render.containers() for port in container.get("ports", [])]
     known = {port.get("name") for port in ports} | {port["containerPort"] for port in ports}
     for service in render.of("Service"):
-        for port in service["spec"]["ports"]:
+        for port in service["spec"].get("ports", []):
             target = port.get("targetPort", port["port"])
             if target not in known:
                 yield f"{identity(service)} sends port {port['port']} to {target}, which no container has."
@@ -72,7 +72,7 @@ def references(each: Object) -> Iterator[tuple[str, str]]:
             yield each["spec"]["targetRef"]["kind"], each["spec"]["targetRef"]["name"]
         case "HTTPRoute":
             yield from (("Gateway", parent["name"]) for parent in each["spec"].get("parentRefs", []))
-            for step in each["spec"]["rules"]:
+            for step in each["spec"].get("rules", []):
                 yield from (("Service", backend["name"]) for backend in step.get("backendRefs", []))
         case "Deployment":
             spec = each["spec"]["template"]["spec"]
