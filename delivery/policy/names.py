@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from delivery.objects import Object, Render, dig, identity, selects
+from delivery.policy.availability import PROBES
 from delivery.policy.rule import Rule, register
 
 RULES: list[Rule] = []
@@ -53,6 +54,11 @@ def ports_lead_to_containers(render: Render) -> Iterator[str]:
             target = port.get("targetPort", port["port"])
             if target not in known:
                 yield f"{identity(service)} sends port {port['port']} to {target}, which no container has."
+    for where, _, container in render.containers():
+        own = {port.get(field) for port in container.get("ports", []) for field in ("name", "containerPort")}
+        for probe in PROBES:
+            if probe in container and dig(container, probe, "httpGet", "port") not in own:
+                yield f"{where} has a {probe} for a port that it does not have."
 
 
 @rule("reference")
