@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import logging
+import os
 import re
+import socket
 from collections.abc import AsyncIterator, Mapping
 from importlib.resources import files
 from typing import Any, LiteralString
@@ -89,6 +91,7 @@ class Database:
         self.up = False
         self._settings = settings
         self._suspect = asyncio.Event()
+        self._lent: set[Connection] = set()
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             kwargs=lambda: connection_parameters(settings) | {"autocommit": True, "prepare_threshold": 1},
             configure=_configure,
@@ -121,7 +124,11 @@ class Database:
             raise psycopg.OperationalError("the database is away")
         try:
             async with self._pool.connection() as connection:
-                yield connection
+                self._lent.add(connection)
+                try:
+                    yield connection
+                finally:
+                    self._lent.discard(connection)
         except psycopg.OperationalError:
             self._suspect.set()
             raise
@@ -156,12 +163,22 @@ class Database:
                 if self.up or connection is None:
                     log.warning("the database is away: %s", " ".join(str(error).split()) or type(error).__name__)
                 self.up = False
+                self._hang_up()
                 if connection is not None:
                     await connection.close()
                 connection = None
             self._suspect.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._suspect.wait(), WATCH_EVERY_S if self.up else WATCH_EVERY_S / 2)
+
+    def _hang_up(self) -> None:
+        """Shut the sockets of requests that wait for an answer, which may never come: they get their 503 now."""
+        for connection in self._lent:
+            with (
+                contextlib.suppress(OSError, psycopg.OperationalError),
+                socket.socket(fileno=os.dup(connection.fileno())) as shared,
+            ):
+                shared.shutdown(socket.SHUT_RDWR)
 
 
 async def _answers(connection: Connection) -> None:
@@ -170,7 +187,9 @@ async def _answers(connection: Connection) -> None:
     Raises psycopg.OperationalError after a second of silence; cancelling the query would wait for an answer.
     """
     asking = asyncio.ensure_future(connection.execute("select 1"))
-    done, _ = await asyncio.wait({asking}, timeout=1)
+    done, _ = await asyncio.wait({asking}, timeout=0.75)
+    if not done:  # the answer may be there all the same, where this process was too busy to look
+        done, _ = await asyncio.wait({asking}, timeout=0.25)
     if not done:
         asking.add_done_callback(lambda task: task.cancelled() or task.exception())
         await connection.close()

@@ -52,7 +52,7 @@ class Edge:
     async def _serve(self, outer: HTTPScope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         method = outer["method"]
-        request_id, echoed = _identity(outer)
+        request_id, trace_id, echoed = _identity(outer)
         state: dict[str, Any] = {"request_id": request_id, "head": method == "HEAD"}
         # The server keeps the outer scope: it sees HEAD there and leaves the body of the answer out.
         scope = {**outer, "method": "GET" if method == "HEAD" else method, "state": state}
@@ -85,22 +85,23 @@ class Edge:
                         "status": status,
                         "duration_ms": round((time.perf_counter() - started) * 1000, 3),
                         "key_id": state.get("key_id"),
-                        "trace_id": state.get("trace_id"),
+                        "trace_id": trace_id,
                     },
                 )
 
 
-def _identity(scope: HTTPScope) -> tuple[str, list[tuple[bytes, bytes]]]:
-    """Return the request's id, and the headers of the answer that carry it and the trace."""
-    request_id, echoed = b"", []
+def _identity(scope: HTTPScope) -> tuple[str, str | None, list[tuple[bytes, bytes]]]:
+    """Return the request's id, the trace's id, and the headers of the answer that carry both."""
+    request_id, trace_id, echoed = b"", None, []
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             request_id = value
-        elif name == b"traceparent" and _TRACEPARENT.fullmatch(value):
+        elif name == b"traceparent" and (trace := _TRACEPARENT.fullmatch(value)):
+            trace_id = trace[1].decode()
             echoed.append((name, value))
     request_id = request_id or secrets.token_hex(8).encode()
     echoed.append((b"x-request-id", request_id))
-    return request_id.decode(), echoed
+    return request_id.decode(), trace_id, echoed
 
 
 async def _options(methods: list[str], send: Send) -> None:

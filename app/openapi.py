@@ -8,7 +8,7 @@ from pathlib import Path
 from litestar import Litestar, MediaType, Response, Router, get
 from litestar.datastructures import ResponseHeader
 from litestar.openapi import OpenAPIConfig, ResponseSpec
-from litestar.openapi.spec import Components, License, SecurityScheme
+from litestar.openapi.spec import Components, License, SecurityScheme, Tag
 from litestar.serialization import encode_json
 from litestar.static_files import create_static_files_router
 from litestar.types import ControllerRouterHandler
@@ -88,6 +88,7 @@ def _document(handlers: Sequence[ControllerRouterHandler]) -> bytes:
         description=_DESCRIPTION,
         license=License(name="MIT", identifier="MIT"),
         use_handler_docstrings=True,
+        tags=[Tag("Tasks"), Tag("Tasks with a pulse"), Tag("Service", description="What runs, and how it is.")],
         components=Components(
             security_schemes={
                 "key": SecurityScheme(type="http", scheme="bearer", description="An API key, `tp_<id>_<secret>`.")

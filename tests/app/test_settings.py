@@ -1,0 +1,57 @@
+"""Settings: a wrong one stops the start with a sentence that names it."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings
+from tests.service import TASKPULSE, Service, environment
+
+WRONG = [
+    ("PORT", "http"),
+    ("PORT", "0"),
+    ("PORT", "65536"),
+    ("DB_PORT", "x"),
+    ("DB_POOL_SIZE", "0"),
+    ("DB_POOL_SIZE", "101"),
+    ("DB_POOL_SIZE", "1.5"),
+    ("DB_SSLMODE", "on"),
+    ("DB_SSLMODE", "verify-ca"),
+    ("LOG_LEVEL", "debug"),
+    ("LOG_LEVEL", "TRACE"),
+    ("DB_PASSWORD_FILE", "/nonexistent/password"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG)
+def test_a_wrong_one_stops_the_start(name: str, value: str) -> None:
+    variables = environment(Settings(), **{name: value})
+    ended = subprocess.run([TASKPULSE, "serve"], env=variables, capture_output=True, text=True, check=False, timeout=30)
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    (sentence,) = ended.stderr.splitlines()
+    assert sentence.startswith(f"taskpulse: {name}={value}" if value == "verify-ca" else f"taskpulse: {name}={value!r}")
+    assert sentence.endswith(".")
+
+
+def test_it_works() -> None:
+    settings = Settings.from_environment({"PORT": "9000", "DB_POOL_SIZE": "", "LOG_LEVEL": "ERROR", "OTHER": "x"})
+    assert (settings.port, settings.db_pool_size, settings.log_level) == (9000, 10, "ERROR")
+
+
+def test_the_password_is_read_anew_from_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("first\n")
+    settings = Settings.from_environment({"DB_PASSWORD_FILE": str(file)})
+    assert settings.read_password() == "first"
+    file.write_text("second")
+    assert settings.read_password() == "second"
+
+
+def test_a_taken_port(service: Service) -> None:
+    port = service.port
+    variables = environment(Settings(), PORT=str(port), HOST="127.0.0.1")
+    ended = subprocess.run([TASKPULSE, "serve"], env=variables, capture_output=True, text=True, check=False, timeout=30)
+    assert ended.returncode == 1
+    assert f"port {port} on 127.0.0.1 cannot be used (Address already in use)" in ended.stderr
