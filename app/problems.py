@@ -2,9 +2,9 @@
 
 import logging
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 import psycopg
@@ -17,6 +17,7 @@ from litestar.exceptions import (
     ValidationException,
 )
 from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
+from litestar.typing import FieldDefinition
 from psycopg_pool import PoolTimeout
 
 from app.edge import allowed_methods
@@ -113,18 +114,30 @@ def _from_http_exception(request: Request[Any, Any, Any], error: HTTPException) 
     if isinstance(error, NotFoundException):
         return Problem("not-found", f"There is nothing at {path}.")
     if isinstance(error, ValidationException):
-        return invalid(*(_field_error(extra) for extra in error.extra or ()))
+        fields = request.route_handler.parsed_fn_signature.parameters
+        return invalid(*(_field_error(extra, fields) for extra in error.extra or ()))
     if error.status_code == HTTP_413_REQUEST_ENTITY_TOO_LARGE:
         return Problem("content-too-large", "The body is larger than this call takes.")
     return Problem("invalid-request", error.detail or "The request cannot be understood.")
 
 
-def _field_error(extra: Any) -> FieldError:
-    """Turn one entry of Litestar's validation errors into ours."""
+def _field_error(extra: Any, fields: Mapping[str, FieldDefinition]) -> FieldError:
+    """Turn one entry of Litestar's validation errors into ours; `fields` are the parameters of the handler."""
     key, message = extra.get("key", ""), extra["message"]
     if key == "data":
         return FieldError("body", "#", "The body is empty; send a JSON object.")
-    return FieldError("query", key.split(".")[0], f"{key.split('.')[0]}: {message}.")
+    name = key.split(".")[0]
+    choices = ", ".join(_choices(fields[name].annotation)) if "enum" in message and name in fields else ""
+    return FieldError("query", name, f"{name}: {message}." + (f" It may be {choices}." if choices else ""))
+
+
+def _choices(kind: Any) -> Iterator[str]:
+    """Yield the values of the Literals within a type."""
+    if get_origin(kind) is Literal:
+        yield from get_args(kind)
+    else:
+        for inner in get_args(kind):
+            yield from _choices(inner)
 
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[ProblemDetails]:
