@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import psycopg
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
@@ -157,8 +158,10 @@ def test_each_operation(service: Service, workplace: Workplace, subtests: pytest
             print("\n" + explore(operation, workplace, examples), end="")
 
 
-@pytest.mark.parametrize(("runs", "reached"), [(6, 5), pytest.param(100, 15, marks=pytest.mark.slow)])
-def test_chains_of_operations(service: Service, workplace: Workplace, runs: int, reached: int) -> None:
+@pytest.mark.parametrize(("runs", "reached"), [(6, 5), pytest.param(100, 10, marks=pytest.mark.slow)])
+def test_chains_of_operations(
+    service: Service, database: psycopg.Connection, workplace: Workplace, runs: int, reached: int
+) -> None:
     """What one answer gives, other calls take, in any order that the document's links allow.
 
     All requests are well-formed: a link's body would take the place of an ill-formed one.
@@ -168,6 +171,11 @@ def test_chains_of_operations(service: Service, workplace: Workplace, runs: int,
     cursors: set[str | None] = set()
 
     class Machine(schema.as_state_machine()):  # type: ignore[misc]
+        def setup(self) -> None:
+            # Each chain finds the same, or Hypothesis sees it behave differently from one run to the next.
+            database.execute("truncate leases, tasks, history, idempotency_keys")
+            cursors.clear()
+
         def get_call_kwargs(self, case: Case) -> dict[str, Any]:
             case.headers.pop("Prefer", None)
             case.body = _without_fractions(case.body)
