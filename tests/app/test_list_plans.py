@@ -32,7 +32,7 @@ FILTERS: dict[str, list[Any]] = {
     "updated_after": [NOW - timedelta(days=1), NOW - timedelta(days=340)],
     "overdue": [True],
     "lease": ["live", "expired", "none"],
-    "q": ["word0", "word5", "word2900", '"word1 word2" or word2999', "nothing"],
+    "q": ["word0", "word5", "word2900", '"word1 word2" or word2999', "nothing", "-word0", "-nothing"],
 }
 MIDDLE: dict[str, Any] = {
     "created_at": NOW - timedelta(days=170),
