@@ -67,7 +67,7 @@ resource "google_secret_manager_secret_version" "this" {
 
 # Not secret: the certificates that pods check the database by; two while the authority is rotated.
 data "google_sql_ca_certs" "this" {
-  instance = basename(google_sql_database_instance.this.self_link) # known, unlike its name, only once it is there
+  instance = google_sql_database_instance.this.name
 }
 
 resource "google_secret_manager_secret_version" "database_ca" {

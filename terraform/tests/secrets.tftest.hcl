@@ -29,11 +29,6 @@ run "secrets" {
   }
 
   assert {
-    condition     = google_secret_manager_secret_version.database_ca.secret_data == "first authority\nsecond authority"
-    error_message = "While the database's authority is rotated, clients must trust the old and the new one."
-  }
-
-  assert {
     condition     = alltrue([for secret in google_secret_manager_secret.this : secret.deletion_protection])
     error_message = "A slip can delete a secret."
   }

@@ -20,7 +20,6 @@ mock_resource "google_compute_global_address" {
 mock_resource "google_sql_database_instance" {
   defaults = {
     private_ip_address = "10.20.0.3"
-    self_link          = "https://sqladmin.googleapis.com/sql/v1beta4/projects/taskpulse-example/instances/taskpulse"
   }
 }
 
