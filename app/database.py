@@ -1,0 +1,172 @@
+"""The way to PostgreSQL: a pool of connections, the SQL files, and whether the database is there."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Mapping
+from importlib.resources import files
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg.adapt import Loader
+from psycopg.sql import Composed
+from psycopg_pool import AsyncConnectionPool
+
+from app.settings import Settings, SettingsError
+
+log = logging.getLogger(__name__)
+
+Row = tuple[Any, ...]
+Connection = psycopg.AsyncConnection[Row]
+
+STATEMENT_TIMEOUT_S = 5
+LOCK_TIMEOUT_S = 2
+POOL_TIMEOUT_S = 1.5
+WATCH_EVERY_S = 1.0
+
+
+_SQL = files("app") / "sql"
+
+
+class _Bytes(Loader):
+    """Takes a json column as the bytes it is; what the database built is passed on unread."""
+
+    def load(self, data: Any) -> bytes:
+        return bytes(data)
+
+
+def sql(name: str) -> LiteralString:
+    """Return the text of app/sql/<name>.sql.
+
+    Where it says `{task}`, the text of task.fragment.sql stands instead, and likewise for every fragment there is.
+    """
+    text = _SQL.joinpath(f"{name}.sql").read_text("utf-8")
+    for entry in _SQL.iterdir():
+        if entry.name.endswith(".fragment.sql"):
+            mark = f"{{{entry.name.removesuffix('.fragment.sql')}}}"
+            text = text.replace(mark, entry.read_text("utf-8").rstrip())
+    return text
+
+
+def connection_parameters(settings: Settings) -> dict[str, Any]:
+    """Return libpq's parameters for a session of this service; times are UTC in every one."""
+    parameters = {
+        "host": settings.db_host,
+        "port": settings.db_port,
+        "dbname": settings.db_name,
+        "user": settings.db_user,
+        "password": settings.read_password(),
+        "sslmode": settings.db_sslmode,
+        "sslrootcert": settings.db_sslrootcert,
+        "application_name": "taskpulse",
+        "connect_timeout": 2,
+        "tcp_user_timeout": 2000,
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 2,
+        "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT_S}s"
+        f" -c lock_timeout={LOCK_TIMEOUT_S}s -c idle_in_transaction_session_timeout=10s",
+    }
+    return {name: value for name, value in parameters.items() if value != ""}
+
+
+class Database:
+    """A pool of connections that knows within a second or two whether the database is there.
+
+    While it is away, requests are refused at once rather than queued; when it is back, connections that
+    broke meanwhile are replaced before a request meets one.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.up = False
+        self._settings = settings
+        self._suspect = asyncio.Event()
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            kwargs=lambda: connection_parameters(settings) | {"autocommit": True, "prepare_threshold": 1},
+            configure=_configure,
+            min_size=1,
+            max_size=settings.db_pool_size,
+            timeout=POOL_TIMEOUT_S,
+            reconnect_timeout=1,
+            open=False,
+        )
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Hold the pool open; whether the database is there already does not matter."""
+        async with self._pool:
+            watch = asyncio.create_task(self._watch())
+            try:
+                yield
+            finally:
+                watch.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await watch
+
+    @contextlib.asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Lend a connection in autocommit mode.
+
+        Raises psycopg.OperationalError when the database is away, PoolTimeout (one of them) when none gets free.
+        """
+        if not self.up:
+            raise psycopg.OperationalError("the database is away")
+        try:
+            async with self._pool.connection() as connection:
+                yield connection
+        except psycopg.OperationalError:
+            self._suspect.set()
+            raise
+
+    async def fetch(self, query: LiteralString | Composed, parameters: Mapping[str, Any]) -> list[Row]:
+        """Run one statement in a transaction of its own and return its rows.
+
+        Raises psycopg.OperationalError, as `connection` does.
+        """
+        async with self.connection() as connection:
+            return await (await connection.execute(query, parameters)).fetchall()
+
+    def statistics(self) -> dict[str, int]:
+        """Return psycopg_pool's figures, those that are zero too."""
+        return {"pool_available": 0, "requests_waiting": 0, "pool_size": 0} | self._pool.get_stats()
+
+    async def _watch(self) -> None:
+        """Ask the database every second, over a connection of its own, whether it is there."""
+        connection: Connection | None = None
+        while True:
+            try:
+                if connection is None:
+                    connection = await Connection.connect(**connection_parameters(self._settings), autocommit=True)
+                await _answers(connection)
+                if not self.up:
+                    await self._pool.check()
+                    self.up = True
+                    log.info("the database is there")
+            except (psycopg.OperationalError, SettingsError) as error:
+                if self.up or connection is None:
+                    log.warning("the database is away: %s", " ".join(str(error).split()) or type(error).__name__)
+                self.up = False
+                if connection is not None:
+                    await connection.close()
+                connection = None
+            self._suspect.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._suspect.wait(), WATCH_EVERY_S if self.up else WATCH_EVERY_S / 2)
+
+
+async def _answers(connection: Connection) -> None:
+    """Return once the database has answered.
+
+    Raises psycopg.OperationalError after a second of silence; cancelling the query would wait for an answer.
+    """
+    asking = asyncio.ensure_future(connection.execute("select 1"))
+    done, _ = await asyncio.wait({asking}, timeout=1)
+    if not done:
+        asking.add_done_callback(lambda task: task.cancelled() or task.exception())
+        await connection.close()
+        raise psycopg.OperationalError("the database does not answer")
+    asking.result()
+
+
+async def _configure(connection: Connection) -> None:
+    connection.adapters.register_loader("json", _Bytes)

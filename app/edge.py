@@ -1,0 +1,111 @@
+"""The outermost layer: what every request gets, whether or not it has a route."""
+
+import logging
+import re
+import secrets
+import time
+from typing import Any, cast
+
+from litestar import Litestar
+from litestar.enums import ScopeType
+from litestar.exceptions import HTTPException
+from litestar.types import HTTPScope, LifeSpanScope, Message, Receive, Scope, Send
+from litestar.utils import normalize_path
+
+log = logging.getLogger("app.access")
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._~:/+=-]{1,128}")
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def allowed_methods(app: Litestar, path: str) -> list[str]:
+    """Return the methods that `path` takes, or nothing where no route has it."""
+    methods = []
+    path = normalize_path(path)
+    for method in METHODS:
+        try:
+            app.asgi_router.handle_routing(path=path, method=cast("Any", method))
+        except HTTPException:
+            continue
+        methods += ["GET", "HEAD"] if method == "GET" else [method]
+    return [*methods, "OPTIONS"] if methods else []
+
+
+class Edge:
+    """ASGI application around Litestar: request ids, HEAD, OPTIONS, one log line a request, draining.
+
+    `X-Request-ID` is taken from the client where it is 1 to 128 harmless characters, and `traceparent`
+    (W3C Trace Context) is logged and handed back.
+    """
+
+    def __init__(self, app: Litestar) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope | LifeSpanScope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] == ScopeType.HTTP:
+            await self._serve(cast("HTTPScope", scope), receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _serve(self, outer: HTTPScope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        method = outer["method"]
+        request_id, echoed = _identity(outer)
+        state: dict[str, Any] = {"request_id": request_id}
+        # The server keeps the outer scope: it sees HEAD there and leaves the body of the answer out.
+        scope = {**outer, "method": "GET" if method == "HEAD" else method, "state": state}
+        status = 500
+
+        async def respond(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                closing = [(b"connection", b"close")] if self.app.state.draining else []
+                message["headers"] = [*message["headers"], *echoed, *closing]
+            await send(message)
+
+        try:
+            if method == "OPTIONS" and (methods := allowed_methods(self.app, outer["path"])):
+                await _options(methods, respond)
+            else:
+                await self.app(cast("Scope", scope), receive, respond)
+        finally:
+            if log.isEnabledFor(logging.INFO):
+                log.info(
+                    "%s %s %s",
+                    method,
+                    outer["path"],
+                    status,
+                    extra={
+                        "request_id": request_id,
+                        "method": method,
+                        "route": scope.get("path_template"),
+                        "status": status,
+                        "duration_ms": round((time.perf_counter() - started) * 1000, 3),
+                        "key_id": state.get("key_id"),
+                        "trace_id": state.get("trace_id"),
+                    },
+                )
+
+
+def _identity(scope: HTTPScope) -> tuple[str, list[tuple[bytes, bytes]]]:
+    """Return the request's id, and the headers of the answer that carry it and the trace."""
+    request_id, echoed = b"", []
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            request_id = value
+        elif name == b"traceparent" and _TRACEPARENT.fullmatch(value):
+            echoed.append((name, value))
+    request_id = request_id or secrets.token_hex(8).encode()
+    echoed.append((b"x-request-id", request_id))
+    return request_id.decode(), echoed
+
+
+async def _options(methods: list[str], send: Send) -> None:
+    headers = [(b"allow", ", ".join(methods).encode())]
+    if "PATCH" in methods:
+        headers.append((b"accept-patch", b"application/merge-patch+json, application/json"))
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})

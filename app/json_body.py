@@ -1,0 +1,206 @@
+"""JSON request bodies: read strictly, and every wrong field named."""
+
+import json
+import re
+from collections.abc import Generator, Iterator
+from typing import Annotated, Any, ClassVar, NoReturn, TypeVar, get_args, get_origin
+
+import msgspec
+from litestar.dto import AbstractDTO, DTOFieldDefinition
+from litestar.openapi.spec import Reference, Schema
+from litestar.typing import FieldDefinition
+
+from app.problems import FieldError, Problem, invalid
+
+JSONObject = dict[str, msgspec.Raw]
+"""A JSON object whose values stay as the client wrote them, numbers to the last digit."""
+
+
+class Body(msgspec.Struct, forbid_unknown_fields=True):
+    """Base of every request body."""
+
+    def faults(self, pointer: str) -> Iterator[FieldError]:
+        """Yield what is wrong beyond the types of the fields; `pointer` is where this body stands."""
+        yield from ()
+
+
+B = TypeVar("B", bound=Body)
+
+MAX_DEPTH = 100
+_SUSPICIOUS = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+
+
+class MalformedError(ValueError):
+    """A body that is not JSON which every reader understands alike (RFC 8259; RFC 7493, I-JSON)."""
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise MalformedError(f"The name {twice!r} stands twice in one object.")
+    return members
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise MalformedError(f"The number {text[:40]} is beyond the range of double precision.")
+    return number
+
+
+def _integer(text: str) -> int | float:
+    return int(text) if len(text) < 300 else _number(text)
+
+
+def _constant(text: str) -> NoReturn:
+    raise MalformedError(f"{text} is not a JSON number.")
+
+
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_members, parse_float=_number, parse_int=_integer, parse_constant=_constant
+)
+
+
+def _walk(value: Any, pointer: str = "#", depth: int = 0) -> Iterator[tuple[str, str, int]]:
+    """Yield (pointer, text, depth) for every string in `value`, names included, and for every container."""
+    if isinstance(value, str):
+        yield pointer, value, depth
+    elif isinstance(value, dict):
+        yield pointer, "", depth + 1
+        for name, member in value.items():
+            yield pointer, name, depth
+            yield from _walk(member, f"{pointer}/{escape(name)}", depth + 1)
+    elif isinstance(value, list):
+        yield pointer, "", depth + 1
+        for index, item in enumerate(value):
+            yield from _walk(item, f"{pointer}/{index}", depth + 1)
+
+
+def escape(name: str) -> str:
+    """Escape one reference token of a JSON Pointer (RFC 6901, section 3)."""
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def _parse(body: bytes) -> Any:
+    """Parse `body`.
+
+    Raises Problem: malformed-json, or invalid-request for U+0000, which PostgreSQL cannot store.
+    """
+    try:
+        value = _decoder.decode(body.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise Problem("malformed-json", f"Byte {error.start} of the body is not UTF-8.") from None
+    except json.JSONDecodeError as error:
+        raise Problem("malformed-json", f"{error.msg}, at line {error.lineno}, column {error.colno}.") from None
+    except MalformedError as error:
+        raise Problem("malformed-json", str(error)) from None
+    except RecursionError:
+        raise Problem("malformed-json", f"The body is nested deeper than {MAX_DEPTH}.") from None
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH or _SUSPICIOUS.search(body):
+        _inspect(value)
+    return value
+
+
+def _inspect(value: Any) -> None:
+    for pointer, text, depth in _walk(value):
+        if depth > MAX_DEPTH:
+            raise Problem("malformed-json", f"The body is nested deeper than {MAX_DEPTH}.")
+        if "\0" in text:
+            raise invalid(FieldError("body", pointer, f"{pointer} holds U+0000, which cannot be stored."))
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError:
+            raise Problem("malformed-json", f"{pointer} holds half of a surrogate pair.") from None
+
+
+def decode(body: bytes, kind: type[B]) -> B:
+    """Decode a JSON body into `kind`.
+
+    Raises Problem: malformed-json, or invalid-request with one entry in `errors` for each wrong field.
+    """
+    value = _parse(body)
+    try:
+        decoded = msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise invalid(*(list(_field_errors(value, kind, "#")) or [_located(error, "#")])) from None
+    if faults := list(decoded.faults("#")):
+        raise invalid(*faults)
+    return decoded
+
+
+def _field_errors(value: Any, kind: Any, pointer: str) -> Iterator[FieldError]:
+    """Yield an error for each wrong part of `value`, which should have the form of `kind`."""
+    if isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, Body):
+        fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+        for name in sorted(value.keys() - fields.keys()):
+            path = f"{pointer}/{escape(name)}"
+            yield FieldError("body", path, f"{path} is not a field here. The fields are {', '.join(fields)}.")
+        for name, field in fields.items():
+            if name in value:
+                yield from _field_errors(value[name], field.type, f"{pointer}/{name}")
+            elif field.required:
+                yield FieldError("body", f"{pointer}/{name}", f"{pointer}/{name} is required.")
+        return
+    try:
+        msgspec.convert(value, dict if kind is JSONObject else kind)
+    except msgspec.ValidationError as error:
+        item = _item_kind(kind)
+        listed = isinstance(value, list) and item is not None
+        errors = [e for i, v in enumerate(value) for e in _field_errors(v, item, f"{pointer}/{i}")] if listed else []
+        yield from errors or [_located(error, pointer)]
+
+
+def _item_kind(kind: Any) -> Any:
+    """Return the type of the items where `kind` is a list, else None."""
+    if get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    return get_args(kind)[0] if get_origin(kind) is list else None
+
+
+def _located(error: msgspec.ValidationError, pointer: str) -> FieldError:
+    """Make msgspec's "what - at `$.path[0]`" an error whose pointer continues `pointer`."""
+    what, _, path = str(error).partition(" - at `$")
+    for token in re.findall(r"[^.\[\]`]+", path):
+        pointer += f"/{escape(token)}"
+    return FieldError("body", pointer, f"{pointer}: {what.replace('`', '')}.")
+
+
+class StrictJSON(AbstractDTO[Any]):
+    """Lets Litestar decode a handler's `data` by `decode`, and document it as the type that it is."""
+
+    media_types = frozenset({"application/json"})
+    _kinds: ClassVar[dict[str, type[Body]]] = {}
+
+    def decode_bytes(self, value: bytes) -> Any:
+        """Decode the body; Litestar calls it with the whole of it.
+
+        Raises Problem, as `decode` does.
+        """
+        return decode(value, self._kinds[self.asgi_connection.route_handler.handler_id])
+
+    @classmethod
+    def create_for_field_definition(
+        cls, field_definition: FieldDefinition, handler_id: str, backend_cls: Any = None
+    ) -> None:
+        """Remember the type of a handler's `data`."""
+        cls._kinds[handler_id] = field_definition.annotation
+
+    @classmethod
+    def create_openapi_schema(
+        cls, field_definition: FieldDefinition, handler_id: str, schema_creator: Any
+    ) -> Reference | Schema:
+        """Document the type of a handler's `data`."""
+        schema: Reference | Schema = schema_creator.for_field_definition(field_definition)
+        return schema
+
+    @classmethod
+    def generate_field_definitions(cls, model_type: type[Any]) -> Generator[DTOFieldDefinition, None, None]:
+        """Yield nothing: no transfer model is made."""
+        yield from ()
+
+    @classmethod
+    def detect_nested_field(cls, field_definition: FieldDefinition) -> bool:
+        """Return False: no transfer model is made."""
+        return False

@@ -1,0 +1,106 @@
+"""What a request asks for and sends: query parameters, Accept, Content-Type (RFC 9110, sections 8.3 and 12.5.1)."""
+
+from typing import Any
+
+from litestar.connection import ASGIConnection
+from litestar.enums import ParamType
+from litestar.handlers import BaseRouteHandler
+from litestar.params import ParameterKwarg
+
+from app.problems import FieldError, Problem, invalid
+
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
+
+
+async def negotiate(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Refuse what the route does not know; `opt["takes"]` and `opt["gives"]` list its media types.
+
+    Raises Problem: invalid-request, not-acceptable, unsupported-media-type.
+    """
+    if connection.scope["query_string"]:
+        _check_query(connection, handler)
+    _check_accept(connection.headers.get("accept"), handler.opt.get("gives", (JSON,)))
+    if takes := handler.opt.get("takes"):
+        _check_content_type(connection, takes)
+
+
+def _check_query(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    known = handler.opt.setdefault("query", _query_parameters(handler))
+    wrong = []
+    for name in connection.query_params:
+        values = connection.query_params.getall(name)
+        if name not in known:
+            names = f"it takes {', '.join(known)}" if known else "it takes none"
+            wrong.append(FieldError("query", name, f"{name!r} is not a query parameter of this call; {names}."))
+        elif not known[name] and len(values) > 1:
+            wrong.append(FieldError("query", name, f"{name} stands {len(values)} times; once is enough."))
+        elif any("\0" in value for value in values):
+            wrong.append(FieldError("query", name, f"{name} holds U+0000, which nothing stored has."))
+    if wrong:
+        raise invalid(*wrong)
+
+
+def _query_parameters(handler: BaseRouteHandler) -> dict[str, bool]:
+    """Return the names of a handler's query parameters, and whether each may be repeated."""
+    return {
+        name: field.is_non_string_sequence or any(inner.is_non_string_sequence for inner in field.inner_types)
+        for name, field in handler.parsed_fn_signature.parameters.items()
+        if isinstance(field.kwarg_definition, ParameterKwarg) and field.kwarg_definition.param_type is ParamType.QUERY
+    }
+
+
+def _check_accept(accept: str | None, gives: tuple[str, ...]) -> None:
+    if not accept or accept == "*/*" or JSON in accept:
+        return
+    if preferred(accept, gives) is None:
+        raise Problem("not-acceptable", f"This call gives {' or '.join(gives)}; Accept allows neither.")
+
+
+def preferred(accept: str | None, gives: tuple[str, ...]) -> str | None:
+    """Return the media type of `gives` that Accept ranks highest, the first one on a tie, or None."""
+    if not accept:
+        return gives[0]
+    best, rank = None, 0.0
+    for media_type in gives:
+        quality = _quality(accept, media_type)
+        if quality > rank:
+            best, rank = media_type, quality
+    return best
+
+
+def _quality(accept: str, media_type: str) -> float:
+    """Return the weight that the most specific matching range of Accept gives to a media type."""
+    kind = media_type.partition("/")[0]
+    specificity, quality = 0, 0.0
+    for item in accept.lower().split(","):
+        media_range, *parameters = (part.strip() for part in item.split(";"))
+        level = {media_type: 3, f"{kind}/*": 2, "*/*": 1}.get(media_range, 0)
+        if level > specificity:
+            weight = next((p[2:] for p in parameters if p.startswith("q=")), "1")
+            specificity, quality = level, _weight(weight)
+    return quality
+
+
+def _weight(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
+
+
+def _check_content_type(connection: ASGIConnection[Any, Any, Any, Any], takes: tuple[str, ...]) -> None:
+    headers = connection.headers
+    if coding := headers.get("content-encoding"):
+        problem = f"The content coding {coding!r} is not supported; send the body without one."
+        raise Problem("unsupported-media-type", problem, headers={"Accept-Encoding": "identity"})
+    media_type, _, parameters = headers.get("content-type", "").partition(";")
+    charset = parameters.replace(" ", "").replace('"', "").lower()
+    if media_type.strip().lower() not in takes or charset not in ("", "charset=utf-8"):
+        sent = headers.get("content-type") or "nothing"
+        name = "Accept-Patch" if MERGE_PATCH in takes else "Accept"
+        raise Problem(
+            "unsupported-media-type",
+            f"Content-Type must be {' or '.join(takes)}, in UTF-8; it is {sent}.",
+            headers={name: ", ".join(takes)},
+        )

@@ -1,0 +1,63 @@
+"""Uvicorn, and what happens at SIGTERM."""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable
+from types import FrameType
+
+import uvicorn
+
+from app.application import create_app
+from app.settings import Settings
+
+log = logging.getLogger(__name__)
+
+DRAIN_S = 2.0
+"""Seconds between SIGTERM and the closing of the port: time for keep-alive clients to hear `Connection: close`."""
+GRACE_S = 20
+"""Seconds that requests in flight have after that."""
+
+
+class Server(uvicorn.Server):
+    """A server that at SIGTERM first says that it is not ready, then closes its port and finishes what is in flight."""
+
+    def __init__(self, settings: Settings, on_started: Callable[[], None] = lambda: None) -> None:
+        self._on_started = on_started
+        self.edge = create_app(settings)
+        super().__init__(
+            uvicorn.Config(
+                self.edge,
+                host=settings.host,
+                port=settings.port,
+                loop="uvloop",
+                http="httptools",
+                ws="none",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=75,
+                timeout_graceful_shutdown=GRACE_S,
+            )
+        )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start serving; remember the event loop for the signals."""
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+        self._on_started()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Drain at the first SIGTERM; Ctrl-C, or a second signal, stops without that."""
+        if sig == signal.SIGTERM and not self.edge.app.state.draining:
+            self._loop.call_soon_threadsafe(self._drain)
+        elif self.should_exit:
+            self.force_exit = True
+        else:
+            self.should_exit = True
+
+    def _drain(self) -> None:
+        log.info("draining: not ready any more, closing the port in %s s", DRAIN_S)
+        self.edge.app.state.draining = True
+        self._loop.call_later(DRAIN_S, setattr, self, "should_exit", True)

@@ -1,0 +1,73 @@
+"""Settings, read once from the environment."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the message is a sentence that names it and says what it must be."""
+
+
+class Settings(msgspec.Struct, frozen=True, rename="upper"):
+    """What a deployment chooses; each field is the environment variable of the same name in capitals."""
+
+    db_host: str = "localhost"
+    """Host name, address, or the folder of a Unix socket."""
+    db_port: Port = 5432
+    db_name: str = "taskpulse"
+    db_user: str = "taskpulse"
+    db_password: str = ""
+    db_password_file: str = ""
+    """A file that holds the password; read again for each new connection, so that rotation needs no restart."""
+    db_sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
+    db_sslrootcert: str = ""
+    """A file of PEM certificates; needed by verify-ca and verify-full."""
+    db_pool_size: Annotated[int, Meta(ge=1, le=100)] = 10
+    """Connections of one process at the most; one more watches whether the database is there."""
+    host: str = "0.0.0.0"  # noqa: S104 - a container is reached from outside; `taskpulse dev` binds loopback
+    port: Port = 8000
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    revision: str = "unknown"
+    """The commit that the image was built from."""
+    metrics_token: str = ""
+    """A bearer token that reads /metrics, beside keys with the `metrics` scope; empty: keys only."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+        """Take the settings from environment variables; a variable that is absent or empty keeps its default.
+
+        Raises SettingsError for the first setting that is wrong.
+        """
+        names = {field.encode_name for field in msgspec.structs.fields(cls)}
+        given = {name: value for name, value in environment.items() if name in names and value}
+        try:
+            settings = msgspec.convert(given, cls, strict=False)
+        except msgspec.ValidationError as error:
+            reason, _, path = str(error).partition(" - at `$.")
+            name = path.rstrip("`")
+            raise SettingsError(f"{name}={given[name]!r} cannot be used: {reason}.") from None
+        settings.read_password()
+        if settings.db_sslmode.startswith("verify-") and not Path(settings.db_sslrootcert).is_file():
+            raise SettingsError(
+                f"DB_SSLMODE={settings.db_sslmode} needs DB_SSLROOTCERT, a file of PEM certificates;"
+                f" {settings.db_sslrootcert!r} is not a file."
+            )
+        return settings
+
+    def read_password(self) -> str:
+        """Return the database password, from DB_PASSWORD_FILE where that is set.
+
+        Raises SettingsError when the file cannot be read.
+        """
+        if not self.db_password_file:
+            return self.db_password
+        try:
+            return Path(self.db_password_file).read_text("utf-8").rstrip("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"DB_PASSWORD_FILE={self.db_password_file!r} cannot be read: {error}.") from None

@@ -1,0 +1,19 @@
+select json_object_agg(name, was) as before, json_object_agg(name, becomes) as after
+from (values
+    ('title', to_json(old.title), to_json(new.title)),
+    ('description', to_json(old.description), to_json(new.description)),
+    ('status', to_json(old.status), to_json(new.status)),
+    ('priority', to_json(old.priority), to_json(new.priority)),
+    ('assignee', to_json(old.assignee), to_json(new.assignee)),
+    ('labels', to_json(old.labels), to_json(new.labels)),
+    ('due_at', to_json(to_char(old.due_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')),
+        to_json(to_char(new.due_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))),
+    ('payload', old.payload, new.payload),
+    ('max_attempts', to_json(old.max_attempts), to_json(new.max_attempts)),
+    ('attempts', to_json(old.attempts), to_json(new.attempts)),
+    ('fence', to_json(old.fence), to_json(new.fence)),
+    ('cancel_requested', to_json(old.cancel_requested), to_json(new.cancel_requested)),
+    ('finished_at', to_json(to_char(old.finished_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')),
+        to_json(to_char(new.finished_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')))
+) as field (name, was, becomes)
+where was::text is distinct from becomes::text

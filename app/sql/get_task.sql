@@ -1,0 +1,3 @@
+select t.version, {task}
+from tasks t
+where t.id = %(id)s

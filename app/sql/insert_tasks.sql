@@ -1,0 +1,25 @@
+with new as (
+    insert into tasks (title, description, status, priority, assignee, labels, due_at, payload, max_attempts, finished_at)
+    select
+        title, description, status, priority, assignee, labels, due_at, payload, max_attempts,
+        case when status in ('done', 'cancelled', 'failed') then now() end
+    from rows from (
+        json_to_recordset(%(tasks)s) as (
+            title text, description text, status task_status, priority task_priority, assignee text,
+            labels text[], due_at timestamptz, payload json, max_attempts integer
+        )
+    ) with ordinality
+    order by ordinality
+    returning *
+), described as (
+    select t.id, t.version, {task} as task
+    from new t
+), written as (
+    insert into history (task_id, version, action, actor, after)
+    select id, version, 'created', %(actor)s, task
+    from described
+    order by id
+)
+select id, version, task
+from described
+order by id

@@ -1,0 +1,4 @@
+select payload
+from tasks
+where id = %(id)s
+for update

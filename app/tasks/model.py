@@ -1,0 +1,173 @@
+"""The shapes of tasks: what clients send and what they get."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from app.json_body import Body, JSONObject
+from app.problems import FieldError
+
+Status = Literal["open", "in_progress", "done", "cancelled", "failed"]
+Priority = Literal["low", "normal", "high", "urgent"]
+
+Title = Annotated[str, Meta(min_length=1, max_length=200)]
+Description = Annotated[str, Meta(max_length=10_000)]
+Assignee = Annotated[str, Meta(min_length=1, max_length=200)]
+Labels = Annotated[list[Annotated[str, Meta(min_length=1, max_length=50)]], Meta(max_length=20)]
+Time = Annotated[datetime, Meta(tz=True)]
+MaxAttempts = Annotated[int, Meta(ge=1, le=1000)]
+
+MAX_PAYLOAD = 16_384
+"""Bytes of a payload as JSON without white space, in UTF-8."""
+MAX_BATCH = 1000
+
+
+class NewTask(Body):
+    """A task to create."""
+
+    title: Title
+    description: Description | None = None
+    status: Status = "open"
+    priority: Priority = "normal"
+    assignee: Assignee | None = None
+    labels: Labels = []
+    due_at: Time | None = None
+    payload: JSONObject = {}
+    max_attempts: MaxAttempts = 3
+
+    def faults(self, pointer: str) -> Iterator[FieldError]:
+        """Yield what the types cannot say: see `task_faults`."""
+        return task_faults(pointer, self.labels, self.due_at, self.payload)
+
+
+class NewTasks(Body):
+    """Tasks to create together: all, or none."""
+
+    tasks: Annotated[list[NewTask], Meta(min_length=1, max_length=MAX_BATCH)]
+
+    def faults(self, pointer: str) -> Iterator[FieldError]:
+        """Yield the faults of each task."""
+        for index, task in enumerate(self.tasks):
+            yield from task.faults(f"{pointer}/tasks/{index}")
+
+
+class TaskPatch(Body):
+    """Changes to a task as a merge patch (RFC 7396): null puts a field back to its default, absent keeps it."""
+
+    title: Title | UnsetType = UNSET
+    description: Description | UnsetType | None = UNSET
+    status: Status | UnsetType = UNSET
+    priority: Priority | UnsetType | None = UNSET
+    assignee: Assignee | UnsetType | None = UNSET
+    labels: Labels | UnsetType | None = UNSET
+    due_at: Time | UnsetType | None = UNSET
+    payload: JSONObject | UnsetType | None = UNSET
+    max_attempts: MaxAttempts | UnsetType | None = UNSET
+
+    def faults(self, pointer: str) -> Iterator[FieldError]:
+        """Yield what the types cannot say; the payload is measured once it is merged."""
+        return task_faults(pointer, self.labels or [], self.due_at or None, {})
+
+    def changes(self) -> dict[str, Any]:
+        """Return the fields to set; null has become the default that a new task has.
+
+        An empty payload is left out: merging it changes nothing.
+        """
+        present = {name: getattr(self, name) for name in self.__struct_fields__}
+        if self.payload == {}:
+            del present["payload"]
+        return {
+            name: DEFAULTS.get(name) if value is None else value
+            for name, value in present.items()
+            if value is not UNSET
+        }
+
+
+DEFAULTS: dict[str, Any] = {
+    "priority": "normal",
+    "labels": [],
+    "payload": {},
+    "max_attempts": 3,
+}
+
+
+class Task(msgspec.Struct):
+    """A task as clients get it."""
+
+    id: str
+    title: str
+    description: str | None
+    status: Status
+    priority: Priority
+    assignee: str | None
+    labels: list[str]
+    due_at: datetime | None
+    payload: dict[str, Any]
+    max_attempts: int
+    attempts: int
+    """Failed and expired claims since the task was made or requeued."""
+    fence: int
+    """Grows by one with every claim and is never reset."""
+    cancel_requested: bool
+    created_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None
+    version: int
+    """Grows with every change; the entity tag is this number in quotes."""
+
+
+class Tasks(msgspec.Struct):
+    """Tasks that were created together."""
+
+    items: list[Task]
+
+
+class TaskPage(msgspec.Struct):
+    """A page of a list; `next_cursor` is null on the last one."""
+
+    items: list[Task]
+    next_cursor: str | None
+
+
+def task_faults(pointer: str, labels: list[str], due_at: datetime | None, payload: JSONObject) -> Iterator[FieldError]:
+    """Yield an error for a label that stands twice, a time outside years 1 to 9999 in UTC, a payload too large."""
+    for index, label in enumerate(labels):
+        if label in labels[:index]:
+            path = f"{pointer}/labels/{index}"
+            yield FieldError("body", path, f"{path}: the label {label!r} stands twice.")
+    if due_at is not None:
+        try:
+            due_at.astimezone(UTC)
+        except OverflowError:
+            yield FieldError("body", f"{pointer}/due_at", f"{pointer}/due_at is outside the years 1 to 9999 in UTC.")
+    if payload and (size := len(compact(payload))) > MAX_PAYLOAD:
+        path = f"{pointer}/payload"
+        yield FieldError("body", path, f"{path} has {size} bytes; it may have {MAX_PAYLOAD}.")
+
+
+def compact(payload: JSONObject) -> bytes:
+    """Return `payload` as JSON without white space, in UTF-8."""
+    return msgspec.json.format(msgspec.json.encode(payload), indent=-1)
+
+
+def merge(target: JSONObject, patch: JSONObject) -> JSONObject:
+    """Apply a merge patch to a JSON object (RFC 7396, section 2); neither argument is changed."""
+    merged = dict(target)
+    for name, value in patch.items():
+        raw = bytes(value).strip()
+        if raw == b"null":
+            merged.pop(name, None)
+        elif raw.startswith(b"{"):
+            below = bytes(merged.get(name, b"")).strip()
+            inner = merge(_members(below) if below.startswith(b"{") else {}, _members(raw))
+            merged[name] = msgspec.Raw(msgspec.json.encode(inner))
+        else:
+            merged[name] = value
+    return merged
+
+
+def _members(raw: bytes) -> JSONObject:
+    return msgspec.json.decode(raw, type=JSONObject)

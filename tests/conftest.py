@@ -1,0 +1,49 @@
+"""What all tests share: a real PostgreSQL, and the real service in a process of its own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from app.embedded_postgres import EmbeddedPostgres
+from tests.service import Service, fresh_database
+
+pytest_plugins = ["tests.cluster.fixtures"]
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL server for the whole run."""
+    folder = tmp_path_factory.mktemp("postgres")
+    with EmbeddedPostgres(folder, {"fsync": "off", "max_connections": "200"}) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def service(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The service as `taskpulse serve` runs it, on a migrated database that the whole run shares."""
+    with Service(fresh_database(postgres), tmp_path_factory.mktemp("service") / "log") as running:
+        yield running
+
+
+@pytest.fixture
+def database(service: Service) -> Iterator[psycopg.Connection]:
+    """A connection to the service's database, in autocommit mode."""
+    with psycopg.connect(service.conninfo, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def client(service: Service, database: psycopg.Connection) -> Iterator[httpx.Client]:
+    """A client with a key for everything, on a service that has no tasks yet."""
+    database.execute("truncate tasks, history")
+    with httpx.Client(base_url=service.url, headers={"Authorization": f"Bearer {service.key}"}) as connected:
+        yield connected
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return Path(__file__).parents[1]

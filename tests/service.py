@@ -1,0 +1,104 @@
+"""Runs the real service for tests."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from itertools import count
+from pathlib import Path
+from typing import Self
+
+import httpx
+import psycopg
+
+from app import keys, migrate
+from app.embedded_postgres import NAME, EmbeddedPostgres
+from app.settings import Settings
+
+START_TIMEOUT_S = 20
+TASKPULSE = str(Path(sys.executable).with_name("taskpulse"))
+
+_numbers = count(1)
+
+
+def fresh_database(postgres: EmbeddedPostgres, *, migrated: bool = True) -> Settings:
+    """Make a database of its own on the server and return the settings that lead to it."""
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(host=postgres.host, dbname=NAME, user=NAME, autocommit=True) as connection:
+        connection.execute(f"create database {name}".encode())
+    settings = Settings(db_host=postgres.host, db_name=name, db_user=NAME, db_sslmode="disable")
+    if migrated:
+        migrate.migrate(settings, lambda _: None)
+    return settings
+
+
+def free_port() -> int:
+    """Return a port of loopback that nothing uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def environment(settings: Settings, **more: str) -> dict[str, str]:
+    """Return the environment in which the commands find this database."""
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("DB_")},
+        "DB_HOST": settings.db_host,
+        "DB_NAME": settings.db_name,
+        "DB_USER": settings.db_user,
+        "DB_SSLMODE": settings.db_sslmode,
+        **more,
+    }
+
+
+class Service:
+    """`taskpulse serve` in a process of its own; a context manager that starts and stops it."""
+
+    def __init__(self, settings: Settings, log: Path, options: Mapping[str, str] | None = None) -> None:
+        self.settings = settings
+        self.log = log
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.conninfo = f"host={settings.db_host} dbname={settings.db_name} user={settings.db_user}"
+        self.key = keys.create(settings, "tests", ("read", "write", "work", "metrics"), None)
+        self._options = dict(options or {})
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop(signal.SIGINT)
+
+    def start(self, *, wait: bool = True) -> None:
+        """Start the process and wait until it is ready."""
+        variables = environment(
+            self.settings, HOST="127.0.0.1", PORT=str(self.port), METRICS_TOKEN="scrape-me", **self._options
+        )
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen([TASKPULSE, "serve"], env=variables, stdout=log, stderr=log)
+        if wait:
+            self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        """Return once /health/ready answers 200; fail with the log when that takes too long."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            try:
+                if httpx.get(f"{self.url}/health/ready").status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.02)
+        raise AssertionError(f"the service did not get ready:\n{self.log.read_text()}")
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal, wait for the end and return the exit status."""
+        assert self.process is not None
+        self.process.send_signal(how)
+        return self.process.wait(timeout=40)
