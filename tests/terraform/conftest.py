@@ -11,9 +11,7 @@ import pytest
 
 from tests.terraform.configuration import ROOT
 
-NO_TERRAFORM = (
-    "terraform is not installed: get 1.11 or newer from https://developer.hashicorp.com/terraform/install"
-)
+NO_TERRAFORM = "terraform is not installed: get 1.11 or newer from https://developer.hashicorp.com/terraform/install"
 NO_PROVIDERS = (
     "terraform cannot reach registry.terraform.io for its providers: connect to the Internet, "
     "or let TF_CLI_CONFIG_FILE name a configuration with a mirror of them"

@@ -79,10 +79,7 @@ def test_ranges_do_not_overlap(environment: str) -> None:
 
 def test_each_waiver_of_the_audit_has_a_reason() -> None:
     waivers = [
-        line.strip()
-        for path in ROOT.glob("*.tf")
-        for line in path.read_text().splitlines()
-        if "checkov:skip" in line
+        line.strip() for path in ROOT.glob("*.tf") for line in path.read_text().splitlines() if "checkov:skip" in line
     ]
     assert waivers
     for waiver in waivers:

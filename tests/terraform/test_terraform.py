@@ -20,9 +20,7 @@ def test_formatted() -> None:
         text=True,
         check=False,
     )
-    assert result.returncode == 0, (
-        f"run `terraform -chdir=terraform fmt -recursive`:\n{result.stdout}{result.stderr}"
-    )
+    assert result.returncode == 0, f"run `terraform -chdir=terraform fmt -recursive`:\n{result.stdout}{result.stderr}"
 
 
 def test_valid(terraform: Terraform, tmp_path: Path) -> None:
