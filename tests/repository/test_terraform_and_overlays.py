@@ -86,11 +86,16 @@ def test_gateway_has_the_front_that_terraform_makes(overlay: Render, variables: 
         named = {listener["hostname"] for listener in gateway["spec"]["listeners"]}
         assert named == {host}, f"the gateway serves {named}, but the certificate is for {host} (api_hostname)"
         address = terraform.resource("google_compute_global_address.api")["name"]
-        assert [entry["value"] for entry in gateway["spec"]["addresses"]] == [address]
+        named = {entry["value"] for entry in gateway["spec"]["addresses"]}
+        assert named == {address}, f"the gateway wants the address {named}, but https.tf makes {address}"
         certificates = terraform.resource("google_certificate_manager_certificate_map.api")["name"]
-        assert gateway["metadata"]["annotations"]["networking.gke.io/certmap"] == certificates
+        wanted = gateway["metadata"]["annotations"]["networking.gke.io/certmap"]
+        assert wanted == certificates, (
+            f"the gateway wants the certificate map {wanted}, but https.tf makes {certificates}"
+        )
     for route in overlay.of("HTTPRoute"):
-        assert route["spec"]["hostnames"] == [host]
+        named = set(route["spec"]["hostnames"])
+        assert named == {host}, f"a route is for {named}, but the certificate is for {host} (api_hostname)"
 
 
 def test_secrets_come_from_secret_manager(overlay: Render) -> None:
@@ -118,7 +123,8 @@ def references(node: Any) -> Iterator[tuple[str, str]]:
 def test_image_is_pushed_under_the_name_that_the_pods_have(overlay: Render) -> None:
     repository = dict(terraform.blocks("output"))["github_actions_variables"]["value"]["IMAGE_REPOSITORY"]
     images = {container["image"] for _, _, container in overlay.containers()}
-    assert images == {repository.rsplit("/", 1)[1]}
+    pushed = repository.rsplit("/", 1)[1]
+    assert images == {pushed}, f"the pods run {images}, but IMAGE_REPOSITORY in outputs.tf ends in {pushed}"
 
 
 def test_postgresql_is_the_same_everywhere(postgres: EmbeddedPostgres) -> None:

@@ -70,23 +70,32 @@ def only(path: Path, run: str) -> str:
 def replace(directory: Path, header: str, old: str, new: str) -> None:
     """Replace text that occurs once in the blocks with this first line, in the *.tf files of a directory.
 
-    Runs of white space in ``old`` match any run of white space.
+    Raises:
+        LookupError: the text does not occur, or more than once.
+    """
+    spans = {path: _span(path.read_text(), header) for path in directory.glob("*.tf")}
+    holders = [path for path, found in spans.items() if any(_occurrences(path, span, old) for span in found)]
+    if len(holders) != 1:
+        raise LookupError(f"{old!r} in {header!r} occurs in {len(holders)} files; it must occur in one.")
+    substitute(holders[0], spans[holders[0]], old, new)
+
+
+def substitute(path: Path, spans: list[tuple[int, int]], old: str, new: str) -> None:
+    """Replace text that occurs once in these parts of a file; any white space in `old` matches any other.
 
     Raises:
         LookupError: the text does not occur, or more than once.
     """
-    pattern = re.compile(r"\s+".join(re.escape(word) for word in old.split()))
-    found = [
-        (path, start + match.start(), start + match.end())
-        for path in sorted(directory.glob("*.tf"))
-        for start, end in _span(path.read_text(), header)
-        for match in pattern.finditer(path.read_text()[start:end])
-    ]
+    found = [occurrence for span in spans for occurrence in _occurrences(path, span, old)]
     if len(found) != 1:
-        raise LookupError(f"{old!r} occurs {len(found)} times in {header!r}; it must occur once.")
-    path, start, end = found[0]
+        raise LookupError(f"{old!r} occurs {len(found)} times in {path.name}; it must occur once.")
     text = path.read_text()
-    path.write_text(text[:start] + new + text[end:])
+    path.write_text(text[: found[0][0]] + new + text[found[0][1] :])
+
+
+def _occurrences(path: Path, span: tuple[int, int], old: str) -> list[tuple[int, int]]:
+    pattern = re.compile(r"\s+".join(re.escape(word) for word in old.split()))
+    return [match.span() for match in pattern.finditer(path.read_text(), *span)]
 
 
 def _span(text: str, header: str) -> list[tuple[int, int]]:
