@@ -43,11 +43,12 @@ class Cluster:
         """What `kubectl get` answers, as objects."""
         return json.loads(self.kubectl("get", *arguments, "--output=json", stdin=stdin))
 
-    def remove_namespace(self, name: str) -> None:
-        """Remove a namespace without the wait for its pods' grace."""
-        self.kubectl("delete", "namespace", name, "--wait=false")
-        self.kubectl("delete", "pods", "--all", "--force", "--grace-period=0", f"--namespace={name}")
-        self.kubectl("wait", "--for=delete", f"namespace/{name}", "--timeout=60s")
+    def remove_namespaces(self, *names: str) -> None:
+        """Remove namespaces, and do not wait out the grace of their pods."""
+        self.kubectl("delete", "namespace", *names, "--wait=false")
+        for name in names:
+            self.kubectl("delete", "pods", "--all", "--force", "--grace-period=0", f"--namespace={name}")
+        self.kubectl("wait", "--for=delete", "namespace", *names, "--timeout=60s")
 
 
 @contextmanager

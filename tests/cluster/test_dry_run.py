@@ -23,8 +23,7 @@ def namespaces(cluster: Cluster) -> Iterator[None]:
     for each in renders:
         cluster.kubectl("apply", "--server-side", "--filename=-", stdin=yaml.safe_dump_all(each.of("Namespace")))
     yield
-    for each in renders:
-        cluster.remove_namespace(each.namespace)
+    cluster.remove_namespaces(*(each.namespace for each in renders))
 
 
 def dry_run(cluster: Cluster, text: str) -> subprocess.CompletedProcess[str]:

@@ -36,7 +36,7 @@ class Applied:
 def applied(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Applied]:
     overlay = Applied(cluster, request.param)
     yield overlay
-    cluster.remove_namespace(overlay.namespace)
+    cluster.remove_namespaces(overlay.namespace)
 
 
 def test_it_is_accepted_whole_and_without_a_warning(applied: Applied) -> None:

@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import fields
 
+from app.settings import Settings
 from delivery.checkout import ROOT, overlays
 from delivery.objects import Render, identity
 from delivery.render import render
@@ -35,6 +38,33 @@ def test_every_object_says_what_it_belongs_to(renders: dict[str, Render], overla
 @pytest.mark.parametrize("overlay", ["dev", "main"])
 def test_the_image_is_left_to_the_deploy(renders: dict[str, Render], overlay: str) -> None:
     assert [container["image"] for _, _, container in renders[overlay].containers()] == ["taskpulse-api"] * 2
+
+
+@pytest.mark.parametrize("overlay", ["dev", "main"])
+def test_the_service_knows_every_setting_and_takes_it(renders: dict[str, Render], overlay: str, tmp_path: Path) -> None:
+    environment = {name: value for each in renders[overlay].of("ConfigMap") for name, value in each["data"].items()}
+    assert environment.keys() <= {field.encode_name for field in fields(Settings)}
+    certificate = tmp_path / "server-ca.pem"
+    certificate.touch()
+    settings = Settings.from_environment({**environment, "DB_SSLROOTCERT": str(certificate)})
+    assert (settings.db_host, settings.db_name, settings.port) == ("db.taskpulse.internal", "taskpulse", 8000)
+
+
+@pytest.mark.parametrize("overlay", ["dev", "main"])
+def test_port_80_of_the_load_balancer_leads_to_port_8000_of_the_pods(renders: dict[str, Render], overlay: str) -> None:
+    [service] = renders[overlay].of("Service")
+    [port] = service["spec"]["ports"]
+    assert (identity(service), service["spec"]["type"], port["port"]) == ("Service/taskpulse-api", "LoadBalancer", 80)
+    ports = [each for _, _, container in renders[overlay].containers() for each in container.get("ports", [])]
+    assert ports == [{"name": port["targetPort"], "containerPort": 8000}]
+
+
+@pytest.mark.parametrize("overlay", ["dev", "main"])
+def test_user_and_password_come_from_the_secret(renders: dict[str, Render], overlay: str) -> None:
+    for where, _, container in renders[overlay].containers():
+        variables = {each["name"]: each["valueFrom"]["secretKeyRef"] for each in container["env"]}
+        for name in ("DB_USER", "DB_PASSWORD"):
+            assert variables[name] == {"name": "taskpulse-secret", "key": name}, where
 
 
 def test_settings_are_not_sent_to_the_cluster(renders: dict[str, Render]) -> None:
