@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 PORT ?= 8000
 DATA ?= .data
-TERRAFORM ?= terraform
+TERRAFORM_DIR ?= terraform
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -57,7 +57,7 @@ lock: $(READY) ## Compile requirements/ anew from pyproject.toml (UPGRADE=--upgr
 	$$compile pyproject.toml --extra dev --constraint requirements/run.txt -o requirements/dev.txt
 
 terraform-audit: .tools/checkov/.ready ## Audit the Terraform configuration with checkov
-	@.tools/checkov/bin/checkov --directory '$(TERRAFORM)' --framework terraform --compact --quiet --skip-download
+	@.tools/checkov/bin/checkov --directory '$(TERRAFORM_DIR)' --framework terraform --compact --quiet --skip-download
 
 .tools/checkov/.ready: requirements/audit.txt | $(READY)
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .tools/checkov
@@ -65,10 +65,10 @@ terraform-audit: .tools/checkov/.ready ## Audit the Terraform configuration with
 	@touch $@
 
 github-variables: ## Set an environment's GitHub Actions variables from Terraform's outputs (ENV=dev)
-	@[ -f '$(TERRAFORM)/environments/$(ENV).gcs.tfbackend' ] || { echo "make: say which environment: make github-variables ENV=dev (or main)" >&2; exit 1; }
+	@[ -f '$(TERRAFORM_DIR)/environments/$(ENV).gcs.tfbackend' ] || { echo "make: say which environment: make github-variables ENV=dev (or main)" >&2; exit 1; }
 	@for tool in terraform gh; do command -v $$tool >/dev/null || { echo "make: no '$$tool' here; docs/first-deployment.md says what to install" >&2; exit 1; }; done
-	@terraform -chdir='$(TERRAFORM)' init -reconfigure -input=false -backend-config='environments/$(ENV).gcs.tfbackend' >/dev/null
-	@terraform -chdir='$(TERRAFORM)' output -json github_actions_variables \
+	@terraform -chdir='$(TERRAFORM_DIR)' init -reconfigure -input=false -backend-config='environments/$(ENV).gcs.tfbackend' >/dev/null
+	@terraform -chdir='$(TERRAFORM_DIR)' output -json github_actions_variables \
 	| $(PYTHON) -c 'import json, sys; [print(f"{name}={value}") for name, value in json.load(sys.stdin).items()]' \
 	| gh variable set --env '$(ENV)' --env-file -
 

@@ -25,7 +25,7 @@ resource "google_compute_subnetwork" "nodes" {
 
   log_config {
     aggregation_interval = "INTERVAL_10_MIN"
-    flow_sampling        = 0.1 # enough to see who talked to whom; all of it would cost more than the nodes
+    flow_sampling        = 0.1 # enough to see who talked to whom; each line is paid for
     metadata             = "INCLUDE_ALL_METADATA"
   }
 }

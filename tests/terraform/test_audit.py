@@ -11,7 +11,7 @@ from tests.terraform.configuration import ROOT, replace
 
 def audit(configuration: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["make", "-s", "terraform-audit", f"TERRAFORM={configuration}"],
+        ["make", "-s", "terraform-audit", f"TERRAFORM_DIR={configuration}"],
         cwd=ROOT.parent,
         capture_output=True,
         text=True,
