@@ -9,7 +9,7 @@ resource "google_iam_workload_identity_pool" "github" {
 resource "google_iam_workload_identity_pool_provider" "github" {
   # checkov:skip=CKV_GCP_125:the check knows no claim but sub; the condition below holds the ids, the branch and the events
   workload_identity_pool_id          = google_iam_workload_identity_pool.github.workload_identity_pool_id
-  workload_identity_pool_provider_id = var.environment
+  workload_identity_pool_provider_id = "github-${var.environment}" # four characters at least, so not dev alone
   display_name                       = "GitHub Actions, ${var.environment}"
 
   attribute_mapping = {

@@ -9,7 +9,8 @@ resource "google_container_cluster" "this" {
   location            = var.cluster_location
   deletion_protection = var.deletion_protection
 
-  # The pool below is the only one. Written inside the cluster, a change to it could recreate the cluster.
+  # The pool below is the only one. The argument is deprecated, but some changes to a pool that stands inside the
+  # cluster recreate the cluster.
   initial_node_count       = 1
   remove_default_node_pool = true
 

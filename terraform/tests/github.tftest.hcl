@@ -35,7 +35,7 @@ run "federation" {
   }
 
   assert {
-    condition     = google_iam_workload_identity_pool_provider.github.workload_identity_pool_provider_id == var.environment
+    condition     = google_iam_workload_identity_pool_provider.github.workload_identity_pool_provider_id == "github-${var.environment}"
     error_message = "The provider is not the environment's own."
   }
 
