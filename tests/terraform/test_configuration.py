@@ -5,6 +5,7 @@ from ipaddress import ip_network
 from itertools import combinations
 
 import pytest
+import yaml
 
 from tests.terraform.configuration import ENVIRONMENTS, ROOT, blocks, variables
 
@@ -84,3 +85,10 @@ def test_each_waiver_of_the_audit_has_a_reason() -> None:
     assert waivers
     for waiver in waivers:
         assert re.fullmatch(r"# checkov:skip=CKV2?_GCP_\d+:(\S+ ){5,}\S+", waiver), waiver
+
+
+def test_documents_name_each_secret_and_its_place() -> None:
+    page = (ROOT.parent / "docs" / "secrets.md").read_text()
+    rows = re.findall(r"^\| `([a-z-]+)` \| `([a-z-]+)`, `([^`]+)` \|", page, re.MULTILINE)
+    kept = yaml.safe_load((ROOT / "secrets.yaml").read_text())
+    assert sorted(rows) == sorted((name, place["secret"], place["key"]) for name, place in kept.items())
