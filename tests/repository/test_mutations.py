@@ -15,7 +15,6 @@ from tests.terraform.configuration import substitute
 
 HERE = Path(__file__).parent
 MUTATIONS = yaml.safe_load((HERE / "mutations.yaml").read_text())
-READ = (".github", "app", "base", "delivery", "overlays", "terraform", "tests", "pyproject.toml")
 
 
 def test_each_check_has_a_mutation() -> None:
@@ -31,18 +30,13 @@ def test_each_check_has_a_mutation() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda each: f"{each['in']}:{each.get('replace', 'new')}")
 def test_mutation_is_noticed(tmp_path: Path, mutation: dict[str, Any]) -> None:
-    for name in READ:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns(".terraform*", "__pycache__"))
-        else:
-            shutil.copy(source, tmp_path)
+    copy_sources(tmp_path)
     (tmp_path / ".tools").symlink_to(ROOT / ".tools")
     path = tmp_path / mutation["in"]
     if "replace" in mutation:
         substitute(path, [(0, len(path.read_text()))], mutation["replace"], mutation["with"])
     else:
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(mutation["with"])
 
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/repository"]
@@ -52,3 +46,15 @@ def test_mutation_is_noticed(tmp_path: Path, mutation: dict[str, Any]) -> None:
     assert result.returncode == 1, result.stdout + result.stderr
     assert f"::{mutation['fails']}" in result.stdout
     assert "\nE       AssertionError" in result.stdout or "\nE           AssertionError" in result.stdout, result.stdout
+
+
+def copy_sources(target: Path) -> None:
+    """Copy the checkout without what `make` built in it."""
+    for source in ROOT.iterdir():
+        if source.name.startswith(".") and source.name != ".github":
+            continue
+        if source.is_dir():
+            ignored = shutil.ignore_patterns(".terraform*", "__pycache__")
+            shutil.copytree(source, target / source.name, ignore=ignored)
+        else:
+            shutil.copy(source, target)

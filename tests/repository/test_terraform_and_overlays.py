@@ -1,5 +1,6 @@
 """What the overlays take for granted is what Terraform makes."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 import yaml
 
 from app.embedded_postgres import NAME, EmbeddedPostgres
-from delivery.checkout import overlays
+from delivery.checkout import ROOT, overlays
 from delivery.objects import Render, dig
 from delivery.render import render
 from tests.terraform import configuration as terraform
@@ -99,11 +100,31 @@ def test_gateway_has_the_front_that_terraform_makes(overlay: Render, variables: 
 
 
 def test_secrets_come_from_secret_manager(overlay: Render) -> None:
-    kept = yaml.safe_load((terraform.ROOT / "secrets.yaml").read_text()).values()
-    known = {(place["secret"], place["key"]) for place in kept} | {("taskpulse-secret", "DB_USER")}
     wanted = set(references(overlay.objects))
     assert wanted, "no pod asks for a secret any more"
-    assert wanted <= known, f"{wanted - known} is asked for in the overlays, but is not in terraform/secrets.yaml"
+    missing = wanted - kept()
+    assert not missing, f"{missing} is asked for in the overlays, but is not in terraform/secrets.yaml"
+
+
+def test_chart_takes_secrets_from_secret_manager() -> None:
+    folder = ROOT / "monitoring" / "chart"
+    if not folder.exists():
+        pytest.skip("there is no monitoring/chart yet")
+    wanted = set()
+    for path in folder.glob("*.yaml"):
+        text = path.read_text()
+        wanted |= set(re.findall(r"/secrets/([a-z-]+)/([a-z-]+)", text))
+        admin = dig(yaml.safe_load(text), "grafana", "admin")
+        if admin:
+            wanted.add((admin["existingSecret"], admin["passwordKey"]))
+    missing = wanted - kept()
+    assert not missing, f"{missing} is asked for in monitoring/chart, but is not in terraform/secrets.yaml"
+
+
+def kept() -> set[tuple[str, str]]:
+    """Name and key of each Secret that the deploy fills."""
+    places = yaml.safe_load((terraform.ROOT / "secrets.yaml").read_text()).values()
+    return {(place["secret"], place["key"]) for place in places} | {("taskpulse-secret", "DB_USER")}
 
 
 def references(node: Any) -> Iterator[tuple[str, str]]:
@@ -112,12 +133,13 @@ def references(node: Any) -> Iterator[tuple[str, str]]:
         for each in node:
             yield from references(each)
     elif isinstance(node, dict):
-        if "secretKeyRef" in node:
-            yield node["secretKeyRef"]["name"], node["secretKeyRef"]["key"]
+        if node.keys() - {"optional"} == {"name", "key"}:
+            yield node["name"], node["key"]
         if "secretName" in node:
             yield from ((node["secretName"], item["key"]) for item in node["items"])
-        for each in node.values():
-            yield from references(each)
+        for name, each in node.items():
+            if name != "configMapKeyRef":
+                yield from references(each)
 
 
 def test_image_is_pushed_under_the_name_that_the_pods_have(overlay: Render) -> None:
