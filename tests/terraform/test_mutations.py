@@ -1,4 +1,13 @@
-"""For each assertion of terraform/tests, changes to the configuration that make it fail."""
+"""For each assertion of terraform/tests, changes to the configuration that make it fail.
+
+Each entry of mutations/*.yaml is one change:
+
+- in: the first line of the block that is changed
+- replace: text that occurs there once; any white space counts as any other
+- with: what stands there instead
+- fails: the assertion's error_message, or the name of a run that expects a failure
+- environment: whose variables are used; dev unless said otherwise
+"""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +18,11 @@ import yaml
 from tests.terraform.configuration import assertions, only, replace
 from tests.terraform.conftest import Terraform
 
-MUTATIONS = yaml.safe_load((Path(__file__).parent / "mutations.yaml").read_text())
+MUTATIONS = [
+    mutation
+    for path in sorted(Path(__file__).parent.glob("mutations/*.yaml"))
+    for mutation in yaml.safe_load(path.read_text())
+]
 
 
 def test_each_assertion_has_a_mutation() -> None:
