@@ -24,7 +24,11 @@ create table sink (task_id uuid primary key, fence bigint not null);
 create table attempts_to_write (task_id uuid not null, fence bigint not null, accepted boolean not null);
 """
 
-HIGHEST = "(select max(fence) from attempts_to_write w where w.task_id = sink.task_id)"
+HIGHEST_FENCE_WON = """
+select count(*)
+from sink
+where fence = (select max(fence) from attempts_to_write as every where every.task_id = sink.task_id)
+"""
 FENCES_GIVEN_TWICE = """
 select count(*)
 from (select from history where action = 'claimed' group by task_id, after->>'fence' having count(*) > 1) as given
@@ -81,7 +85,7 @@ def test_every_task_ends_once_and_no_lower_fence_wins(own: Service) -> None:
         assert count("select count(*) from history where action = 'completed'") == TASKS
         assert count("select count(*) from sink") == TASKS
         assert count("select count(*) from tasks join sink on task_id = id where tasks.fence = sink.fence") == TASKS
-        assert count("select count(*) from sink where fence = " + HIGHEST) == TASKS
+        assert count(HIGHEST_FENCE_WON) == TASKS
         claims = "select count(*) from history where action = 'claimed'"
         assert count(FENCES_GIVEN_TWICE) == 0
         refused = count("select count(*) from attempts_to_write where not accepted")
