@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help run test test-all check format lock clean
+.PHONY: help run test test-all check format lock bench-leases clean
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,7 +40,12 @@ lock: $(READY) ## Compile requirements/ anew from pyproject.toml (UPGRADE=--upgr
 	export UV_CUSTOM_COMPILE_COMMAND='make lock'; \
 	$$compile requirements/uv.in -o requirements/uv.txt; \
 	$$compile pyproject.toml -o requirements/run.txt; \
-	$$compile pyproject.toml --extra dev --constraint requirements/run.txt -o requirements/dev.txt
+	$$compile pyproject.toml --extra dev --constraint requirements/run.txt -o requirements/dev.txt; \
+	$$compile bench/leases.in --constraint requirements/dev.txt -o requirements/bench.txt
+
+bench-leases: $(READY) ## Claims and completions a second, beside procrastinate
+	@$(BIN)/uv pip install --quiet --target .tools/bench --no-deps --require-hashes -r requirements/bench.txt
+	@PYTHONPATH=.tools/bench $(BIN)/python bench/leases.py
 
 clean: ## Remove what make built (data folders stay)
 	@rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
