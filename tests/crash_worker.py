@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-TTL_S = 2
+TTL_S = 10
 WRITE = """
 with written as (
     insert into sink (task_id, fence) values (%(task_id)s, %(fence)s)
@@ -37,14 +37,14 @@ def main(port: int, key: str, sink: str) -> None:
 
     with psycopg.connect(sink, autocommit=True) as database:
         while True:
-            claim = {"worker": "crash", "ttl_s": TTL_S, "limit": random.randint(1, 20)}
+            claim = {"worker": "crash", "ttl_s": TTL_S, "limit": random.randint(1, 10)}
             status, answer = call("claim", claim, Prefer="wait=5")
             if status == 204:
                 return
             assert status == 200, answer
             for item in answer["items"]:
-                if random.random() < 0.001:
-                    time.sleep(TTL_S * 1.5)  # a pause, after which others may have the task
+                if random.random() < 0.0005:
+                    time.sleep(TTL_S * 1.2)  # a pause, after which others may have the task
                 task_id, lease = item["task"]["id"], item["lease"]
                 database.execute(WRITE, {"task_id": task_id, "fence": lease["fence"]})
                 status, answer = call(f"{task_id}/complete", {"token": lease["token"]})
