@@ -15,7 +15,7 @@ OUT ?= rendered
 
 include tools/tools.mk
 
-.PHONY: help run test test-all render validate check format lock clean terraform-audit github-variables
+.PHONY: help run test test-all render validate check format lock clean bench-leases terraform-audit github-variables
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,7 +54,12 @@ lock: $(READY) ## Compile requirements/ anew from pyproject.toml (UPGRADE=--upgr
 	$$compile requirements/audit.in -o requirements/audit.txt; \
 	$$compile requirements/go.in -o requirements/go.txt; \
 	$$compile pyproject.toml -o requirements/run.txt; \
-	$$compile pyproject.toml --extra dev --constraint requirements/run.txt -o requirements/dev.txt
+	$$compile pyproject.toml --extra dev --constraint requirements/run.txt -o requirements/dev.txt; \
+	$$compile bench/leases.in --constraint requirements/dev.txt -o requirements/bench.txt
+
+bench-leases: $(READY) ## Claims and completions a second, beside procrastinate
+	@$(BIN)/uv pip install --quiet --target .tools/bench --no-deps --require-hashes -r requirements/bench.txt
+	@PYTHONPATH=.tools/bench $(BIN)/python bench/leases.py
 
 terraform-audit: .tools/checkov/.ready ## Audit the Terraform configuration with checkov
 	@.tools/checkov/bin/checkov --directory '$(TERRAFORM_DIR)' --framework terraform --compact --quiet --skip-download
