@@ -144,7 +144,7 @@ ACCEPTABLE = [
 
 @pytest.mark.parametrize("accept", NOT_ACCEPTABLE)
 def test_accept_that_rules_json_out_is_406(client: httpx.Client, accept: str) -> None:
-    for method, path in (("GET", "/v1/tasks"), ("POST", "/v1/tasks"), ("PATCH", TASK)):
+    for method, path in (("GET", TASK), ("POST", "/v1/tasks"), ("PATCH", TASK)):
         response = client.request(method, path, json={"title": "x"}, headers={"Accept": accept})
         problem(response, 406, "not-acceptable")
     assert client.get("/v1/tasks").json()["items"] == []

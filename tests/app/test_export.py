@@ -64,6 +64,11 @@ def test_json_is_preferred_where_both_are_welcome(client: httpx.Client) -> None:
         assert client.get("/v1/tasks", headers={"Accept": accept}).headers["content-type"] == "application/json"
 
 
+def test_ndjson_comes_where_json_is_ruled_out(client: httpx.Client) -> None:
+    response = client.get("/v1/tasks", headers={"Accept": "application/json;q=0, */*"})
+    assert response.headers["content-type"].startswith("application/x-ndjson")
+
+
 def test_head_reads_no_more_than_a_page(many: httpx.Client) -> None:
     response = many.head("/v1/tasks", headers=NDJSON)
     assert response.status_code == 200
