@@ -41,6 +41,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
+        say("waiting for tasks")
         while not self._stopping.is_set():
             for claimed in await self._claim_one():
                 await self._do(claimed)
