@@ -228,6 +228,8 @@ def work_on_tasks(
         asyncio.run(work(url, _worker_key(key_file), worker, command, labels=labels, ttl_s=ttl))
     except RefusedError as error:
         _fail(f"the API refuses to let this worker claim: {error}")
+    except OSError as error:
+        _fail(f"{command[0]!r} cannot be started: {error.strerror}.")
 
 
 @main.command("run", context_settings={"allow_interspersed_args": False})
@@ -258,7 +260,11 @@ def run_script(
     _refuse_missing(command)
     if not 1 <= len(title) <= 200:
         _fail("a title has 1 to 200 characters.")
-    status = asyncio.run(run(url, _worker_key(key_file), worker, command, title=title, every=every, grace=grace))
+    key = _worker_key(key_file)
+    try:
+        status = asyncio.run(run(url, key, worker, command, title=title, every=every, grace=grace))
+    except OSError as error:
+        _fail(f"{command[0]!r} cannot be started: {error.strerror}.")
     sys.exit(status if status >= 0 else 128 - status)
 
 

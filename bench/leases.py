@@ -7,6 +7,7 @@ Beside claiming, TaskPulse writes two history rows a task and gives it a lease t
 """
 
 import asyncio
+import logging
 import statistics
 import sys
 import tempfile
@@ -30,7 +31,7 @@ from app.leases import store
 from app.leases.model import ClaimMany, Completion
 from tests.service import Service, fresh_database
 
-TASKS = 4000
+TASKS = 2000
 WORKERS = 16
 ROUNDS = 3
 
@@ -120,6 +121,7 @@ async def peer(conninfo: str) -> float:
 
 def main() -> None:
     """Run all in turn, three times, and print the medians."""
+    logging.getLogger("procrastinate").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as folder, EmbeddedPostgres(Path(folder) / "data") as postgres:
         options = {"LOG_LEVEL": "WARNING"}
         with Service(fresh_database(postgres), Path(folder) / "log", options) as service:

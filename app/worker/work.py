@@ -35,11 +35,13 @@ class Worker:
     async def run(self) -> None:
         """Work until stopped.
 
-        Raises RefusedError when the API refuses a claim: the key or the labels are wrong.
+        Raises RefusedError when the API refuses a claim, as the key or the labels are wrong, and OSError when the
+        command cannot be started.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
+        say("waiting for tasks")
         while not self._stopping.is_set():
             for claimed in await self._claim_one():
                 await self._do(claimed)
@@ -47,7 +49,13 @@ class Worker:
     async def _do(self, claimed: dict[str, Any]) -> None:
         self._work = Work(self._api, claimed, self._command)
         say(f"task {self._work.id}: {claimed['task']['title']}")
-        status = await self._work.run()
+        try:
+            status = await self._work.run()
+        except OSError as error:
+            say(f"task {self._work.id}: the command cannot be started ({error}); giving the task back")
+            self._work.give_up()
+            await self._work.report(1)
+            raise
         say(f"task {self._work.id}: {verdict(status)}")
         await self._work.report(status)
         self._work = None
@@ -82,7 +90,7 @@ class Worker:
 async def work(url: str, key: str, name: str, command: Sequence[str], *, labels: Sequence[str], ttl_s: int) -> None:
     """Run a worker until SIGTERM or SIGINT.
 
-    Raises RefusedError.
+    Raises RefusedError, OSError.
     """
     async with Api(url, key) as api:
         await Worker(api, name, labels, ttl_s, command).run()

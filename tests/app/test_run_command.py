@@ -87,10 +87,9 @@ def test_two_runs_do_not_overlap(client: httpx.Client, service: Service) -> None
 
 
 def test_sigterm_reaches_the_script(client: httpx.Client, service: Service) -> None:
-    process = start(service, "sleep", "60")
-    while not [task for task in tasks(client) if task["status"] == "in_progress"]:
-        time.sleep(0.05)
-    time.sleep(0.3)
+    process = start(service, "sh", "-c", "echo begun; sleep 60")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=15)
     assert process.returncode == 128 + signal.SIGTERM

@@ -151,7 +151,7 @@ def test_a_second_sigterm_gives_the_task_back(client: httpx.Client, service: Ser
     with worker(service, tmp_path / "log", [*PYTHON, "import time; time.sleep(60)"]) as process:
         eventually(lambda: read(client, task_id)["status"] == "in_progress")
         process.send_signal(signal.SIGTERM)
-        time.sleep(0.5)
+        eventually(lambda: b"draining" in (tmp_path / "log").read_bytes())
         process.send_signal(signal.SIGTERM)
         assert process.wait(15) == 0
     task = read(client, task_id)
@@ -159,8 +159,10 @@ def test_a_second_sigterm_gives_the_task_back(client: httpx.Client, service: Ser
 
 
 def test_sigterm_ends_a_worker_that_waits(client: httpx.Client, service: Service, tmp_path: Path) -> None:
-    with worker(service, tmp_path / "log", ["true"]) as process:
-        time.sleep(1.5)
+    log = tmp_path / "log"
+    with worker(service, log, ["true"]) as process:
+        eventually(lambda: b"waiting for tasks" in log.read_bytes())
+        time.sleep(0.5)
         process.send_signal(signal.SIGTERM)
         assert process.wait(5) == 0
     task_id = new_task(client)
