@@ -56,6 +56,12 @@ def all_containers(spec: Object) -> list[Object]:
     return [*spec.get("initContainers", []), *spec["containers"], *spec.get("ephemeralContainers", [])]
 
 
+def projections(spec: Object) -> Iterator[Object]:
+    """Sources of the projected volumes of a pod's spec."""
+    for volume in spec.get("volumes", []):
+        yield from (volume.get("projected") or {}).get("sources", [])
+
+
 def identity(each: Object) -> str:
     return f"{each['kind']}/{each['metadata']['name']}"
 
