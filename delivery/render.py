@@ -19,13 +19,16 @@ def render(overlay: str, root: Path = ROOT) -> str:
 
 
 def write(names: list[str], out: Path) -> list[Path]:
-    """Render each overlay to `<name>.yaml` in the folder `out`, made if need be; all are written or none.
+    """Render each overlay to `<name>.yaml` in the folder `out`, made if need be; none where one fails to render.
 
     Raises:
-        DeliveryError: one of them does not render.
+        DeliveryError: one of them does not render, or the folder cannot be written to.
     """
     texts = {name: render(name) for name in names}
-    out.mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        (out / f"{name}.yaml").write_text(text)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (out / f"{name}.yaml").write_text(text)
+    except OSError as error:
+        raise DeliveryError(f"Cannot write to {out}: {error.strerror}. Choose another folder with --out.") from None
     return [out / f"{name}.yaml" for name in texts]

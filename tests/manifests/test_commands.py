@@ -31,6 +31,22 @@ def test_render_writes_one_file_per_overlay(tmp_path: Path) -> None:
     assert "kind: Deployment" in (tmp_path / "new" / "dev.yaml").read_text()
 
 
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = delivery("render", "--out", tmp_path / "file" / "rendered")
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"Error: Cannot write to {tmp_path}/file/rendered: ")
+    assert result.stderr.endswith(" Choose another folder with --out.\n")
+
+
+def test_rendering_leaves_nothing_else_behind(spoiled: Path) -> None:
+    before = sorted(spoiled.rglob("*"))
+    assert delivery("render", "--out", "rendered", checkout=spoiled).returncode == 0
+    new = {str(path.relative_to(spoiled)) for path in spoiled.rglob("*") if "__pycache__" not in path.parts}
+    new -= {str(path.relative_to(spoiled)) for path in before}
+    assert new == {"rendered", "rendered/dev.yaml", "rendered/main.yaml", "rendered/spoiled.yaml"}
+
+
 def test_validate_says_what_it_checked() -> None:
     result = delivery("validate")
     assert result.returncode == 0, result.stderr
@@ -67,6 +83,16 @@ def test_a_missing_tool_is_said_with_the_command_that_builds_it(spoiled: Path) -
         1,
         "Error: kustomize is not built yet: run `make tools` first.\n",
     )
+
+
+def test_a_tool_that_does_not_start_is_said_with_the_command_that_builds_it(spoiled: Path) -> None:
+    (spoiled / ".tools").unlink()
+    (spoiled / ".tools" / "bin").mkdir(parents=True)
+    (spoiled / ".tools" / "bin" / "kustomize").touch()
+    result = delivery("render", checkout=spoiled)
+    assert result.returncode == 1
+    assert result.stderr.startswith("Error: kustomize does not start: ")
+    assert result.stderr.endswith("; run `make clean tools`.\n")
 
 
 def test_yamllint_alone_refuses_untidy_yaml(spoiled: Path) -> None:
