@@ -49,7 +49,7 @@ def pods_drain_before_they_end(render: Render) -> Iterator[str]:
             if not 5 <= sleep <= grace - 30:
                 yield (
                     f"{identity(each)} container {container['name']} has a preStop sleep of {sleep} s "
-                    f"in {grace} s of grace: it needs 5 s, and then 30 s for the longest poll."
+                    f"in {grace} s of grace: it needs at least 5 s, and 30 s after it for what is in flight."
                 )
 
 
