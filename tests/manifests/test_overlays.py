@@ -12,6 +12,7 @@ from app.server import DRAIN_S, GRACE_S, Server
 from app.settings import Settings
 from delivery.checkout import ROOT, overlays
 from delivery.objects import Render, identity
+from delivery.policy.secrets import secret_keys
 from delivery.render import render
 
 README = ROOT / "overlays" / "README.md"
@@ -73,6 +74,16 @@ def test_prometheus_token_comes_from_its_secret(renders: dict[str, Render], over
     [container] = [each for _, _, each in renders[overlay].containers() if each["name"] == "api"]
     [token] = [each for each in container["env"] if each["name"] == "METRICS_TOKEN"]
     assert token["valueFrom"]["secretKeyRef"] == {"name": "taskpulse-metrics", "key": "token"}
+
+
+@pytest.mark.parametrize("overlay", ["dev", "main"])
+def test_the_readme_makes_by_hand_the_secrets_that_pods_read(renders: dict[str, Render], overlay: str) -> None:
+    made = {
+        (secret, key)
+        for secret, sources in re.findall(r"create secret generic (\S+) (.*)", README.read_text())
+        for key in re.findall(r"--from-(?:file|literal)=([^=\s]+)", sources)
+    }
+    assert made == {read for _, template in renders[overlay].pods() for read in secret_keys(template["spec"])}
 
 
 def test_each_pod_has_time_to_drain(renders: dict[str, Render]) -> None:
