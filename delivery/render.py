@@ -1,9 +1,12 @@
 """What an overlay becomes: the YAML that is sent to the cluster."""
 
+import re
 from pathlib import Path
 
 from delivery.checkout import ROOT, run
 from delivery.errors import DeliveryError
+
+MISSING = re.compile(r"fieldPath `(.+)` is missing for replacement source Settings")
 
 
 def render(overlay: str, root: Path = ROOT) -> str:
@@ -14,7 +17,10 @@ def render(overlay: str, root: Path = ROOT) -> str:
     """
     result = run("kustomize", "build", root / "overlays" / overlay)
     if result.returncode or result.stderr:
-        raise DeliveryError(f"Overlay {overlay} does not render: {result.stderr.strip()}")
+        reason = result.stderr.strip().removeprefix("Error: ")
+        if missing := MISSING.search(reason):
+            reason = f"give {missing[1]} in overlays/{overlay}/settings.yaml."
+        raise DeliveryError(f"Overlay {overlay} does not render: {reason}")
     return result.stdout
 
 

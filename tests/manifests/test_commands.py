@@ -76,6 +76,23 @@ def test_render_writes_nothing_when_an_overlay_does_not_render(spoiled: Path) ->
     assert not (spoiled / "out").exists()
 
 
+def test_a_missing_setting_is_said_with_its_file(spoiled: Path) -> None:
+    settings = spoiled / "overlays" / "dev" / "settings.yaml"
+    settings.write_text(settings.read_text().replace("databaseRange:", "range:"))
+    result = delivery("render", checkout=spoiled)
+    assert result.returncode == 1
+    assert result.stderr == "Error: Overlay dev does not render: give databaseRange in overlays/dev/settings.yaml.\n"
+
+
+def test_a_setting_that_does_not_fit_is_said_without_paths_of_this_machine(spoiled: Path) -> None:
+    settings = spoiled / "overlays" / "main" / "settings.yaml"
+    settings.write_text(settings.read_text().replace("host: ", "host: https://"))
+    result = delivery("validate", checkout=spoiled)
+    assert result.returncode == 1
+    assert "main: schema-1.37: HTTPRoute/https: at '/spec/hostnames/0': 'https://taskpulse.example" in result.stderr
+    assert "file://" not in result.stderr
+
+
 def test_a_missing_tool_is_said_with_the_command_that_builds_it(spoiled: Path) -> None:
     (spoiled / ".tools").unlink()
     result = delivery("render", checkout=spoiled)
