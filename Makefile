@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 PORT ?= 8000
 DATA ?= .data
+TERRAFORM_DIR ?= terraform
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -14,7 +15,7 @@ OUT ?= rendered
 
 include tools/tools.mk
 
-.PHONY: help run test test-all render validate check format lock clean
+.PHONY: help run test test-all render validate check format lock clean bench-leases terraform-audit github-variables
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,9 +51,31 @@ lock: $(READY) ## Compile requirements/ anew from pyproject.toml (UPGRADE=--upgr
 	@compile="$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 $(UPGRADE)"; \
 	export UV_CUSTOM_COMPILE_COMMAND='make lock'; \
 	$$compile requirements/uv.in -o requirements/uv.txt; \
+	$$compile requirements/audit.in -o requirements/audit.txt; \
 	$$compile requirements/go.in -o requirements/go.txt; \
 	$$compile pyproject.toml -o requirements/run.txt; \
-	$$compile pyproject.toml --extra dev --constraint requirements/run.txt -o requirements/dev.txt
+	$$compile pyproject.toml --extra dev --constraint requirements/run.txt -o requirements/dev.txt; \
+	$$compile bench/leases.in --constraint requirements/dev.txt -o requirements/bench.txt
+
+bench-leases: $(READY) ## Claims and completions a second, beside procrastinate
+	@$(BIN)/uv pip install --quiet --target .tools/bench --no-deps --require-hashes -r requirements/bench.txt
+	@PYTHONPATH=.tools/bench $(BIN)/python bench/leases.py
+
+terraform-audit: .tools/checkov/.ready ## Audit the Terraform configuration with checkov
+	@.tools/checkov/bin/checkov --directory '$(TERRAFORM_DIR)' --framework terraform --compact --quiet --skip-download
+
+.tools/checkov/.ready: requirements/audit.txt | $(READY)
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .tools/checkov
+	@$(BIN)/uv pip install --quiet --python .tools/checkov/bin/python --no-deps --require-hashes -r requirements/audit.txt
+	@touch $@
+
+github-variables: ## Set an environment's GitHub Actions variables from Terraform's outputs (ENV=dev)
+	@[ -f '$(TERRAFORM_DIR)/environments/$(ENV).gcs.tfbackend' ] || { echo "make: say which environment: make github-variables ENV=dev (or main)" >&2; exit 1; }
+	@for tool in terraform gh; do command -v $$tool >/dev/null || { echo "make: no '$$tool' here; docs/first-deployment.md says what to install" >&2; exit 1; }; done
+	@terraform -chdir='$(TERRAFORM_DIR)' init -reconfigure -input=false -backend-config='environments/$(ENV).gcs.tfbackend' >/dev/null
+	@terraform -chdir='$(TERRAFORM_DIR)' output -json github_actions_variables \
+	| $(PYTHON) -c 'import json, sys; [print(f"{name}={value}") for name, value in json.load(sys.stdin).items()]' \
+	| gh variable set --env '$(ENV)' --env-file -
 
 clean: ## Remove what make built (data folders stay)
 	@rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

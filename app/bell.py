@@ -69,10 +69,12 @@ class Bell:
                     **connection_parameters(self._settings), autocommit=True
                 ) as connection:
                     await connection.execute(f"listen {CHANNEL}".encode())
+                    while not self._database.up:  # noqa: ASYNC110 - there is no event for it
+                        await asyncio.sleep(0.1)
                     self._wake()  # something may have been missed
                     async for _ in connection.notifies():
                         self._wake()
-            except (psycopg.OperationalError, SettingsError) as error:
+            except (psycopg.Error, SettingsError) as error:
                 log.debug("not listening: %s", " ".join(str(error).split()))
             await asyncio.sleep(RECONNECT_S)
 

@@ -2,20 +2,22 @@
 
 import logging
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 import psycopg
 from litestar import Request, Response
 from litestar.exceptions import (
     HTTPException,
+    InternalServerException,
     MethodNotAllowedException,
     NotFoundException,
     ValidationException,
 )
 from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
+from litestar.typing import FieldDefinition
 from psycopg_pool import PoolTimeout
 
 from app.edge import allowed_methods
@@ -23,6 +25,8 @@ from app.edge import allowed_methods
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+_HUNG_UP = "client disconnected prematurely"
+"""Litestar's words; it raises the same type for faults of the service."""
 
 
 class ProblemType(msgspec.Struct, frozen=True):
@@ -110,18 +114,30 @@ def _from_http_exception(request: Request[Any, Any, Any], error: HTTPException) 
     if isinstance(error, NotFoundException):
         return Problem("not-found", f"There is nothing at {path}.")
     if isinstance(error, ValidationException):
-        return invalid(*(_field_error(extra) for extra in error.extra or ()))
+        fields = request.route_handler.parsed_fn_signature.parameters
+        return invalid(*(_field_error(extra, fields) for extra in error.extra or ()))
     if error.status_code == HTTP_413_REQUEST_ENTITY_TOO_LARGE:
         return Problem("content-too-large", "The body is larger than this call takes.")
     return Problem("invalid-request", error.detail or "The request cannot be understood.")
 
 
-def _field_error(extra: Any) -> FieldError:
-    """Turn one entry of Litestar's validation errors into ours."""
+def _field_error(extra: Any, fields: Mapping[str, FieldDefinition]) -> FieldError:
+    """Turn one entry of Litestar's validation errors into ours; `fields` are the parameters of the handler."""
     key, message = extra.get("key", ""), extra["message"]
     if key == "data":
         return FieldError("body", "#", "The body is empty; send a JSON object.")
-    return FieldError("query", key.split(".")[0], f"{key.split('.')[0]}: {message}.")
+    name = key.split(".")[0]
+    choices = ", ".join(_choices(fields[name].annotation)) if "enum" in message and name in fields else ""
+    return FieldError("query", name, f"{name}: {message}." + (f" It may be {choices}." if choices else ""))
+
+
+def _choices(kind: Any) -> Iterator[str]:
+    """Yield the values of the Literals within a type."""
+    if get_origin(kind) is Literal:
+        yield from get_args(kind)
+    else:
+        for inner in get_args(kind):
+            yield from _choices(inner)
 
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[ProblemDetails]:
@@ -134,6 +150,8 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
         log.warning("database: %s", str(error).strip() or type(error).__name__, extra={"request_id": request_id})
     elif isinstance(error, HTTPException) and error.status_code < 500:
         problem = _from_http_exception(request, error)
+    elif isinstance(error, InternalServerException) and error.detail == _HUNG_UP:
+        problem = Problem("invalid-request", "The connection broke before the body was whole.")  # for log and metrics
     else:
         problem = Problem("internal-error", "The service failed; its log says why.")
         log.error("unhandled exception", exc_info=error, extra={"request_id": request_id})

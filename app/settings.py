@@ -29,7 +29,7 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
     db_sslrootcert: str = ""
     """A file of PEM certificates; needed by verify-ca and verify-full."""
     db_pool_size: Annotated[int, Meta(ge=1, le=100)] = 10
-    """Connections of one process at the most; one more watches whether the database is there."""
+    """Connections of one process at the most; two more watch whether the database is there, and listen."""
     host: str = "0.0.0.0"  # noqa: S104 - a container is reached from outside; `taskpulse dev` binds loopback
     port: Port = 8000
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -18,7 +18,7 @@ from app import keys, migrate
 from app.embedded_postgres import NAME, EmbeddedPostgres
 from app.settings import Settings
 
-START_TIMEOUT_S = 20
+START_TIMEOUT_S = 60
 TASKPULSE = str(Path(sys.executable).with_name("taskpulse"))
 
 _numbers = count(1)

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from app.json_body import Body, JSONObject
+from app.json_body import Body
 from app.problems import FieldError
-from app.tasks.model import Labels, Task, compact
+from app.tasks.model import Labels, Task
 
 MAX_RESULT = 16_384
 """Bytes of a result as JSON without white space, in UTF-8."""
@@ -46,11 +46,12 @@ class Completion(Body):
     """The end of a task that went well; the result is kept in its history."""
 
     token: Token
-    result: JSONObject | None = None
+    result: Any = None
+    """Any JSON."""
 
     def faults(self, pointer: str) -> Iterator[FieldError]:
         """Yield an error for a result that is too large."""
-        if self.result and (size := len(compact(self.result))) > MAX_RESULT:
+        if (size := len(msgspec.json.encode(self.result))) > MAX_RESULT:
             path = f"{pointer}/result"
             yield FieldError("body", path, f"{path} has {size} bytes; it may have {MAX_RESULT}.")
 

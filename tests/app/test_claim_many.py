@@ -157,6 +157,19 @@ def logged_statements(database: psycopg.Connection) -> Iterator[None]:
         database.execute("select pg_reload_conf()")
 
 
+def test_a_task_that_comes_by_one_process_wakes_who_waits_at_another(
+    client: httpx.Client, service: Service, tmp_path: Path
+) -> None:
+    with Service(service.settings, tmp_path / "log") as second, ThreadPoolExecutor(1) as pool:
+        with httpx.Client(base_url=second.url, headers=client.headers) as other:
+            waiter = pool.submit(claim_any, other, 20)
+            time.sleep(0.5)
+            started = time.monotonic()
+            new_task(client)
+            assert waiter.result().status_code == 200
+        assert time.monotonic() - started < 2
+
+
 def test_a_client_that_left_gets_no_task(client: httpx.Client, service: Service) -> None:
     with httpx.Client(base_url=service.url, headers=client.headers) as impatient, pytest.raises(httpx.ReadTimeout):
         impatient.post("/v1/tasks/claim", json={"worker": "w", "ttl_s": 60}, headers={"Prefer": "wait=20"}, timeout=0.5)

@@ -74,6 +74,12 @@ class TestComplete:
         assert [error["pointer"] for error in response.json()["errors"]] == ["#/result"]
         assert call(client, task_id, "complete", token=token, result={"text": "x" * 16_000}).status_code == 200
 
+    @pytest.mark.parametrize("result", ["text", 7, [1, None], None, {"a": {}}])
+    def test_a_result_is_any_json(self, client: httpx.Client, database: psycopg.Connection, result: object) -> None:
+        task_id = new_task(client)
+        assert call(client, task_id, "complete", token=token_of(client, task_id), result=result).status_code == 200
+        assert history(database, task_id)[-1][3].get("result") == result
+
     def test_the_idempotency_key_is_honoured(self, client: httpx.Client) -> None:
         task_id = new_task(client)
         body, headers = {"token": token_of(client, task_id)}, {"Idempotency-Key": f"complete-{task_id}"}

@@ -202,3 +202,8 @@ def test_tasks_are_found_by_their_lease(client: httpx.Client, database: psycopg.
     assert [found(client, f"lease={state}") for state in ("live", "expired", "none")] == ["L", "E", "N"]
     assert found(client, "lease=live&status=in_progress&sort=due_at&count=true") == "L"
     assert client.get("/v1/tasks?lease=gone").json()["errors"][0]["pointer"] == "lease"
+
+
+def test_a_wrong_choice_is_told_the_choices(tasks: httpx.Client) -> None:
+    assert "It may be created_at, -created_at, " in tasks.get("/v1/tasks?sort=title").json()["detail"]
+    assert "It may be open, in_progress, " in tasks.get("/v1/tasks?status=open&status=paused").json()["detail"]

@@ -1,0 +1,42 @@
+# Container Registry is shut down; a repository of this name, in this place, answers for gcr.io/PROJECT.
+resource "google_artifact_registry_repository" "image" {
+  # checkov:skip=CKV_GCP_84:Google's keys encrypt it; a key of our own would be one more thing to lose, and nothing here asks for one
+  repository_id = "gcr.io"
+  location      = "us"
+  format        = "DOCKER"
+  description   = "Images of the service"
+
+  cleanup_policy_dry_run = false
+
+  cleanup_policies {
+    id     = "keep-newest"
+    action = "KEEP"
+
+    most_recent_versions {
+      keep_count = 30
+    }
+  }
+
+  cleanup_policies {
+    id     = "delete-old"
+    action = "DELETE"
+
+    condition {
+      older_than = "7776000s" # 90 days
+    }
+  }
+
+  depends_on = [google_project_service.this]
+}
+
+resource "google_artifact_registry_repository_iam_member" "image" {
+  for_each = {
+    "roles/artifactregistry.reader" = google_service_account.nodes.member
+    "roles/artifactregistry.writer" = google_service_account.deployer.member
+  }
+
+  location   = google_artifact_registry_repository.image.location
+  repository = google_artifact_registry_repository.image.name
+  role       = each.key
+  member     = each.value
+}

@@ -1,0 +1,80 @@
+# Values are write-only or ephemeral: none of them reaches the plan or the state.
+# A new value is drawn at every run and written only when its version is raised.
+
+ephemeral "random_password" "database" {
+  length           = 40
+  override_special = "-_" # safe in a connection string
+  min_lower        = 1    # COMPLEXITY_DEFAULT of the instance's password policy
+  min_upper        = 1
+  min_numeric      = 1
+  min_special      = 1
+}
+
+ephemeral "random_password" "metrics_token" {
+  length  = 48
+  special = false
+}
+
+ephemeral "random_password" "grafana" {
+  length  = 32
+  special = false
+}
+
+locals {
+  secrets = yamldecode(file("${path.module}/secrets.yaml"))
+
+  secret_values = {
+    taskpulse-database-password = ephemeral.random_password.database.result
+    taskpulse-metrics-token     = ephemeral.random_password.metrics_token.result
+    taskpulse-grafana-password  = ephemeral.random_password.grafana.result
+    taskpulse-slack-webhook     = var.slack_webhook
+    taskpulse-smtp-password     = var.smtp_password
+  }
+
+  secret_versions = {
+    taskpulse-database-password = var.secret_version.database_password
+    taskpulse-metrics-token     = var.secret_version.metrics_token
+    taskpulse-grafana-password  = var.secret_version.grafana_password
+    taskpulse-slack-webhook     = var.secret_version.slack_webhook
+    taskpulse-smtp-password     = var.secret_version.smtp_password
+  }
+}
+
+resource "google_secret_manager_secret" "this" {
+  for_each = toset(keys(local.secrets))
+
+  secret_id           = each.value
+  deletion_protection = var.deletion_protection
+
+  replication {
+    auto {}
+  }
+
+  depends_on = [google_project_service.this]
+}
+
+resource "google_secret_manager_secret_version" "this" {
+  for_each = local.secret_versions
+
+  secret                 = google_secret_manager_secret.this[each.key].id
+  secret_data_wo         = local.secret_values[each.key]
+  secret_data_wo_version = tostring(each.value)
+
+  lifecycle {
+    create_before_destroy = true # a deploy at any moment finds a version
+  }
+}
+
+# Not secret: the certificates that pods check the database by; two while the authority is rotated.
+data "google_sql_ca_certs" "this" {
+  instance = google_sql_database_instance.this.name
+}
+
+resource "google_secret_manager_secret_version" "database_ca" {
+  secret      = google_secret_manager_secret.this["taskpulse-database-ca"].id
+  secret_data = join("\n", data.google_sql_ca_certs.this.certs[*].cert)
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}

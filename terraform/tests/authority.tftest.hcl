@@ -1,0 +1,13 @@
+# Applied, unlike the others: the certificates are read only when the instance is there.
+mock_provider "google" {
+  source = "./tests/mocks"
+}
+
+run "authority" {
+  command = apply
+
+  assert {
+    condition     = google_secret_manager_secret_version.database_ca.secret_data == "first authority\nsecond authority"
+    error_message = "While the database's authority is rotated, clients must trust the old and the new one."
+  }
+}

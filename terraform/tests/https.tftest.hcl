@@ -1,0 +1,68 @@
+mock_provider "google" {
+  source          = "./tests/mocks"
+  override_during = plan
+}
+
+run "with_a_host_name" {
+  command = plan
+
+  variables {
+    api_hostname = "tasks.example.com"
+  }
+
+  assert {
+    condition     = one(google_compute_global_address.api[*].name) == "taskpulse-api"
+    error_message = "The Gateway's address does not have its fixed name."
+  }
+
+  assert {
+    condition     = one(google_certificate_manager_certificate_map.api[*].name) == "taskpulse-api"
+    error_message = "The Gateway's certificate map does not have its fixed name."
+  }
+
+  assert {
+    condition = (
+      google_certificate_manager_certificate.api[0].managed[0].domains == tolist(["tasks.example.com"]) &&
+      google_certificate_manager_certificate.api[0].managed[0].dns_authorizations == tolist(["projects/taskpulse-example/locations/global/dnsAuthorizations/taskpulse-api"]) &&
+      google_certificate_manager_dns_authorization.api[0].domain == "tasks.example.com"
+    )
+    error_message = "The certificate is not for api_hostname, proven by DNS."
+  }
+
+  assert {
+    condition = (
+      google_certificate_manager_certificate_map_entry.api[0].map == "taskpulse-api" &&
+      google_certificate_manager_certificate_map_entry.api[0].hostname == "tasks.example.com" &&
+      google_certificate_manager_certificate_map_entry.api[0].certificates == tolist(["projects/taskpulse-example/locations/global/certificates/taskpulse-api"])
+    )
+    error_message = "The map does not serve the certificate for api_hostname."
+  }
+
+  assert {
+    condition = jsonencode(output.dns_records) == jsonencode([{
+      address = { name = "tasks.example.com", type = "A", data = "198.51.100.7" }
+      proof   = { name = "_acme-challenge.tasks.example.com.", type = "CNAME", data = "example.authorize.certificatemanager.goog." }
+    }])
+    error_message = "The output does not say which DNS records to create."
+  }
+}
+
+run "without_a_host_name" {
+  command = plan
+
+  variables {
+    api_hostname = null
+  }
+
+  assert {
+    condition = 0 == sum([
+      length(google_compute_global_address.api),
+      length(google_certificate_manager_dns_authorization.api),
+      length(google_certificate_manager_certificate.api),
+      length(google_certificate_manager_certificate_map.api),
+      length(google_certificate_manager_certificate_map_entry.api),
+      length(output.dns_records),
+    ])
+    error_message = "An environment without a host name pays for an HTTPS front."
+  }
+}

@@ -1,0 +1,29 @@
+mock_provider "google" {
+  source          = "./tests/mocks"
+  override_during = plan
+}
+
+override_resource {
+  target          = google_service_account.deployer
+  override_during = plan
+  values = {
+    email = "taskpulse-deployer@taskpulse-example.iam.gserviceaccount.com"
+  }
+}
+
+run "outputs" {
+  command = plan
+
+  assert {
+    condition = output.github_actions_variables == {
+      DB_USER                    = "taskpulse"
+      DEPLOYER_SERVICE_ACCOUNT   = "taskpulse-deployer@taskpulse-example.iam.gserviceaccount.com"
+      GCP_PROJECT_ID             = "taskpulse-example"
+      GKE_CLUSTER                = "taskpulse"
+      GKE_LOCATION               = var.cluster_location
+      IMAGE_REPOSITORY           = "gcr.io/taskpulse-example/taskpulse-api"
+      WORKLOAD_IDENTITY_PROVIDER = "projects/3003/locations/global/workloadIdentityPools/github/providers/example"
+    }
+    error_message = "The variables for GitHub Actions are not the listed ones."
+  }
+}

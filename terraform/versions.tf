@@ -1,0 +1,32 @@
+terraform {
+  required_version = ">= 1.11" # write-only arguments and ephemeral values keep the passwords out of the state
+
+  required_providers {
+    google = {
+      source  = "hashicorp/google"
+      version = ">= 8.9, < 9.0"
+    }
+    random = {
+      source  = "hashicorp/random"
+      version = ">= 3.7, < 4.0"
+    }
+  }
+
+  backend "gcs" {} # -backend-config=environments/ENV.gcs.tfbackend
+}
+
+provider "google" {
+  project = var.project_id
+  region  = var.region
+
+  default_labels = local.labels
+}
+
+locals {
+  labels = {
+    app         = "taskpulse"
+    environment = var.environment
+  }
+}
+
+data "google_project" "this" {}
