@@ -37,7 +37,7 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                timeout_keep_alive=75,
+                timeout_keep_alive=620,  # Google's load balancers keep idle connections for 600 s
                 timeout_graceful_shutdown=GRACE_S,
             )
         )

@@ -24,9 +24,12 @@ def run(tool: str, *arguments: str | Path, stdin: str | None = None) -> subproce
     """Run one of the tools in .tools/bin, whatever its exit status.
 
     Raises:
-        DeliveryError: the tool was not built.
+        DeliveryError: the tool was not built, or does not start.
     """
     program = ROOT / ".tools" / "bin" / tool
     if not program.exists():
         raise DeliveryError(f"{tool} is not built yet: run `make tools` first.")
-    return subprocess.run([program, *arguments], input=stdin, capture_output=True, text=True, check=False)
+    try:
+        return subprocess.run([program, *arguments], input=stdin, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise DeliveryError(f"{tool} does not start: {error.strerror}; run `make clean tools`.") from None

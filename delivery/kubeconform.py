@@ -30,7 +30,8 @@ def conform(manifests: list[Path], version: str) -> dict[Path, list[Finding]]:
         raise DeliveryError(f"kubeconform failed: {result.stderr.strip()}")
     findings: dict[Path, list[Finding]] = {path: [] for path in manifests}
     for each in json.loads(result.stdout)["resources"]:
-        sentence = f"{each['kind']}/{each['name']}: {each['msg']}"
+        fault = each["msg"].partition("json#' - ")[2] or each["msg"]  # without the path of the schema
+        sentence = f"{each['kind']}/{each['name']}: {fault}"
         findings[Path(each["filename"])].append(Finding(check_name(version), sentence))
     return findings
 

@@ -47,8 +47,19 @@ class Render:
         """Every container: where it is, in words; its pod's spec; itself."""
         for owner, template in self.pods():
             spec = template["spec"]
-            for container in [*spec.get("initContainers", []), *spec["containers"]]:
+            for container in all_containers(spec):
                 yield f"{identity(owner)} container {container['name']}", spec, container
+
+
+def all_containers(spec: Object) -> list[Object]:
+    """Containers of a pod's spec, of every sort."""
+    return [*spec.get("initContainers", []), *spec["containers"], *spec.get("ephemeralContainers", [])]
+
+
+def projections(spec: Object) -> Iterator[Object]:
+    """Sources of the projected volumes of a pod's spec."""
+    for volume in spec.get("volumes", []):
+        yield from (volume.get("projected") or {}).get("sources", [])
 
 
 def identity(each: Object) -> str:
@@ -65,5 +76,10 @@ def dig(each: Any, *path: str) -> Any:
 
 
 def selects(selector: Object | None, labels: dict[str, str]) -> bool:
-    """Whether a label selector (matchLabels only; None selects nothing, {} everything) selects `labels`."""
-    return selector is not None and (selector.get("matchLabels") or {}).items() <= labels.items()
+    """Whether a label selector selects `labels`: None selects nothing, {} everything.
+
+    One with matchExpressions counts as selecting nothing: no manifest of ours needs them.
+    """
+    if selector is None or selector.get("matchExpressions"):
+        return False
+    return (selector.get("matchLabels") or {}).items() <= labels.items()

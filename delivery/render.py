@@ -1,9 +1,12 @@
 """What an overlay becomes: the YAML that is sent to the cluster."""
 
+import re
 from pathlib import Path
 
 from delivery.checkout import ROOT, run
 from delivery.errors import DeliveryError
+
+MISSING = re.compile(r"fieldPath `(.+)` is missing for replacement source Settings")
 
 
 def render(overlay: str, root: Path = ROOT) -> str:
@@ -14,18 +17,24 @@ def render(overlay: str, root: Path = ROOT) -> str:
     """
     result = run("kustomize", "build", root / "overlays" / overlay)
     if result.returncode or result.stderr:
-        raise DeliveryError(f"Overlay {overlay} does not render: {result.stderr.strip()}")
+        reason = result.stderr.strip().removeprefix("Error: ")
+        if missing := MISSING.search(reason):
+            reason = f"give {missing[1]} in overlays/{overlay}/settings.yaml."
+        raise DeliveryError(f"Overlay {overlay} does not render: {reason}")
     return result.stdout
 
 
 def write(names: list[str], out: Path) -> list[Path]:
-    """Render each overlay to `<name>.yaml` in the folder `out`, made if need be; all are written or none.
+    """Render each overlay to `<name>.yaml` in the folder `out`, made if need be; none where one fails to render.
 
     Raises:
-        DeliveryError: one of them does not render.
+        DeliveryError: one of them does not render, or the folder cannot be written to.
     """
     texts = {name: render(name) for name in names}
-    out.mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        (out / f"{name}.yaml").write_text(text)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (out / f"{name}.yaml").write_text(text)
+    except OSError as error:
+        raise DeliveryError(f"Cannot write to {out}: {error.strerror}. Choose another folder with --out.") from None
     return [out / f"{name}.yaml" for name in texts]

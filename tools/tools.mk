@@ -6,6 +6,14 @@ GO_READY := .tools/.go
 GO_MINOR := 26
 KUBERNETES := $(shell sed -n 's|^require k8s.io/kubernetes v||p' tools/controlplane/go.mod)
 
+ifeq ($(HOME),) # Go's caches are in the home folder, where there is one
+export GOMODCACHE := $(CURDIR)/.tools/cache/modules
+export GOCACHE := $(CURDIR)/.tools/cache/build
+export GOFLAGS := -modcacherw
+endif
+
+$(if $(wildcard $(GO)/bin/go),,$(shell rm -f $(GO_READY))) # the machine's Go may have been replaced
+
 .PHONY: tools controlplane
 
 tools: $(TOOLS) ## Build kustomize, kubeconform and actionlint, and lay out the schemas

@@ -31,6 +31,14 @@ def liveness_asks_for_nothing_else(render: Render) -> Iterator[str]:
                 yield f"{where} {probe} asks {path}: only /health/live answers while the database is away."
 
 
+@rule("readiness")
+def readiness_asks_for_readiness(render: Render) -> Iterator[str]:
+    for where, _, container in render.containers():
+        path = dig(container, "readinessProbe", "httpGet", "path")
+        if "readinessProbe" in container and path != "/health/ready":
+            yield f"{where} readinessProbe asks {path}: only /health/ready fails while the pod cannot serve."
+
+
 @rule("drain")
 def pods_drain_before_they_end(render: Render) -> Iterator[str]:
     for each in render.of("Deployment"):
@@ -41,7 +49,7 @@ def pods_drain_before_they_end(render: Render) -> Iterator[str]:
             if not 5 <= sleep <= grace - 30:
                 yield (
                     f"{identity(each)} container {container['name']} has a preStop sleep of {sleep} s "
-                    f"in {grace} s of grace: it needs 5 s, and then 30 s for the longest poll."
+                    f"in {grace} s of grace: it needs at least 5 s, and 30 s after it for what is in flight."
                 )
 
 
@@ -81,11 +89,12 @@ def pods_are_spread_over_zones(render: Render) -> Iterator[str]:
 
 @rule("disruption-budget")
 def a_node_can_be_drained_but_not_all_at_once(render: Render) -> Iterator[str]:
-    budgets = render.of("PodDisruptionBudget")
     for each in render.of("Deployment"):
         labels = dig(each, "spec", "template", "metadata", "labels") or {}
-        if not any(
-            selects(budget["spec"].get("selector"), labels) and budget["spec"].get("maxUnavailable") == 1
-            for budget in budgets
-        ):
-            yield f"{identity(each)} needs a PodDisruptionBudget with maxUnavailable: 1."
+        allowed = [
+            budget["spec"].get("maxUnavailable")
+            for budget in render.of("PodDisruptionBudget")
+            if selects(budget["spec"].get("selector"), labels)
+        ]
+        if allowed != [1]:
+            yield f"{identity(each)} needs one PodDisruptionBudget, with maxUnavailable: 1."

@@ -3,12 +3,28 @@
 from collections.abc import Iterator
 from functools import partial
 
-from delivery.objects import Object, Render, dig, identity, selects
+from delivery.objects import Object, Render, all_containers, dig, identity, projections, selects
 from delivery.policy.availability import PROBES
 from delivery.policy.rule import Rule, register
 
 RULES: list[Rule] = []
 rule = partial(register, RULES)
+
+
+# what the rules are written for
+KINDS = {
+    *("Namespace", "ServiceAccount", "ConfigMap", "Secret", "Service", "Deployment"),
+    *("HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy"),
+    *("Gateway", "HTTPRoute", "HealthCheckPolicy", "GCPBackendPolicy"),
+    *("ServiceMonitor", "PrometheusRule", "AlertmanagerConfig"),
+}
+
+
+@rule("kind")
+def every_kind_has_its_rules(render: Render) -> Iterator[str]:
+    for each in render.objects:
+        if each["kind"] not in KINDS:
+            yield f"{identity(each)} is of a kind that no rule judges: write its rules, then add it to KINDS."
 
 
 @rule("namespace")
@@ -54,11 +70,21 @@ def ports_lead_to_containers(render: Render) -> Iterator[str]:
             target = port.get("targetPort", port["port"])
             if target not in known:
                 yield f"{identity(service)} sends port {port['port']} to {target}, which no container has."
+    yield from lost_backends(render)
     for where, _, container in render.containers():
         own = {port.get(field) for port in container.get("ports", []) for field in ("name", "containerPort")}
         for probe in PROBES:
             if probe in container and dig(container, probe, "httpGet", "port") not in own:
                 yield f"{where} has a {probe} for a port that it does not have."
+
+
+def lost_backends(render: Render) -> Iterator[str]:
+    for route in render.of("HTTPRoute"):
+        for step in route["spec"].get("rules", []):
+            for backend in step.get("backendRefs", []):
+                service = render.named("Service", backend["name"])
+                if service and backend["port"] not in {port["port"] for port in service["spec"]["ports"]}:
+                    yield f"{identity(route)} sends to port {backend['port']}, which {identity(service)} does not have."
 
 
 @rule("reference")
@@ -83,7 +109,18 @@ def references(each: Object) -> Iterator[tuple[str, str]]:
         case "Deployment":
             spec = each["spec"]["template"]["spec"]
             yield "ServiceAccount", spec.get("serviceAccountName", "default")
-            for container in [*spec.get("initContainers", []), *spec["containers"]]:
-                for source in container.get("envFrom", []):
-                    if "configMapRef" in source:
-                        yield "ConfigMap", source["configMapRef"]["name"]
+            yield from (("ConfigMap", name) for name in config_maps(spec))
+
+
+def config_maps(spec: Object) -> Iterator[str]:
+    """Names of the ConfigMaps that a pod reads, as variables or as files."""
+    for container in all_containers(spec):
+        for source in container.get("envFrom", []):
+            if "configMapRef" in source:
+                yield source["configMapRef"]["name"]
+        for variable in container.get("env", []):
+            if reference := dig(variable, "valueFrom", "configMapKeyRef"):
+                yield reference["name"]
+    for source in [*spec.get("volumes", []), *projections(spec)]:
+        if "configMap" in source:
+            yield source["configMap"]["name"]

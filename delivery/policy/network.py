@@ -1,14 +1,17 @@
-"""Who may reach the pods, whom they may reach, and that no bearer token crosses the Internet in the clear."""
+"""Which traffic reaches the pods, and which leaves them: the NetworkPolicies."""
 
 from collections.abc import Iterator
 from functools import partial
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from delivery.objects import Object, Render, dig, identity
+from delivery.objects import Object, Render, dig, identity, selects
 from delivery.policy.rule import Rule, register
 
 RULES: list[Rule] = []
 rule = partial(register, RULES)
+
+NEEDED = {("ingress", 8000), ("egress", 53), ("egress", 5432)}
+DNS = {(53, "UDP"), (53, "TCP")}
 
 
 @rule("default-deny")
@@ -20,11 +23,28 @@ def nothing_is_open_by_default(render: Render) -> Iterator[str]:
     yield "No NetworkPolicy denies all ingress and egress of every pod."
 
 
+@rule("needed-traffic")
+def pods_have_the_traffic_they_need(render: Render) -> Iterator[str]:
+    for owner, template in render.pods():
+        labels = dig(template, "metadata", "labels") or {}
+        allowed = {
+            (direction, port.get("port"))
+            for policy in render.of("NetworkPolicy")
+            if selects(policy["spec"]["podSelector"], labels)
+            for direction in ("ingress", "egress")
+            for step in policy["spec"].get(direction, [])
+            if "from" not in step  # clients come from anywhere
+            for port in step.get("ports", [{"port": port} for _, port in NEEDED])  # no ports: all of them
+        }
+        for direction, port in sorted(NEEDED - allowed):
+            yield f"No NetworkPolicy gives {identity(owner)} the {direction} on port {port} that it needs."
+
+
 @rule("ingress")
 def only_the_service_port_is_open(render: Render) -> Iterator[str]:
     for policy in render.of("NetworkPolicy"):
         for step in policy["spec"].get("ingress", []):
-            if [port.get("port") for port in step.get("ports", [])] != [8000]:
+            if ports(step) != {(8000, "TCP")}:
                 yield f"{identity(policy)} lets in to other ports than 8000."
 
 
@@ -32,87 +52,65 @@ def only_the_service_port_is_open(render: Render) -> Iterator[str]:
 def pods_reach_only_dns_and_the_database(render: Render) -> Iterator[str]:
     for policy in render.of("NetworkPolicy"):
         for step in policy["spec"].get("egress", []):
-            ports = {port.get("port") for port in step.get("ports", [])}
             peers = step.get("to", [])
-            to_database = ports == {5432} and all(map(is_range, peers))
-            if not peers or not (ports == {53} or to_database):
-                yield f"{identity(policy)} lets out to more than DNS and the database's range on port 5432."
+            to_dns = ports(step) <= DNS and all(map(is_resolver, peers))
+            to_database = ports(step) == {(5432, "TCP")} and all(map(is_private, peers))
+            if not peers or not ports(step) or not (to_dns or to_database):
+                yield (
+                    f"{identity(policy)} lets out to more than the cluster's DNS and the database's range "
+                    "(private, /16 or smaller) on port 5432."
+                )
 
 
-def is_range(peer: Object) -> bool:
+@rule("range")
+def ranges_are_ranges(render: Render) -> Iterator[str]:
+    for each in render.of("NetworkPolicy", "Service"):
+        for cidr in ranges(each):
+            try:
+                ip_network(cidr)
+            except ValueError as error:
+                yield (
+                    f"{identity(each)} has a range that is none: {error}. "
+                    "In the overlay's settings write it like 203.0.113.0/24."
+                )
+
+
+def ranges(each: Object) -> Iterator[str]:
+    spec = each["spec"]
+    yield from spec.get("loadBalancerSourceRanges", [])
+    for step in [*spec.get("ingress", []), *spec.get("egress", [])]:
+        for peer in [*step.get("from", []), *step.get("to", [])]:
+            if block := peer.get("ipBlock"):
+                yield from [block["cidr"], *block.get("except", [])]
+
+
+def parse(cidr: str) -> IPv4Network | IPv6Network | None:
+    """A range, or None for what the check `range` refuses."""
+    try:
+        return ip_network(cidr)
+    except ValueError:
+        return None
+
+
+def ports(step: Object) -> set[tuple[int | str, str]]:
+    """Port and protocol of each port that a step of a policy opens."""
+    return {
+        (f"{port.get('port')}-{port['endPort']}" if "endPort" in port else port.get("port", "all"), protocol)
+        for port in step.get("ports", [])
+        for protocol in [port.get("protocol", "TCP")]
+    }
+
+
+def is_resolver(peer: Object) -> bool:
+    """Whether a peer is in kube-system, or one of the addresses of a node's own resolver."""
+    if cidr := dig(peer, "ipBlock", "cidr"):
+        network = parse(cidr)
+        return network is None or (network.is_link_local and network.num_addresses == 1)
+    return bool(peer.get("namespaceSelector") == {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}})
+
+
+def is_private(peer: Object) -> bool:
     """Whether a peer is a private range, and not a whole network of them."""
-    if not (cidr := dig(peer, "ipBlock", "cidr")):
-        return False
-    network = ip_network(cidr)
-    return network.is_private and network.prefixlen >= 16
-
-
-@rule("source-ranges")
-def a_public_load_balancer_is_closed_to_most(render: Render) -> Iterator[str]:
-    for service in load_balancers(render):
-        ranges = service["spec"].get("loadBalancerSourceRanges") or []
-        is_open = not ranges or any(ip_network(each).prefixlen < 8 for each in ranges)
-        if is_open and not is_internal(service):
-            yield (
-                f"{identity(service)} is open to the whole Internet: "
-                "set sourceRanges in the overlay's settings to the addresses that may use it."
-            )
-
-
-@rule("clear-text")
-def main_speaks_https_only(render: Render) -> Iterator[str]:
-    if render.overlay != "main":
-        return
-    for service in load_balancers(render):
-        if not is_internal(service):
-            yield f"{identity(service)} speaks plain HTTP to the Internet: it must be internal."
-    listeners = {
-        (gateway["metadata"]["name"], listener["name"]): listener["protocol"]
-        for gateway in render.of("Gateway")
-        for listener in gateway["spec"]["listeners"]
-    }
-    if "HTTPS" not in listeners.values():
-        yield "No Gateway has an HTTPS listener."
-    for route in render.of("HTTPRoute"):
-        if all(map(is_redirect, route["spec"].get("rules", [{}]))):
-            continue
-        for parent in route["spec"].get("parentRefs", []):
-            if listeners.get((parent["name"], parent.get("sectionName", ""))) != "HTTPS":
-                yield f"{identity(route)} answers on a listener without HTTPS: there it may only redirect."
-
-
-@rule("certificate")
-def https_has_a_certificate(render: Render) -> Iterator[str]:
-    for gateway in render.of("Gateway"):
-        if not dig(gateway, "metadata", "annotations", "networking.gke.io/certmap"):
-            yield f"{identity(gateway)} lacks the annotation networking.gke.io/certmap."
-
-
-@rule("health-check")
-def the_gateway_asks_for_readiness(render: Render) -> Iterator[str]:
-    """GKE's Gateway asks / unless told otherwise, and would go on sending to a pod that drains."""
-    checked = {
-        policy["spec"]["targetRef"]["name"]
-        for policy in render.of("HealthCheckPolicy")
-        if dig(policy, "spec", "default", "config", "httpHealthCheck", "requestPath") == "/health/ready"
-    }
-    for route in render.of("HTTPRoute"):
-        for step in route["spec"].get("rules", []):
-            for backend in step.get("backendRefs", []):
-                if backend["name"] not in checked:
-                    yield f"Service/{backend['name']} needs a HealthCheckPolicy that asks /health/ready."
-
-
-def load_balancers(render: Render) -> list[Object]:
-    return [service for service in render.of("Service") if service["spec"].get("type") == "LoadBalancer"]
-
-
-def is_internal(service: Object) -> bool:
-    kind: object = dig(service, "metadata", "annotations", "networking.gke.io/load-balancer-type")
-    return kind == "Internal"
-
-
-def is_redirect(step: Object) -> bool:
-    return not step.get("backendRefs") and any(
-        dig(each, "requestRedirect", "scheme") == "https" for each in step.get("filters", [])
-    )
+    cidr = dig(peer, "ipBlock", "cidr")
+    network = parse(cidr) if cidr else None
+    return bool(cidr) and (network is None or (network.is_private and network.prefixlen >= 16))

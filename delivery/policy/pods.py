@@ -1,16 +1,20 @@
-"""What a pod may do: the `restricted` Pod Security Standard, and a little more.
+"""What a pod may do: of the `restricted` Pod Security Standard what a manifest loses easily, and a little more.
 
-Source: https://kubernetes.io/docs/concepts/security/pod-security-standards/
+The API server judges the whole standard, since the namespace enforces it. Source: https://kubernetes.io/docs/concepts/security/pod-security-standards/
 """
 
+import re
 from collections.abc import Iterator
 from functools import partial
 
-from delivery.objects import Object, Render, dig, identity
+from delivery.objects import Object, Render, all_containers, dig, identity, projections
 from delivery.policy.rule import Rule, register
 
 RULES: list[Rule] = []
 rule = partial(register, RULES)
+
+VOLUMES = {"configMap", "downwardAPI", "emptyDir", "projected", "secret"}
+DIGEST = re.compile(r".+@sha256:[0-9a-f]{64}")
 
 
 def context(spec: Object, container: Object, field: str) -> object:
@@ -70,16 +74,23 @@ def the_node_stays_out_of_reach(render: Render) -> Iterator[str]:
     for owner, template in render.pods():
         spec = template["spec"]
         shared = [field for field in ("hostNetwork", "hostPID", "hostIPC") if spec.get(field)]
-        shared += [f"hostPath {volume['name']}" for volume in spec.get("volumes", []) if "hostPath" in volume]
+        shared += [f"volume {volume['name']}" for volume in spec.get("volumes", []) if not volume.keys() & VOLUMES]
+        for container in all_containers(spec):
+            shared += [f"port {port['hostPort']}" for port in container.get("ports", []) if "hostPort" in port]
         if shared:
-            yield f"{identity(owner)} shares the node's {', '.join(shared)}."
+            yield f"{identity(owner)} reaches for the node's {', '.join(shared)}: volumes may be {sorted(VOLUMES)}."
 
 
 @rule("service-account-token")
 def no_token_is_mounted(render: Render) -> Iterator[str]:
     for owner, template in render.pods():
-        if template["spec"].get("automountServiceAccountToken") is not False:
-            yield f"{identity(owner)} mounts a token: it needs automountServiceAccountToken: false."
+        spec = template["spec"]
+        projected = any("serviceAccountToken" in source for source in projections(spec))
+        if projected or spec.get("automountServiceAccountToken") is not False:
+            yield (
+                f"{identity(owner)} mounts a token: it needs automountServiceAccountToken: false, "
+                "and no projected serviceAccountToken."
+            )
 
 
 @rule("resources")
@@ -94,7 +105,7 @@ def resources_are_said(render: Render) -> Iterator[str]:
 @rule("image")
 def image_is_ours_or_pinned(render: Render) -> Iterator[str]:
     for where, _, container in render.containers():
-        if container["image"] != "taskpulse-api" and "@sha256:" not in container["image"]:
+        if container["image"] != "taskpulse-api" and not DIGEST.fullmatch(container["image"]):
             yield (
                 f"{where} has image {container['image']}: "
                 "it must be taskpulse-api, which the deploy replaces, or be pinned by digest."

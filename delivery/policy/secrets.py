@@ -1,14 +1,17 @@
 """Secrets, and the password's way to the database."""
 
+import re
 from collections.abc import Iterator
 from functools import partial
-from pathlib import PurePosixPath
 
-from delivery.objects import Object, Render, dig, identity
+from delivery.objects import Object, Render, all_containers, dig, identity, projections
 from delivery.policy.rule import Rule, register
 
 RULES: list[Rule] = []
 rule = partial(register, RULES)
+
+# a variable that holds a secret itself, not the name of a file with one
+SECRET_NAME = re.compile(r"(PASSWORD|TOKEN|SECRET|CREDENTIALS?|PRIVATE_KEY)$", re.IGNORECASE)
 
 # what the deploy puts into the namespace from Secret Manager: secret, keys
 DEPLOYED = {
@@ -23,6 +26,13 @@ def no_secret_is_rendered(render: Render) -> Iterator[str]:
     for each in render.of("Secret"):
         if each.get("data") or each.get("stringData"):
             yield f"{identity(each)} holds data: secrets come from Secret Manager, never from Git."
+    for each in render.of("ConfigMap"):
+        for name in filter(SECRET_NAME.search, each.get("data") or {}):
+            yield f"{identity(each)} holds {name}: a Secret from Secret Manager must."
+    for where, _, container in render.containers():
+        for variable in container.get("env", []):
+            if variable.get("value") and SECRET_NAME.search(variable["name"]):
+                yield f"{where} is given {variable['name']} in the clear: a Secret from Secret Manager must hold it."
 
 
 @rule("secret-reference")
@@ -34,27 +44,52 @@ def only_deployed_secrets_are_read(render: Render) -> Iterator[str]:
 
 
 def secret_keys(spec: Object) -> Iterator[tuple[str, str]]:
-    for container in [*spec.get("initContainers", []), *spec["containers"]]:
+    for container in all_containers(spec):
         for variable in container.get("env", []):
             if reference := dig(variable, "valueFrom", "secretKeyRef"):
                 yield reference["name"], reference["key"]
         for source in container.get("envFrom", []):
             if "secretRef" in source:
                 yield source["secretRef"]["name"], "(all)"
-    for volume in spec.get("volumes", []):
-        if secret := volume.get("secret"):
-            items = secret.get("items") or [{"key": "(all)"}]
-            yield from ((secret["secretName"], item["key"]) for item in items)
+    mounted = [volume["secret"] for volume in spec.get("volumes", []) if "secret" in volume]
+    mounted += [
+        {**source["secret"], "secretName": source["secret"]["name"]}
+        for source in projections(spec)
+        if "secret" in source
+    ]
+    for secret in mounted:
+        items = secret.get("items") or [{"key": "(all)"}]
+        yield from ((secret["secretName"], item["key"]) for item in items)
 
 
 @rule("database-tls")
 def database_is_verified(render: Render) -> Iterator[str]:
-    for each in render.of("ConfigMap"):
-        data = each.get("data") or {}
-        mode, certificate = data.get("DB_SSLMODE"), data.get("DB_SSLROOTCERT")
-        if "DB_HOST" in data and mode not in {"verify-ca", "verify-full"}:
-            yield f"{identity(each)} has DB_SSLMODE={mode}: it must be verify-ca or verify-full."
-        for where, _, container in render.containers():
-            mounts = [mount["mountPath"] for mount in container.get("volumeMounts", [])]
-            if "DB_HOST" in data and not any(map(PurePosixPath(certificate or "").is_relative_to, mounts)):
-                yield f"{where} does not mount DB_SSLROOTCERT={certificate} of {identity(each)}."
+    for where, spec, container in render.containers():
+        if container["image"] != "taskpulse-api":
+            continue
+        variables = environment(render, container)
+        mode, certificate = variables.get("DB_SSLMODE"), variables.get("DB_SSLROOTCERT")
+        if mode not in {"verify-ca", "verify-full"}:
+            yield f"{where} has DB_SSLMODE={mode}: it must be verify-ca or verify-full."
+        if certificate not in secret_files(spec, container):
+            yield f"{where} has DB_SSLROOTCERT={certificate}, which is no file of a Secret that it mounts."
+
+
+def environment(render: Render, container: Object) -> dict[str, str]:
+    """The variables whose values the render knows: from ConfigMaps, then the container's own."""
+    variables: dict[str, str] = {}
+    for source in container.get("envFrom", []):
+        if (config := render.named("ConfigMap", dig(source, "configMapRef", "name"))) and not source.get("prefix"):
+            variables |= config.get("data") or {}
+    return variables | {each["name"]: each.get("value", "") for each in container.get("env", [])}
+
+
+def secret_files(spec: Object, container: Object) -> set[str]:
+    """Paths of the files that a container has from Secrets whose items its pod names."""
+    items = {volume["name"]: dig(volume, "secret", "items") or [] for volume in spec.get("volumes", [])}
+    return {
+        f"{mount['mountPath']}/{item['path']}"
+        for mount in container.get("volumeMounts", [])
+        if "subPath" not in mount
+        for item in items.get(mount["name"], [])
+    }

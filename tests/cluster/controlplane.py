@@ -9,13 +9,14 @@ import secrets
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import trustme
 
+PATIENCE_S = 300  # on a machine that is busy with other work, too
 BINARIES = Path(__file__).resolve().parents[2] / ".tools" / "controlplane"
 DEFINITIONS = BINARIES.parent / "crds"
 ZONES = ("zone-a", "zone-b", "zone-c")
@@ -48,7 +49,7 @@ class Cluster:
         self.kubectl("delete", "namespace", *names, "--wait=false")
         for name in names:
             self.kubectl("delete", "pods", "--all", "--force", "--grace-period=0", f"--namespace={name}")
-        self.kubectl("wait", "--for=delete", "namespace", *names, "--timeout=60s")
+        self.kubectl("wait", "--for=delete", "namespace", *names, f"--timeout={PATIENCE_S}s")
 
 
 @contextmanager
@@ -60,10 +61,11 @@ def control_plane(folder: Path) -> Iterator[Cluster]:
     write_credentials(folder, token)
     etcd, peer, api = free_ports(3)
     kubeconfig = write_kubeconfig(folder, token, api)
+    programs = []
     with ExitStack() as stack:
 
         def start(program: str, *arguments: str) -> None:
-            stack.enter_context(running(folder, program, *arguments))
+            programs.append(stack.enter_context(running(folder, program, *arguments)))
 
         start(
             "etcd",
@@ -89,7 +91,7 @@ def control_plane(folder: Path) -> Iterator[Cluster]:
             "--service-cluster-ip-range=10.96.0.0/16",
         )
         cluster = Cluster(kubeconfig)
-        wait(folder, "the API server", lambda: cluster.run("get", "--raw=/readyz").returncode == 0)
+        wait(folder, "the API server", lambda: cluster.run("get", "--raw=/readyz").returncode == 0, programs)
         start(
             "kube-controller-manager",
             f"--kubeconfig={kubeconfig}",
@@ -104,38 +106,39 @@ def control_plane(folder: Path) -> Iterator[Cluster]:
         start("kwok", f"--kubeconfig={kubeconfig}", "--manage-all-nodes", *stages)
         cluster.kubectl("apply", "--server-side", f"--filename={DEFINITIONS}")
         cluster.kubectl("apply", "--server-side", "--filename=-", stdin=json.dumps(nodes()))
-        cluster.kubectl("wait", "--for=condition=Ready", "node", "--all", "--timeout=60s")
-        cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
-        wait(folder, "the default ServiceAccount", lambda: not cluster.run("get", "sa", "default").returncode)
+        cluster.kubectl("wait", "--for=condition=Ready", "node", "--all", f"--timeout={PATIENCE_S}s")
+        cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", f"--timeout={PATIENCE_S}s")
+        wait(folder, "the default ServiceAccount", lambda: not cluster.run("get", "sa", "default").returncode, programs)
         yield cluster
 
 
 @contextmanager
-def running(folder: Path, program: str, *arguments: str) -> Iterator[None]:
+def running(folder: Path, program: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run one of the programs with its output in a log file, and end it with the block."""
     with (folder / f"{program}.log").open("wb") as log:
         process = subprocess.Popen([BINARIES / program, *arguments], stdout=log, stderr=log, cwd=folder)
         try:
-            yield
+            yield process
         finally:
             process.terminate()
             try:
-                process.wait(timeout=5)
+                process.wait(timeout=30)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
 
 
-def wait(folder: Path, what: str, ready: Callable[[], bool], timeout_s: float = 60) -> None:
+def wait(folder: Path, what: str, ready: Callable[[], bool], programs: Sequence[subprocess.Popen[bytes]] = ()) -> None:
     """Ask every tenth of a second until `ready`.
 
     Raises:
-        TimeoutError: it took longer than `timeout_s`; says where the logs are.
+        TimeoutError: it took longer than PATIENCE_S, or one of `programs` has ended; says where the logs are.
     """
-    end = time.monotonic() + timeout_s
+    end = time.monotonic() + PATIENCE_S
     while not ready():
-        if time.monotonic() > end:
-            raise TimeoutError(f"{what} was not ready after {timeout_s} s; see {folder}/*.log.")
+        if time.monotonic() > end or any(program.poll() is not None for program in programs):
+            ended = [str(program.args) for program in programs if program.returncode is not None]
+            raise TimeoutError(f"{what} is not ready; ended: {ended or 'none'}; see {folder}/*.log.")
         time.sleep(0.1)
 
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from delivery.checkout import overlays
+from delivery.checkout import ROOT, overlays
 from delivery.objects import Render
 from delivery.render import render
-from tests.cluster.controlplane import Cluster
+from tests.cluster.controlplane import PATIENCE_S, Cluster, wait
 
 pytestmark = pytest.mark.slow
 
@@ -16,20 +16,20 @@ APPLY = ("apply", "--server-side", "--filename=-")
 
 
 class Applied:
-    """An overlay that was applied once, and what the API server said."""
+    """An overlay that was applied once, as overlays/README.md says it, and what the API server said."""
 
     def __init__(self, cluster: Cluster, overlay: str) -> None:
         self.cluster = cluster
         self.text = render(overlay)
         self.namespace = Render.parse(overlay, self.text).namespace
-        self.result = cluster.run(*APPLY, stdin=self.text)
+        self.result = cluster.run("apply", "--server-side", "-k", ROOT / "overlays" / overlay)
 
     def get(self, *arguments: str) -> Any:
         return self.cluster.get(*arguments, f"--namespace={self.namespace}")
 
     def wait(self, what: str, condition: str, *more: str) -> None:
         arguments = (what, f"--for={condition}", f"--namespace={self.namespace}", *more)
-        self.cluster.kubectl("wait", "--timeout=60s", *arguments)
+        self.cluster.kubectl("wait", f"--timeout={PATIENCE_S}s", *arguments)
 
 
 @pytest.fixture(scope="module", params=overlays())
@@ -53,25 +53,30 @@ def test_the_deployment_rolls_out_with_a_pod_in_each_of_two_zones(applied: Appli
 def test_a_second_apply_changes_nothing(applied: Applied) -> None:
     applied.wait("deployment/taskpulse-api", "jsonpath={.status.readyReplicas}=2")
     assert applied.cluster.kubectl("diff", "--server-side", "--filename=-", stdin=applied.text) == ""
-    before = generations(applied)
+    before = applied_objects(applied)
     applied.cluster.kubectl(*APPLY, stdin=applied.text)
-    assert generations(applied) == before
+    assert applied_objects(applied) == before
 
 
-def generations(applied: Applied) -> dict[str, str]:
-    """Each applied object's generation, or its resource version where it has none, by kind and name."""
-    listed = applied.cluster.get("--filename=-", stdin=applied.text)["items"]
-    return {
-        f"{each['kind']}/{each['metadata']['name']}": str(
-            each["metadata"].get("generation") or each["metadata"]["resourceVersion"]
-        )
-        for each in listed
-    }
+def applied_objects(applied: Applied) -> list[Any]:
+    """Each applied object without its status, which the controllers write at any time."""
+    listed: list[Any] = applied.cluster.get("--filename=-", stdin=applied.text)["items"]
+    assert len(listed) == len(Render.parse("", applied.text).objects)
+    for each in listed:
+        each.pop("status", None)
+        del each["metadata"]["resourceVersion"]
+    return listed
 
 
 def test_the_pod_selectors_of_budget_and_service_find_the_pods(applied: Applied) -> None:
     applied.wait("pdb/taskpulse-api", "jsonpath={.status.currentHealthy}=2")
-    applied.wait("endpointslice", "jsonpath={.endpoints[1].conditions.ready}=true", "--all")
+
+    def both_are_ready() -> bool:
+        slices = applied.get("endpointslices", "--selector=kubernetes.io/service-name=taskpulse-api")["items"]
+        endpoints = [endpoint for each in slices for endpoint in each["endpoints"] or []]
+        return [endpoint["conditions"]["ready"] for endpoint in endpoints] == [True, True]
+
+    wait(applied.cluster.kubeconfig.parent, "the Service", both_are_ready)
 
 
 def test_the_namespace_refuses_a_pod_below_restricted(applied: Applied) -> None:

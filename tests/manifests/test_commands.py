@@ -31,6 +31,22 @@ def test_render_writes_one_file_per_overlay(tmp_path: Path) -> None:
     assert "kind: Deployment" in (tmp_path / "new" / "dev.yaml").read_text()
 
 
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = delivery("render", "--out", tmp_path / "file" / "rendered")
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"Error: Cannot write to {tmp_path}/file/rendered: ")
+    assert result.stderr.endswith(" Choose another folder with --out.\n")
+
+
+def test_rendering_leaves_nothing_else_behind(spoiled: Path) -> None:
+    before = sorted(spoiled.rglob("*"))
+    assert delivery("render", "--out", "rendered", checkout=spoiled).returncode == 0
+    new = {str(path.relative_to(spoiled)) for path in spoiled.rglob("*") if "__pycache__" not in path.parts}
+    new -= {str(path.relative_to(spoiled)) for path in before}
+    assert new == {"rendered", "rendered/dev.yaml", "rendered/main.yaml", "rendered/spoiled.yaml"}
+
+
 def test_validate_says_what_it_checked() -> None:
     result = delivery("validate")
     assert result.returncode == 0, result.stderr
@@ -60,6 +76,23 @@ def test_render_writes_nothing_when_an_overlay_does_not_render(spoiled: Path) ->
     assert not (spoiled / "out").exists()
 
 
+def test_a_missing_setting_is_said_with_its_file(spoiled: Path) -> None:
+    settings = spoiled / "overlays" / "dev" / "settings.yaml"
+    settings.write_text(settings.read_text().replace("databaseRange:", "range:"))
+    result = delivery("render", checkout=spoiled)
+    assert result.returncode == 1
+    assert result.stderr == "Error: Overlay dev does not render: give databaseRange in overlays/dev/settings.yaml.\n"
+
+
+def test_a_setting_that_does_not_fit_is_said_without_paths_of_this_machine(spoiled: Path) -> None:
+    settings = spoiled / "overlays" / "main" / "settings.yaml"
+    settings.write_text(settings.read_text().replace("host: ", "host: https://"))
+    result = delivery("validate", checkout=spoiled)
+    assert result.returncode == 1
+    assert "main: schema-1.37: HTTPRoute/https: at '/spec/hostnames/0': 'https://taskpulse.example" in result.stderr
+    assert "file://" not in result.stderr
+
+
 def test_a_missing_tool_is_said_with_the_command_that_builds_it(spoiled: Path) -> None:
     (spoiled / ".tools").unlink()
     result = delivery("render", checkout=spoiled)
@@ -67,6 +100,16 @@ def test_a_missing_tool_is_said_with_the_command_that_builds_it(spoiled: Path) -
         1,
         "Error: kustomize is not built yet: run `make tools` first.\n",
     )
+
+
+def test_a_tool_that_does_not_start_is_said_with_the_command_that_builds_it(spoiled: Path) -> None:
+    (spoiled / ".tools").unlink()
+    (spoiled / ".tools" / "bin").mkdir(parents=True)
+    (spoiled / ".tools" / "bin" / "kustomize").touch()
+    result = delivery("render", checkout=spoiled)
+    assert result.returncode == 1
+    assert result.stderr.startswith("Error: kustomize does not start: ")
+    assert result.stderr.endswith("; run `make clean tools`.\n")
 
 
 def test_yamllint_alone_refuses_untidy_yaml(spoiled: Path) -> None:

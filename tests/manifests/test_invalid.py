@@ -47,7 +47,10 @@ def test_it_is_refused_by_its_check_alone(check: str, findings: dict[str, list[F
 @pytest.mark.parametrize("check", kubeconform.CHECKS)
 def test_our_rules_have_nothing_against_what_a_schema_refuses(check: str, manifests: dict[str, Path]) -> None:
     path = manifests[check]
-    assert policy.judge(Render.parse(path.stem, path.read_text())) == []
+    findings = policy.judge(Render.parse(path.stem, path.read_text()))
+    assert {finding.check for finding in findings} <= {
+        "kind"
+    }  # no kind of ours has lost a version, so another stands in
 
 
 @pytest.mark.parametrize("name", sorted(NEED_A_CLUSTER))

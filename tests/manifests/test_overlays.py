@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from msgspec.structs import fields
 
+from app.server import DRAIN_S, GRACE_S, Server
 from app.settings import Settings
 from delivery.checkout import ROOT, overlays
 from delivery.objects import Render, identity
+from delivery.policy.secrets import secret_keys
 from delivery.render import render
 
 README = ROOT / "overlays" / "README.md"
@@ -65,6 +67,47 @@ def test_user_and_password_come_from_the_secret(renders: dict[str, Render], over
         variables = {each["name"]: each["valueFrom"]["secretKeyRef"] for each in container["env"]}
         for name in ("DB_USER", "DB_PASSWORD"):
             assert variables[name] == {"name": "taskpulse-secret", "key": name}, where
+
+
+@pytest.mark.parametrize("overlay", ["dev", "main"])
+def test_prometheus_token_comes_from_its_secret(renders: dict[str, Render], overlay: str) -> None:
+    [container] = [each for _, _, each in renders[overlay].containers() if each["name"] == "api"]
+    [token] = [each for each in container["env"] if each["name"] == "METRICS_TOKEN"]
+    assert token["valueFrom"]["secretKeyRef"] == {"name": "taskpulse-metrics", "key": "token"}
+
+
+@pytest.mark.parametrize("overlay", ["dev", "main"])
+def test_the_readme_makes_by_hand_the_secrets_that_pods_read(renders: dict[str, Render], overlay: str) -> None:
+    made = {
+        (secret, key)
+        for secret, sources in re.findall(r"create secret generic (\S+) (.*)", README.read_text())
+        for key in re.findall(r"--from-(?:file|literal)=([^=\s]+)", sources)
+    }
+    assert made == {read for _, template in renders[overlay].pods() for read in secret_keys(template["spec"])}
+
+
+def test_each_pod_has_time_to_drain(renders: dict[str, Render]) -> None:
+    spec = renders["main"].of("Deployment")[0]["spec"]["template"]["spec"]
+    sleep = spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+    drained = sleep + DRAIN_S + GRACE_S
+    assert drained < spec["terminationGracePeriodSeconds"]
+    [policy] = renders["main"].of("GCPBackendPolicy")
+    draining = policy["spec"]["default"]["connectionDraining"]["drainingTimeoutSec"]
+    assert drained < draining < spec["terminationGracePeriodSeconds"]
+
+
+def test_the_service_keeps_idle_connections_longer_than_the_gateway() -> None:
+    """Else a request meets a connection that closes, and is answered 502; the gateway's 600 s are fixed.
+
+    Source: https://cloud.google.com/load-balancing/docs/https#timeouts_and_retries
+    """
+    assert Server(Settings()).config.timeout_keep_alive > 600
+
+
+def test_the_readme_names_every_setting() -> None:
+    table = (ROOT / "README.md").read_text().partition("| variable |")[2].partition("\n\n")[0]
+    named = re.findall(r"`([A-Z_]+)`", "".join(line.split("|")[1] for line in table.splitlines()[2:]))
+    assert sorted(named) == sorted(field.encode_name for field in fields(Settings))
 
 
 def test_settings_are_not_sent_to_the_cluster(renders: dict[str, Render]) -> None:
