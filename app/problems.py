@@ -11,6 +11,7 @@ import psycopg
 from litestar import Request, Response
 from litestar.exceptions import (
     HTTPException,
+    InternalServerException,
     MethodNotAllowedException,
     NotFoundException,
     ValidationException,
@@ -23,6 +24,8 @@ from app.edge import allowed_methods
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+CLIENT_CLOSED_REQUEST = 499
+"""What log and metrics say where the client left before its body was whole (nginx's number); nobody gets it."""
 
 
 class ProblemType(msgspec.Struct, frozen=True):
@@ -124,9 +127,11 @@ def _field_error(extra: Any) -> FieldError:
     return FieldError("query", key.split(".")[0], f"{key.split('.')[0]}: {message}.")
 
 
-def answer(request: Request[Any, Any, Any], error: Exception) -> Response[ProblemDetails]:
+def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """Answer any exception with a problem document; log those that are the service's own fault."""
     request_id = request.scope["state"].get("request_id", "")
+    if isinstance(error, InternalServerException) and request.scope["state"]["gone"]:
+        return Response(None, status_code=CLIENT_CLOSED_REQUEST)
     if isinstance(error, Problem):
         problem = error
     elif isinstance(error, psycopg.OperationalError):
