@@ -101,11 +101,15 @@ def test_a_trace_id_is_logged(anonymous: httpx.Client, service: Service) -> None
 
 
 @pytest.mark.parametrize(
-    "framing", [b"Content-Length: 13\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"], ids=["length", "chunked"]
+    "framing",
+    [b"Content-Length: 13\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"],
+    ids=["length", "chunked"],
 )
 def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_error(service: Service, framing: bytes) -> None:
     request_id = f"left-{len(framing)}"
-    head = f"POST /v1/tasks HTTP/1.1\r\nHost: x\r\nX-Request-ID: {request_id}\r\nAuthorization: Bearer {service.key}\r\n"
+    head = (
+        f"POST /v1/tasks HTTP/1.1\r\nHost: x\r\nX-Request-ID: {request_id}\r\nAuthorization: Bearer {service.key}\r\n"
+    )
     with socket.create_connection(("127.0.0.1", service.port), 5) as connection:
         connection.sendall(head.encode() + b"Content-Type: application/json\r\n" + framing)
     line = line_of(service, request_id)
