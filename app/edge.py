@@ -53,10 +53,15 @@ class Edge:
         started = time.perf_counter()
         method = outer["method"]
         request_id, trace_id, echoed = _identity(outer)
-        state: dict[str, Any] = {"request_id": request_id, "head": method == "HEAD"}
+        state: dict[str, Any] = {"request_id": request_id, "head": method == "HEAD", "gone": False}
         # The server keeps the outer scope: it sees HEAD there and leaves the body of the answer out.
         scope = {**outer, "method": "GET" if method == "HEAD" else method, "state": state}
         status = 500
+
+        async def listen() -> Any:
+            message = await receive()
+            state["gone"] = message["type"] == "http.disconnect"
+            return message
 
         async def respond(message: Message) -> None:
             nonlocal status
@@ -70,7 +75,7 @@ class Edge:
             if method == "OPTIONS" and (methods := allowed_methods(self.app, outer["path"])):
                 await _options(methods, respond)
             else:
-                await self.app(cast("Scope", scope), receive, respond)
+                await self.app(cast("Scope", scope), listen, respond)
         finally:
             if log.isEnabledFor(logging.INFO):
                 log.info(

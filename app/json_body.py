@@ -26,9 +26,16 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
         """Yield what is wrong beyond the types of the fields; `pointer` is where this body stands."""
         yield from ()
 
+    @classmethod
+    def glance(cls, body: bytes) -> Iterator[FieldError]:
+        """Yield why a large body is refused unread; it may raise what `msgspec.json.decode` raises."""
+        yield from ()
+
 
 B = TypeVar("B", bound=Body)
 
+LARGE = 1024 * 1024
+"""Bytes from which a body is refused for the first thing that is wrong: to find all would hold up everybody."""
 MAX_DEPTH = 100
 MAX_ERRORS = 100
 """Wrong parts that one answer names; the answer to a large body stays small."""
@@ -148,6 +155,8 @@ def decode(body: bytes, kind: type[B]) -> B:
 
     Raises Problem: malformed-json, or invalid-request with an entry in `errors` for each wrong field, up to MAX_ERRORS.
     """
+    if len(body) > LARGE:
+        _refuse_early(body, kind)
     value = _parse(body)
     try:
         decoded = msgspec.json.decode(body, type=kind)
@@ -156,6 +165,20 @@ def decode(body: bytes, kind: type[B]) -> B:
     if faults := list(islice(decoded.faults("#"), MAX_ERRORS)):
         raise invalid(*faults)
     return decoded
+
+
+def _refuse_early(body: bytes, kind: type[B]) -> None:
+    """Raise for the first thing that is wrong with a large body, before all of it becomes objects."""
+    try:
+        fault = next(kind.glance(body), None) or next(msgspec.json.decode(body, type=kind).faults("#"), None)
+    except msgspec.ValidationError as error:
+        fault = _located(error, "#")
+    except msgspec.DecodeError as error:
+        raise Problem("malformed-json", f"{error}.") from None
+    except (RecursionError, UnicodeDecodeError):
+        return  # `_parse` says what is wrong
+    if fault is not None:
+        raise invalid(fault)
 
 
 def _field_errors(value: Any, kind: Any, pointer: str) -> Iterator[FieldError]:

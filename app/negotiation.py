@@ -1,17 +1,23 @@
 """What a request asks for and sends: query parameters, Accept, Content-Type (RFC 9110, sections 8.3 and 12.5.1)."""
 
+import re
 from typing import Any
 
 from litestar.connection import ASGIConnection
+from litestar.datastructures import Headers
 from litestar.enums import ParamType
 from litestar.handlers import BaseRouteHandler
 from litestar.params import ParameterKwarg
+from litestar.typing import FieldDefinition
 
 from app.problems import FieldError, Problem, invalid
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 MERGE_PATCH = "application/merge-patch+json"
+
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
+"""msgspec would take 1e2 and 5.0 too."""
 
 
 async def negotiate(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -21,7 +27,7 @@ async def negotiate(connection: ASGIConnection[Any, Any, Any, Any], handler: Bas
     """
     if connection.scope["query_string"]:
         _check_query(connection, handler)
-    _check_accept(connection.headers.get("accept"), handler.opt.get("gives", (JSON,)))
+    _check_accept(accept_field(connection.headers), handler.opt.get("gives", (JSON,)))
     if takes := handler.opt.get("takes"):
         _check_content_type(connection, takes)
 
@@ -34,21 +40,32 @@ def _check_query(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRo
         if name not in known:
             names = f"it takes {', '.join(known)}" if known else "it takes none"
             wrong.append(FieldError("query", name, f"{name!r} is not a query parameter of this call; {names}."))
-        elif not known[name] and len(values) > 1:
+        elif not _is_list(known[name]) and len(values) > 1:
             wrong.append(FieldError("query", name, f"{name} stands {len(values)} times; once is enough."))
+        elif known[name].annotation is int and not _INTEGER.fullmatch(values[0]):
+            wrong.append(FieldError("query", name, f"{name} is a whole number, in digits; {values[0][:40]!r} is not."))
         elif any("\0" in value for value in values):
             wrong.append(FieldError("query", name, f"{name} holds U+0000, which nothing stored has."))
     if wrong:
         raise invalid(*wrong)
 
 
-def _query_parameters(handler: BaseRouteHandler) -> dict[str, bool]:
-    """Return the names of a handler's query parameters, and whether each may be repeated."""
+def _is_list(field: FieldDefinition) -> bool:
+    return field.is_non_string_sequence or any(inner.is_non_string_sequence for inner in field.inner_types)
+
+
+def _query_parameters(handler: BaseRouteHandler) -> dict[str, FieldDefinition]:
+    """Return a handler's query parameters by name."""
     return {
-        name: field.is_non_string_sequence or any(inner.is_non_string_sequence for inner in field.inner_types)
+        name: field
         for name, field in handler.parsed_fn_signature.parameters.items()
         if isinstance(field.kwarg_definition, ParameterKwarg) and field.kwarg_definition.param_type is ParamType.QUERY
     }
+
+
+def accept_field(headers: Headers) -> str:
+    """Return Accept as one line, however many it came in (RFC 9110, section 5.3)."""
+    return ",".join(headers.getall("accept", []))
 
 
 def _check_accept(accept: str | None, gives: tuple[str, ...]) -> None:

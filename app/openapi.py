@@ -9,6 +9,7 @@ from litestar import Litestar, MediaType, Response, Router, get
 from litestar.datastructures import ResponseHeader
 from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.spec import Components, License, SecurityScheme, Tag
+from litestar.routes import HTTPRoute
 from litestar.serialization import encode_json
 from litestar.static_files import create_static_files_router
 from litestar.types import ControllerRouterHandler
@@ -95,8 +96,10 @@ def _document(handlers: Sequence[ControllerRouterHandler]) -> bytes:
             }
         ),
     )
-    document = Litestar(handlers, openapi_config=config, logging_config=None).openapi_schema.to_schema()
-    add_details(document)
+    app = Litestar(handlers, openapi_config=config, logging_config=None)
+    document = app.openapi_schema.to_schema()
+    routes = [handler for route in app.routes if isinstance(route, HTTPRoute) for handler in route.route_handlers]
+    add_details(document, {str(route.operation_id): route.opt["scope"] for route in routes if "scope" in route.opt})
     return encode_json(document)
 
 

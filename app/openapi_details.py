@@ -1,7 +1,8 @@
 """Adds to the OpenAPI document what Litestar does not say in it."""
 
+import json
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -10,14 +11,22 @@ from app.json_body import StrictJSON
 from app.negotiation import JSON, MERGE_PATCH
 
 
-def add_details(document: dict[str, Any]) -> None:
-    """Add links and media types from openapi.toml, and take null from parameters, as nothing in a URL is null."""
+def add_details(document: dict[str, Any], scopes: Mapping[str, str]) -> None:
+    """Add links, media types and examples from openapi.toml, and the scope that each operation id needs.
+
+    Null is taken from parameters, as nothing in a URL is null.
+    """
     details = _details()
     document["components"]["schemas"].update(StrictJSON.schemas())
     for operation in _operations(document):
         name = operation["operationId"]
+        if name in scopes:
+            operation["description"] += f"\n\nNeeds a key with the scope `{scopes[name]}`."
         for parameter in operation.get("parameters", ()):
             _never_null(parameter["schema"])
+        if name in details["examples"]:
+            for content in operation["requestBody"]["content"].values():
+                content["schema"]["examples"] = [json.loads(details["examples"][name])]
         for status, media_types in details["media_types"].get(name, {}).items():
             for media_type, text in media_types.items():
                 schema = {"type": "string", "description": text}

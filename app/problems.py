@@ -25,8 +25,8 @@ from app.edge import allowed_methods
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-_HUNG_UP = "client disconnected prematurely"
-"""Litestar's words; it raises the same type for faults of the service."""
+CLIENT_CLOSED_REQUEST = 499
+"""What log and metrics say where the client left before its body was whole (nginx's number); nobody gets it."""
 
 
 class ProblemType(msgspec.Struct, frozen=True):
@@ -140,9 +140,11 @@ def _choices(kind: Any) -> Iterator[str]:
             yield from _choices(inner)
 
 
-def answer(request: Request[Any, Any, Any], error: Exception) -> Response[ProblemDetails]:
+def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """Answer any exception with a problem document; log those that are the service's own fault."""
     request_id = request.scope["state"].get("request_id", "")
+    if isinstance(error, InternalServerException) and request.scope["state"]["gone"]:
+        return Response(None, status_code=CLIENT_CLOSED_REQUEST)
     if isinstance(error, Problem):
         problem = error
     elif isinstance(error, psycopg.OperationalError):
@@ -150,8 +152,6 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
         log.warning("database: %s", str(error).strip() or type(error).__name__, extra={"request_id": request_id})
     elif isinstance(error, HTTPException) and error.status_code < 500:
         problem = _from_http_exception(request, error)
-    elif isinstance(error, InternalServerException) and error.detail == _HUNG_UP:
-        problem = Problem("invalid-request", "The connection broke before the body was whole.")  # for log and metrics
     else:
         problem = Problem("internal-error", "The service failed; its log says why.")
         log.error("unhandled exception", exc_info=error, extra={"request_id": request_id})

@@ -1,10 +1,10 @@
 {end_lease}, new as (
     update tasks t
     set
-        status = 'done', finished_at = clock_timestamp(), completed_by = %(token)s, cancel_requested = false,
-        updated_at = clock_timestamp(), version = t.version + 1
-    from lease
-    where t.id = lease.task_id
+        status = 'done', finished_at = moment.at, completed_by = %(token)s, cancel_requested = false,
+        updated_at = moment.at, version = t.version + 1
+    from old, lease, {moment}
+    where t.id = old.id and lease.task_id = old.id
     returning t.*
 ), written as (
     insert into history (task_id, version, action, actor, before, after)

@@ -2,12 +2,12 @@
     update tasks t
     set
         status = outcome.status,
-        finished_at = case when outcome.status <> 'open' then clock_timestamp() end,
+        finished_at = case when outcome.status <> 'open' then moment.at end,
         claimable_at = case
-            when outcome.status = 'open' then clock_timestamp() + %(retry_in_s)s * interval '1 second'
+            when outcome.status = 'open' then moment.at + %(retry_in_s)s * interval '1 second'
         end,
-        attempts = lease.attempt, cancel_requested = false, updated_at = clock_timestamp(), version = t.version + 1
-    from old, lease, lateral (
+        attempts = lease.attempt, cancel_requested = false, updated_at = moment.at, version = t.version + 1
+    from old, lease, {moment}, lateral (
         select case
             when old.cancel_requested then 'cancelled'::task_status
             when lease.attempt >= old.max_attempts then 'failed'

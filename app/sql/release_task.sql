@@ -2,9 +2,9 @@
     update tasks t
     set
         status = case when old.cancel_requested then 'cancelled'::task_status else 'open' end,
-        finished_at = case when old.cancel_requested then clock_timestamp() end,
-        attempts = lease.attempt - 1, cancel_requested = false, updated_at = clock_timestamp(), version = t.version + 1
-    from old, lease
+        finished_at = case when old.cancel_requested then moment.at end,
+        attempts = lease.attempt - 1, cancel_requested = false, updated_at = moment.at, version = t.version + 1
+    from old, lease, {moment}
     where t.id = old.id and lease.task_id = old.id
     returning t.*
 ), written as (

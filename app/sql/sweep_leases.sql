@@ -22,9 +22,9 @@ with old as (
     update tasks t
     set
         status = old.new_status,
-        finished_at = case when old.new_status <> 'in_progress' then clock_timestamp() end,
-        attempts = old.attempt, cancel_requested = false, updated_at = clock_timestamp(), version = t.version + 1
-    from old
+        finished_at = case when old.new_status <> 'in_progress' then moment.at end,
+        attempts = old.attempt, cancel_requested = false, updated_at = moment.at, version = t.version + 1
+    from old, {moment}
     where t.id = old.id
     returning t.*
 ), ended as (

@@ -2,9 +2,9 @@
     update tasks t
     set
         {changes},
-        updated_at = clock_timestamp(),
+        updated_at = moment.at,
         version = t.version + 1
-    from old, held
+    from old, held, {moment}
     where
         t.id = old.id
         and held.fresh

@@ -12,7 +12,7 @@ from litestar.response import Response, Stream
 
 from app import page
 from app.database import Database
-from app.negotiation import JSON, NDJSON, preferred
+from app.negotiation import JSON, NDJSON, accept_field, preferred
 from app.openapi import LINK, answers
 from app.problems import FieldError, invalid
 from app.tasks.model import Assignee, Label, Priority, Status, TaskPage, Time
@@ -102,7 +102,7 @@ async def list_tasks(
     filters |= {name: value for name, value in given.items() if value is not None}
     query = TaskQuery(filters, sort)
     database: Database = request.app.state.database
-    if preferred(request.headers.get("accept"), (JSON, NDJSON)) == NDJSON:
+    if preferred(accept_field(request.headers), (JSON, NDJSON)) == NDJSON:
         return await _export(request, query)
     after = query.position(cursor) if cursor is not None else None
     tasks, last = await query.page(database, limit, after)

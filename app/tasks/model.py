@@ -47,10 +47,28 @@ class NewTask(Body):
         return task_faults(pointer, self.labels, self.due_at, self.payload)
 
 
+class _Item(msgspec.Struct, gc=False):
+    """What of a task can be large."""
+
+    payload: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Outline(msgspec.Struct):
+    """The form of NewTasks, at a few bytes an item: msgspec measures a list only once it has all of it."""
+
+    tasks: Annotated[list[_Item], Meta(max_length=MAX_BATCH)]
+
+
 class NewTasks(Body):
     """Tasks to create together: all, or none."""
 
     tasks: Annotated[list[NewTask], Meta(min_length=1, max_length=MAX_BATCH)]
+
+    @classmethod
+    def glance(cls, body: bytes) -> Iterator[FieldError]:
+        """Yield an error for each payload that is too large; too many tasks raise msgspec.ValidationError."""
+        for index, task in enumerate(msgspec.json.decode(body, type=_Outline).tasks):
+            yield from _payload_faults(f"#/tasks/{index}", task.payload)
 
     def faults(self, pointer: str) -> Iterator[FieldError]:
         """Yield the faults of each task."""
@@ -144,12 +162,17 @@ def task_faults(pointer: str, labels: list[str], due_at: datetime | None, payloa
             due_at.astimezone(UTC)
         except OverflowError:
             yield FieldError("body", f"{pointer}/due_at", f"{pointer}/due_at is outside the years 1 to 9999 in UTC.")
-    if payload and (size := len(compact(payload))) > MAX_PAYLOAD:
+    if payload:
+        yield from _payload_faults(pointer, payload)
+
+
+def _payload_faults(pointer: str, payload: JSONObject | msgspec.Raw) -> Iterator[FieldError]:
+    if (size := len(compact(payload))) > MAX_PAYLOAD:
         path = f"{pointer}/payload"
         yield FieldError("body", path, f"{path} has {size} bytes; it may have {MAX_PAYLOAD}.")
 
 
-def compact(payload: JSONObject) -> bytes:
+def compact(payload: JSONObject | msgspec.Raw) -> bytes:
     """Return `payload` as JSON without white space, in UTF-8."""
     return msgspec.json.format(msgspec.json.encode(payload), indent=-1)
 

@@ -132,7 +132,7 @@ async def get_task(
 async def update_task(
     request: Request[Any, Any, Any],
     task_id: FromPath[UUID],
-    data: Annotated[TaskPatch, Body(examples=[Example(value={"status": "done", "assignee": None})])],
+    data: TaskPatch,
     if_match: conditional.IfMatch = None,
 ) -> Response[Task]:
     """Change a task by a merge patch (RFC 7396): null puts a field back to its default, an absent one stays.

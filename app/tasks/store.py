@@ -167,7 +167,7 @@ status = case when held.live_for_s is null then %(status)s::task_status else old
 cancel_requested = held.live_for_s is not null,
 finished_at = case
     when held.live_for_s is null and %(status)s::task_status in ('done', 'cancelled', 'failed')
-    then coalesce(old.finished_at, clock_timestamp())
+    then coalesce(old.finished_at, moment.at)
 end"""
 """A live lease leaves one change of status, to cancelled, and that is but asked for."""
 

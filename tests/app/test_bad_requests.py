@@ -17,12 +17,14 @@ QUERIES = [
     ("limit=0", "limit", ">= 1"),
     ("limit=-1", "limit", ">= 1"),
     ("limit=201", "limit", "<= 200"),
-    ("limit=", "limit", "int"),
-    ("limit=abc", "limit", "int"),
-    ("limit=1.5", "limit", "int"),
-    ("limit=%2B5", "limit", "int"),
-    ("limit=1_0", "limit", "int"),
-    ("limit=\N{ARABIC-INDIC DIGIT FIVE}", "limit", "int"),
+    ("limit=", "limit", "digits"),
+    ("limit=abc", "limit", "digits"),
+    ("limit=1.5", "limit", "digits"),
+    ("limit=1e2", "limit", "digits"),
+    ("limit=5.0", "limit", "digits"),
+    ("limit=%2B5", "limit", "digits"),
+    ("limit=1_0", "limit", "digits"),
+    ("limit=\N{ARABIC-INDIC DIGIT FIVE}", "limit", "digits"),
     ("limit=" + "9" * 5000, "limit", "range"),
     ("limit=1&limit=2", "limit", "2 times"),
     ("limit=1&limit=1", "limit", "2 times"),
@@ -127,7 +129,7 @@ NOT_ACCEPTABLE = [
     "application/json;q=0",
     "*/*;q=0",
     "text/*, image/png",
-    "application/json;q=0, */*",
+    "application/json;q=0, application/x-ndjson;q=0, */*",
     "application/json; q=x",
 ]
 ACCEPTABLE = [
@@ -153,6 +155,12 @@ def test_accept_that_rules_json_out_is_406(client: httpx.Client, accept: str) ->
 @pytest.mark.parametrize("accept", ACCEPTABLE)
 def test_accept_that_admits_json(client: httpx.Client, accept: str) -> None:
     assert client.get("/v1/tasks", headers={"Accept": accept}).status_code == 200
+
+
+def test_accept_in_several_lines_is_one_list(client: httpx.Client) -> None:
+    lines = [("Accept", "text/html"), ("Accept", "application/json")]
+    assert client.get("/v1/tasks", headers=lines).status_code == 200
+    assert client.get("/v1/tasks", headers=[("Accept", "text/html"), ("Accept", "application/x-ndjson")]).text == ""
 
 
 PATHS = [

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,11 @@ def lines(service: Service) -> list[dict[str, Any]]:
     return [json.loads(line) for line in service.log.read_text().splitlines()]
 
 
-def line_of(service: Service, response: httpx.Response) -> dict[str, Any]:
+def line_of(service: Service, request_id: str) -> dict[str, Any]:
     """Return the line of a request; it is written just after the answer was sent."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
-        found = [line for line in lines(service) if line.get("request_id") == response.headers["x-request-id"]]
+        found = [line for line in lines(service) if line.get("request_id") == request_id]
         if found:
             (line,) = found
             return line
@@ -35,7 +36,7 @@ def line_of(service: Service, response: httpx.Response) -> dict[str, Any]:
 def test_it_works(client: httpx.Client, service: Service) -> None:
     task = client.post("/v1/tasks", json={"title": "x"}).json()["id"]
     response = client.get(f"/v1/tasks/{task}")
-    line = line_of(service, response)
+    line = line_of(service, response.headers["x-request-id"])
     assert line["level"] == "INFO"
     assert line["time"][-1] == "Z" or line["time"].endswith("+00:00")
     assert line["method"] == "GET"
@@ -48,7 +49,7 @@ def test_it_works(client: httpx.Client, service: Service) -> None:
 def test_a_request_without_a_route_or_a_key(anonymous: httpx.Client, service: Service) -> None:
     for path, status in (("/nope", 404), ("/v1/tasks", 401)):
         response = anonymous.get(path)
-        line = line_of(service, response)
+        line = line_of(service, response.headers["x-request-id"])
         assert (line["status"], line["key_id"]) == (status, None)
 
 
@@ -95,5 +96,21 @@ def test_a_500_reveals_nothing_and_is_logged_with_its_traceback(postgres: Embedd
 def test_a_trace_id_is_logged(anonymous: httpx.Client, service: Service) -> None:
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     response = anonymous.get("/", headers={"traceparent": trace})
-    line = line_of(service, response)
+    line = line_of(service, response.headers["x-request-id"])
     assert line["trace_id"] == "0af7651916cd43dd8448eb211c80319c"
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [b"Content-Length: 13\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"],
+    ids=["length", "chunked"],
+)
+def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_error(service: Service, framing: bytes) -> None:
+    request_id = f"left-{len(framing)}"
+    head = (
+        f"POST /v1/tasks HTTP/1.1\r\nHost: x\r\nX-Request-ID: {request_id}\r\nAuthorization: Bearer {service.key}\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", service.port), 5) as connection:
+        connection.sendall(head.encode() + b"Content-Type: application/json\r\n" + framing)
+    line = line_of(service, request_id)
+    assert (line["level"], line["status"]) == ("INFO", 499)

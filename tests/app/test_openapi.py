@@ -55,12 +55,24 @@ def test_every_task_call_documents_its_errors(operations: list[Operation]) -> No
         assert operation["security"] == [{"key": []}]
 
 
+def test_every_call_that_needs_a_key_names_its_scope(operations: list[Operation]) -> None:
+    expected = {"listTasks": "read", "createTask": "write", "claimTask": "work", "scrapeMetrics": "metrics"}
+    named = {}
+    for _, _, operation in operations:
+        found = re.findall(r"Needs a key with the scope `(\w+)`\.", operation["description"])
+        assert len(found) == ("security" in operation), operation["operationId"]
+        if found:
+            named[operation["operationId"]] = found[0]
+    assert named.items() >= expected.items()
+
+
 def test_request_bodies_have_valid_examples(operations: list[Operation], contract: Contract) -> None:
     bodies = [operation["requestBody"] for _, _, operation in operations if "requestBody" in operation]
     assert len(bodies) >= 3
     for body in bodies:
         for content in body["content"].values():
-            reference, examples = content["schema"]["allOf"][0]["$ref"], content["schema"]["examples"]
+            schema, examples = content["schema"], content["schema"]["examples"]
+            (reference,) = {kind["$ref"] for kind in schema.get("allOf", [schema])}
             assert examples
             for example in examples:
                 contract.validate(reference, example)
@@ -69,6 +81,8 @@ def test_request_bodies_have_valid_examples(operations: list[Operation], contrac
 def test_a_patch_is_documented_with_both_media_types(contract: Contract) -> None:
     body = contract.document["paths"]["/v1/tasks/{task_id}"]["patch"]["requestBody"]
     assert list(body["content"]) == ["application/merge-patch+json", "application/json"]
+    for content in body["content"].values():
+        assert content["schema"]["examples"] == [{"status": "done", "assignee": None}]
 
 
 def test_limits_and_formats_reach_the_document(contract: Contract) -> None:

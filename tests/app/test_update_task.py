@@ -1,11 +1,15 @@
 """PATCH /v1/tasks/{id}."""
 
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from tests.contract import problem
+from tests.leases import token_of
 
 FULL = {
     "title": "Count stock",
@@ -87,6 +91,41 @@ def test_finished_at_follows_the_status(client: httpx.Client, path: str) -> None
     opened = client.patch(path, json={"status": "open"}).json()
     assert opened["finished_at"] is None
     assert opened["version"] == 4
+
+
+def test_the_end_of_a_task_is_the_moment_of_the_change(client: httpx.Client, database: psycopg.Connection) -> None:
+    """Two readings of the clock would differ now and then, by a microsecond."""
+    tasks = client.post("/v1/tasks/batch", json={"tasks": [{"title": "x"}] * 150}).json()["items"]
+    for index, task in enumerate(tasks):
+        if index % 3 == 0:
+            client.patch(f"/v1/tasks/{task['id']}", json={"status": "done"})
+        else:
+            token = token_of(client, task["id"])
+            call = "complete" if index % 3 == 1 else "release"
+            if call == "release":
+                client.patch(f"/v1/tasks/{task['id']}", json={"status": "cancelled"})
+            assert client.post(f"/v1/tasks/{task['id']}/{call}", json={"token": token}).status_code == 200
+    ends = database.execute("select status, count(*) from tasks where finished_at = updated_at group by 1").fetchall()
+    assert dict(ends) == {"done": 100, "cancelled": 50}
+
+
+def test_that_moment_comes_after_the_wait_for_another_change(
+    client: httpx.Client, database: psycopg.Connection, path: str
+) -> None:
+    waiting = (
+        "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database())"
+    )
+    with ThreadPoolExecutor() as threads:
+        with database.transaction():
+            database.execute("select from tasks for update")
+            answer = threads.submit(client.patch, path, json={"status": "done"})
+            while database.execute(waiting).fetchall() != [(True,)]:
+                assert not answer.done()
+                database.execute("select pg_stat_clear_snapshot()")
+            [(before,)] = database.execute("select clock_timestamp()").fetchall()
+        task = answer.result().json()
+    assert datetime.fromisoformat(task["finished_at"]) > before
+    assert task["finished_at"] == task["updated_at"]
 
 
 @pytest.mark.parametrize("tag", ['"1"', '"7", "1"', '"x","1",', "*"])
