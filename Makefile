@@ -10,8 +10,11 @@ DATA ?= .data
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+OUT ?= rendered
 
-.PHONY: help run test test-all check format lock clean
+include tools/tools.mk
+
+.PHONY: help run test test-all render validate check format lock clean
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,10 +22,10 @@ help: ## Show this help
 run: $(READY) ## Start the service with its own PostgreSQL (PORT=8000 DATA=.data)
 	@exec $(BIN)/taskpulse dev --port '$(PORT)' --data '$(DATA)'
 
-test: check ## Lint, types and the quick tests (a few minutes)
+test: check validate ## Lint, types and the quick tests (a few minutes)
 	@$(BIN)/pytest -m 'not slow'
 
-test-all: check ## Everything, what takes long too
+test-all: check validate $(CONTROLPLANE) ## Everything, what takes long too
 	@$(BIN)/pytest
 
 check: $(READY) ## Lint and types only
@@ -30,6 +33,14 @@ check: $(READY) ## Lint and types only
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/yamllint --strict .
+
+render: $(TOOLS) ## Render each overlay to a file (OUT=rendered)
+	@$(BIN)/python -m delivery render --out '$(OUT)'
+
+validate: $(TOOLS) ## Check manifests and workflows, without a cluster
+	@$(BIN)/yamllint --strict base overlays .github
+	@.tools/bin/actionlint
+	@$(BIN)/python -m delivery validate
 
 format: $(READY) ## Format the Python code
 	@$(BIN)/ruff format .
@@ -39,6 +50,7 @@ lock: $(READY) ## Compile requirements/ anew from pyproject.toml (UPGRADE=--upgr
 	@compile="$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 $(UPGRADE)"; \
 	export UV_CUSTOM_COMPILE_COMMAND='make lock'; \
 	$$compile requirements/uv.in -o requirements/uv.txt; \
+	$$compile requirements/go.in -o requirements/go.txt; \
 	$$compile pyproject.toml -o requirements/run.txt; \
 	$$compile pyproject.toml --extra dev --constraint requirements/run.txt -o requirements/dev.txt
 

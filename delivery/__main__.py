@@ -1,0 +1,3 @@
+from delivery.cli import main
+
+main(prog_name="python -m delivery")

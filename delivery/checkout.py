@@ -1,0 +1,32 @@
+"""Where things are in a checkout, and the field's tools that `make` builds into it."""
+
+import subprocess
+from pathlib import Path
+
+from delivery.errors import DeliveryError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def overlays(root: Path = ROOT) -> list[str]:
+    """Names of the overlays in the checkout at `root`, sorted.
+
+    Raises:
+        DeliveryError: there are none.
+    """
+    names = sorted(path.parent.name for path in root.glob("overlays/*/kustomization.yaml"))
+    if not names:
+        raise DeliveryError(f"No overlays/*/kustomization.yaml under {root}: run this in a checkout.")
+    return names
+
+
+def run(tool: str, *arguments: str | Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run one of the tools in .tools/bin, whatever its exit status.
+
+    Raises:
+        DeliveryError: the tool was not built.
+    """
+    program = ROOT / ".tools" / "bin" / tool
+    if not program.exists():
+        raise DeliveryError(f"{tool} is not built yet: run `make tools` first.")
+    return subprocess.run([program, *arguments], input=stdin, capture_output=True, text=True, check=False)  # noqa: S603

@@ -1,0 +1,46 @@
+"""Renders against the schemas of the Kubernetes versions that we support."""
+
+import json
+from pathlib import Path
+
+from delivery.checkout import ROOT, run
+from delivery.errors import DeliveryError
+from delivery.policy.rule import Finding
+from delivery.schemas import KUBERNETES_VERSIONS
+
+SCHEMAS = ROOT / ".tools" / "schemas"
+
+
+def conform(manifests: list[Path], version: str) -> dict[Path, list[Finding]]:
+    """Findings per file against one Kubernetes version; a kind without a schema is one.
+
+    Raises:
+        DeliveryError: kubeconform itself fails.
+    """
+    result = run(
+        "kubeconform",
+        *("-strict", "-output", "json", "-kubernetes-version", version),
+        *(
+            "-schema-location",
+            f"{SCHEMAS}/{{{{.NormalizedKubernetesVersion}}}}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json",
+        ),
+        *(
+            "-schema-location",
+            f"{SCHEMAS}/crds/{{{{.Group}}}}/{{{{.ResourceKind}}}}_{{{{.ResourceAPIVersion}}}}.json",
+        ),
+        *manifests,
+    )
+    if not result.stdout:
+        raise DeliveryError(f"kubeconform failed: {result.stderr.strip()}")
+    findings: dict[Path, list[Finding]] = {path: [] for path in manifests}
+    for each in json.loads(result.stdout)["resources"]:
+        sentence = f"{each['kind']}/{each['name']}: {each['msg']}"
+        findings[Path(each["filename"])].append(Finding(check_name(version), sentence))
+    return findings
+
+
+def check_name(version: str) -> str:
+    return f"schema-{version.rpartition('.')[0]}"
+
+
+CHECKS = [check_name(version) for version in KUBERNETES_VERSIONS]

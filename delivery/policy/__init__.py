@@ -1,0 +1,18 @@
+"""Our own rules for manifests: what a schema cannot say and the API server would let pass.
+
+A rule is a function that yields a sentence for each fault it finds, and is known by the name it is registered under.
+For each there is tests/manifests/invalid/<name>.yaml, which it and no other refuses.
+"""
+
+from delivery.objects import Render
+from delivery.policy import availability, names, network, pods, secrets
+from delivery.policy.rule import Finding, Rule
+
+RULES: dict[str, Rule] = {
+    rule.name: rule for module in (names, secrets, pods, availability, network) for rule in module.RULES
+}
+
+
+def judge(render: Render) -> list[Finding]:
+    """Every fault that any rule finds in a render."""
+    return [Finding(rule.name, sentence) for rule in RULES.values() for sentence in rule.faults(render)]

@@ -1,0 +1,95 @@
+"""What keeps the service up while pods come and go."""
+
+from collections.abc import Iterator
+from functools import partial
+
+from delivery.objects import Render, dig, identity, selects
+from delivery.policy.rule import Rule, register
+
+RULES: list[Rule] = []
+rule = partial(register, RULES)
+
+
+@rule("probes")
+def every_container_is_probed(render: Render) -> Iterator[str]:
+    for each in render.of("Deployment"):
+        for container in each["spec"]["template"]["spec"]["containers"]:
+            missing = [
+                kind for kind in ("startupProbe", "readinessProbe", "livenessProbe") if kind not in container
+            ]
+            if missing:
+                yield f"{identity(each)} container {container['name']} lacks {', '.join(missing)}."
+
+
+@rule("liveness")
+def liveness_asks_for_nothing_else(render: Render) -> Iterator[str]:
+    for where, _, container in render.containers():
+        for probe in ("startupProbe", "livenessProbe"):
+            path = dig(container, probe, "httpGet", "path")
+            if probe in container and path != "/health/live":
+                yield f"{where} {probe} asks {path}: only /health/live answers while the database is away."
+
+
+@rule("drain")
+def pods_drain_before_they_end(render: Render) -> Iterator[str]:
+    for each in render.of("Deployment"):
+        spec = each["spec"]["template"]["spec"]
+        grace = spec.get("terminationGracePeriodSeconds", 30)
+        for container in spec["containers"]:
+            sleep = dig(container, "lifecycle", "preStop", "sleep", "seconds") or 0
+            if not 5 <= sleep <= grace - 30:
+                yield (
+                    f"{identity(each)} container {container['name']} sleeps {sleep} s in preStop of {grace} s grace: "
+                    "it needs at least 5 s, and 30 s after it for the longest poll."
+                )
+
+
+@rule("replicas")
+def the_autoscaler_owns_the_replicas(render: Render) -> Iterator[str]:
+    scaled = {
+        (target["kind"], target["name"]): each["spec"].get("minReplicas", 1)
+        for each in render.of("HorizontalPodAutoscaler")
+        for target in [each["spec"]["scaleTargetRef"]]
+    }
+    for each in render.of("Deployment"):
+        if "replicas" in each["spec"]:
+            yield f"{identity(each)} sets replicas, which its HorizontalPodAutoscaler owns."
+        if scaled.get(("Deployment", each["metadata"]["name"]), 0) < 2:
+            yield f"{identity(each)} needs a HorizontalPodAutoscaler with minReplicas of at least 2."
+
+
+@rule("rolling-update")
+def a_rollout_takes_nothing_away(render: Render) -> Iterator[str]:
+    for each in render.of("Deployment"):
+        strategy = each["spec"].get("strategy") or {}
+        if strategy.get("type", "RollingUpdate") != "RollingUpdate" or dig(
+            strategy, "rollingUpdate", "maxUnavailable"
+        ):
+            yield f"{identity(each)} may lose pods in a rollout: it needs RollingUpdate with maxUnavailable: 0."
+        elif dig(strategy, "rollingUpdate", "maxUnavailable") is None:
+            yield f"{identity(each)} loses a quarter of its pods in a rollout by default: set maxUnavailable: 0."
+
+
+@rule("zone-spread")
+def pods_are_spread_over_zones(render: Render) -> Iterator[str]:
+    for each in render.of("Deployment"):
+        template = each["spec"]["template"]
+        labels = dig(template, "metadata", "labels") or {}
+        if not any(
+            spread["topologyKey"] == "topology.kubernetes.io/zone"
+            and selects(spread.get("labelSelector"), labels)
+            for spread in template["spec"].get("topologySpreadConstraints", [])
+        ):
+            yield f"{identity(each)} is not spread over zones: it needs a topologySpreadConstraint that selects its pods."
+
+
+@rule("disruption-budget")
+def a_node_can_be_drained_but_not_all_at_once(render: Render) -> Iterator[str]:
+    budgets = render.of("PodDisruptionBudget")
+    for each in render.of("Deployment"):
+        labels = dig(each, "spec", "template", "metadata", "labels") or {}
+        if not any(
+            selects(budget["spec"].get("selector"), labels) and budget["spec"].get("maxUnavailable") == 1
+            for budget in budgets
+        ):
+            yield f"{identity(each)} needs a PodDisruptionBudget with maxUnavailable: 1."

@@ -1,0 +1,83 @@
+"""Where objects live, and whether what they name is there."""
+
+from collections.abc import Iterator
+from functools import partial
+
+from delivery.objects import Object, Render, dig, identity, selects
+from delivery.policy.rule import Rule, register
+
+RULES: list[Rule] = []
+rule = partial(register, RULES)
+
+
+@rule("namespace")
+def one_namespace(render: Render) -> Iterator[str]:
+    for each in render.objects:
+        is_namespace = each["kind"] == "Namespace"
+        found = each["metadata"]["name"] if is_namespace else each["metadata"].get("namespace")
+        if found != render.namespace:
+            yield f"{identity(each)} is in {found or 'no namespace'}, not in {render.namespace}."
+    if not render.of("Namespace"):
+        yield f"The Namespace {render.namespace} itself is missing."
+
+
+@rule("placeholder")
+def every_setting_reaches_its_place(render: Render) -> Iterator[str]:
+    for each in render.objects:
+        if "set-by-settings" in str(each):
+            yield f"{identity(each)} still holds set-by-settings: no replacement in the overlay fills it."
+
+
+@rule("selector")
+def selectors_select_pods(render: Render) -> Iterator[str]:
+    pods = [template for _, template in render.pods()]
+    for each in render.of("Service", "PodDisruptionBudget", "NetworkPolicy"):
+        spec = each["spec"]
+        match each["kind"]:
+            case "Service":
+                selector = {"matchLabels": spec["selector"]} if spec.get("selector") else None
+            case "NetworkPolicy":
+                selector = spec["podSelector"]
+            case _:
+                selector = spec.get("selector")
+        if not any(selects(selector, dig(pod, "metadata", "labels") or {}) for pod in pods):
+            yield f"{identity(each)} selects no pod of this render."
+
+
+@rule("port")
+def ports_lead_to_containers(render: Render) -> Iterator[str]:
+    ports = [port for _, _, container in render.containers() for port in container.get("ports", [])]
+    known = {port.get("name") for port in ports} | {port["containerPort"] for port in ports}
+    for service in render.of("Service"):
+        for port in service["spec"]["ports"]:
+            target = port.get("targetPort", port["port"])
+            if target not in known:
+                yield f"{identity(service)} sends port {port['port']} to {target}, which no container has."
+
+
+@rule("reference")
+def references_lead_somewhere(render: Render) -> Iterator[str]:
+    for each in render.objects:
+        for kind, name in references(each):
+            if render.named(kind, name) is None:
+                yield f"{identity(each)} names {kind}/{name}, which is not in this render."
+
+
+def references(each: Object) -> Iterator[tuple[str, str]]:
+    """Kind and name of each object that `each` needs beside it; Secrets have a rule of their own."""
+    match each["kind"]:
+        case "HorizontalPodAutoscaler":
+            yield each["spec"]["scaleTargetRef"]["kind"], each["spec"]["scaleTargetRef"]["name"]
+        case "GCPBackendPolicy" | "HealthCheckPolicy":
+            yield each["spec"]["targetRef"]["kind"], each["spec"]["targetRef"]["name"]
+        case "HTTPRoute":
+            yield from (("Gateway", parent["name"]) for parent in each["spec"].get("parentRefs", []))
+            for step in each["spec"]["rules"]:
+                yield from (("Service", backend["name"]) for backend in step.get("backendRefs", []))
+        case "Deployment":
+            spec = each["spec"]["template"]["spec"]
+            yield "ServiceAccount", spec.get("serviceAccountName", "default")
+            for container in [*spec.get("initContainers", []), *spec["containers"]]:
+                for source in container.get("envFrom", []):
+                    if "configMapRef" in source:
+                        yield "ConfigMap", source["configMapRef"]["name"]

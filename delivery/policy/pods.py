@@ -1,0 +1,101 @@
+"""What a pod may do: the `restricted` Pod Security Standard, and a little more.
+
+Source: https://kubernetes.io/docs/concepts/security/pod-security-standards/
+"""
+
+from collections.abc import Iterator
+from functools import partial
+
+from delivery.objects import Object, Render, dig, identity
+from delivery.policy.rule import Rule, register
+
+RULES: list[Rule] = []
+rule = partial(register, RULES)
+
+
+def context(spec: Object, container: Object, field: str) -> object:
+    """A field of the security context that applies to a container: its own, or else its pod's."""
+    own = dig(container, "securityContext", field)
+    return dig(spec, "securityContext", field) if own is None else own
+
+
+@rule("restricted-namespace")
+def namespace_enforces_restricted(render: Render) -> Iterator[str]:
+    for each in render.of("Namespace"):
+        for mode in ("enforce", "warn"):
+            if dig(each, "metadata", "labels", f"pod-security.kubernetes.io/{mode}") != "restricted":
+                yield f"{identity(each)} lacks the label pod-security.kubernetes.io/{mode}: restricted."
+
+
+@rule("non-root")
+def runs_as_a_numbered_user(render: Render) -> Iterator[str]:
+    for where, spec, container in render.containers():
+        if context(spec, container, "runAsNonRoot") is not True or not context(spec, container, "runAsUser"):
+            yield f"{where} may run as root: it needs runAsNonRoot: true and a runAsUser other than 0."
+
+
+@rule("privilege-escalation")
+def cannot_gain_privileges(render: Render) -> Iterator[str]:
+    for where, _, container in render.containers():
+        own = container.get("securityContext") or {}
+        if own.get("allowPrivilegeEscalation") is not False or own.get("privileged"):
+            yield f"{where} may gain privileges: it needs allowPrivilegeEscalation: false and no privileged."
+
+
+@rule("capabilities")
+def has_no_capabilities(render: Render) -> Iterator[str]:
+    for where, _, container in render.containers():
+        capabilities = dig(container, "securityContext", "capabilities") or {}
+        if capabilities.get("drop") != ["ALL"] or capabilities.get("add"):
+            yield f"{where} keeps capabilities: it needs drop: [ALL] and no add."
+
+
+@rule("seccomp")
+def system_calls_are_filtered(render: Render) -> Iterator[str]:
+    for where, spec, container in render.containers():
+        profile = context(spec, container, "seccompProfile")
+        if dig(profile, "type") != "RuntimeDefault":
+            yield f"{where} runs without a seccomp filter: it needs seccompProfile type RuntimeDefault."
+
+
+@rule("read-only-root")
+def root_file_system_is_read_only(render: Render) -> Iterator[str]:
+    for where, _, container in render.containers():
+        if dig(container, "securityContext", "readOnlyRootFilesystem") is not True:
+            yield f"{where} can write to its image: it needs readOnlyRootFilesystem: true."
+
+
+@rule("host-access")
+def the_node_stays_out_of_reach(render: Render) -> Iterator[str]:
+    for owner, template in render.pods():
+        spec = template["spec"]
+        shared = [field for field in ("hostNetwork", "hostPID", "hostIPC") if spec.get(field)]
+        shared += [f"hostPath {volume['name']}" for volume in spec.get("volumes", []) if "hostPath" in volume]
+        if shared:
+            yield f"{identity(owner)} shares the node's {', '.join(shared)}."
+
+
+@rule("service-account-token")
+def no_token_is_mounted(render: Render) -> Iterator[str]:
+    for owner, template in render.pods():
+        if template["spec"].get("automountServiceAccountToken") is not False:
+            yield f"{identity(owner)} mounts a token: it needs automountServiceAccountToken: false."
+
+
+@rule("resources")
+def resources_are_said(render: Render) -> Iterator[str]:
+    wanted = (("requests", "cpu"), ("requests", "memory"), ("limits", "memory"))
+    for where, _, container in render.containers():
+        missing = [".".join(path) for path in wanted if dig(container, "resources", *path) is None]
+        if missing:
+            yield f"{where} does not say its resources: {', '.join(missing)}."
+
+
+@rule("image")
+def image_is_ours_or_pinned(render: Render) -> Iterator[str]:
+    for where, _, container in render.containers():
+        if container["image"] != "taskpulse-api" and "@sha256:" not in container["image"]:
+            yield (
+                f"{where} has image {container['image']}: it must be taskpulse-api, which the deploy replaces, "
+                "or be pinned by digest."
+            )

@@ -1,0 +1,69 @@
+"""Secrets, and the password's way to the database."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import PurePosixPath
+
+from delivery.objects import Object, Render, dig, identity
+from delivery.policy.rule import Rule, register
+
+RULES: list[Rule] = []
+rule = partial(register, RULES)
+
+# what the deploy puts into the namespace from Secret Manager: secret, keys
+DEPLOYED = {
+    "taskpulse-secret": {"DB_USER", "DB_PASSWORD"},
+    "taskpulse-database-ca": {"server-ca.pem"},
+    "taskpulse-metrics": {"token"},
+}
+
+
+@rule("secret-in-git")
+def no_secret_is_rendered(render: Render) -> Iterator[str]:
+    for each in render.of("Secret"):
+        if each.get("data") or each.get("stringData"):
+            yield f"{identity(each)} holds data: secrets come from Secret Manager, never from Git."
+
+
+@rule("secret-reference")
+def only_deployed_secrets_are_read(render: Render) -> Iterator[str]:
+    for owner, template in render.pods():
+        for name, key in secret_keys(template["spec"]):
+            if key not in DEPLOYED.get(name, set()):
+                yield f"{identity(owner)} reads key {key} of Secret {name}, which the deploy does not make."
+
+
+def secret_keys(spec: Object) -> Iterator[tuple[str, str]]:
+    for container in [*spec.get("initContainers", []), *spec["containers"]]:
+        for variable in container.get("env", []):
+            if reference := dig(variable, "valueFrom", "secretKeyRef"):
+                yield reference["name"], reference["key"]
+        for source in container.get("envFrom", []):
+            if "secretRef" in source:
+                yield source["secretRef"]["name"], "(all)"
+    for volume in spec.get("volumes", []):
+        if secret := volume.get("secret"):
+            yield from (
+                (secret["secretName"], item["key"]) for item in secret.get("items") or [{"key": "(all)"}]
+            )
+
+
+@rule("database-tls")
+def database_is_verified(render: Render) -> Iterator[str]:
+    for each in render.of("ConfigMap"):
+        data = each.get("data") or {}
+        if "DB_HOST" in data and data.get("DB_SSLMODE") not in {"verify-ca", "verify-full"}:
+            yield f"{identity(each)} has DB_SSLMODE={data.get('DB_SSLMODE')}: it must be verify-ca or verify-full."
+        certificate = data.get("DB_SSLROOTCERT")
+        if "DB_HOST" in data and not (certificate and mounted_everywhere(render, certificate)):
+            yield f"{identity(each)} has DB_SSLROOTCERT={certificate}, which is not mounted in every container."
+
+
+def mounted_everywhere(render: Render, path: str) -> bool:
+    return all(
+        any(
+            PurePosixPath(path).is_relative_to(mount["mountPath"])
+            for mount in container.get("volumeMounts", [])
+        )
+        for _, _, container in render.containers()
+    )

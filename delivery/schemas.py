@@ -1,0 +1,69 @@
+"""Lays out JSON schemas for kubeconform, from what is installed: `python -m delivery.schemas CRD_FOLDER OUT`.
+
+Kubernetes' own come with the package kubernetes-validate, those of custom resources from their definitions.
+"""
+
+import json
+import shutil
+import sys
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+# the oldest and the newest minor version that GKE's release channels offer
+KUBERNETES_VERSIONS = ("1.34.0", "1.37.0")
+
+
+def write_schemas(definitions: Path, out: Path) -> None:
+    """Write `<out>/v<version>/*.json` and `<out>/crds/<group>/<kind>_<version>.json`, replacing what was there."""
+    shutil.rmtree(out, ignore_errors=True)
+    with as_file(files("kubernetes_validate") / "kubernetes-json-schema") as source:
+        for version in KUBERNETES_VERSIONS:
+            copy_relative(source / f"v{version}-local-strict", out / f"v{version}")
+    for path in sorted(definitions.rglob("*.yaml")):
+        for definition in yaml.load_all(path.read_text(), yaml.CSafeLoader):
+            if definition and definition["kind"] == "CustomResourceDefinition":
+                write_custom(definition, out / "crds" / definition["spec"]["group"])
+
+
+def copy_relative(source: Path, out: Path) -> None:
+    """Copy a folder of schemas so that their references hold where they lie: by default they lead to an address."""
+    out.mkdir(parents=True)
+    for path in source.glob("*.json"):
+        schema = json.loads(path.read_text().replace('"/api/_definitions.json#', '"_definitions.json#'))
+        schema.pop("$id", None)
+        (out / path.name).write_text(json.dumps(schema))
+
+
+def write_custom(definition: dict[str, Any], out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    kind = definition["spec"]["names"]["kind"].lower()
+    for version in definition["spec"]["versions"]:
+        schema = strict(version["schema"]["openAPIV3Schema"])
+        (out / f"{kind}_{version['name']}.json").write_text(json.dumps(schema))
+
+
+def strict(schema: Any) -> Any:
+    """A structural schema as JSON schema that refuses unknown fields, as `kubectl apply` does.
+
+    Source: https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema
+    """
+    if isinstance(schema, list):
+        return [strict(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    result = {key: strict(value) for key, value in schema.items()}
+    if isinstance(schema.get("properties"), dict) and schema.get("type") == "object":
+        if not schema.get("x-kubernetes-preserve-unknown-fields"):
+            result.setdefault("additionalProperties", False)
+    if schema.get("x-kubernetes-int-or-string") is True:
+        result.pop("type", None)
+    if schema.get("nullable") is True and isinstance(schema.get("type"), str):
+        result["type"] = [schema["type"], "null"]
+    return result
+
+
+if __name__ == "__main__":
+    write_schemas(Path(sys.argv[1]), Path(sys.argv[2]))

