@@ -9,6 +9,8 @@ from delivery.policy.rule import Finding
 from delivery.schemas import KUBERNETES_VERSIONS
 
 SCHEMAS = ROOT / ".tools" / "schemas"
+KUBERNETES = "{{.NormalizedKubernetesVersion}}/{{.ResourceKind}}{{.KindSuffix}}.json"
+CUSTOM = "crds/{{.Group}}/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json"
 
 
 def conform(manifests: list[Path], version: str) -> dict[Path, list[Finding]]:
@@ -20,14 +22,7 @@ def conform(manifests: list[Path], version: str) -> dict[Path, list[Finding]]:
     result = run(
         "kubeconform",
         *("-strict", "-output", "json", "-kubernetes-version", version),
-        *(
-            "-schema-location",
-            f"{SCHEMAS}/{{{{.NormalizedKubernetesVersion}}}}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json",
-        ),
-        *(
-            "-schema-location",
-            f"{SCHEMAS}/crds/{{{{.Group}}}}/{{{{.ResourceKind}}}}_{{{{.ResourceAPIVersion}}}}.json",
-        ),
+        *("-schema-location", f"{SCHEMAS}/{KUBERNETES}", "-schema-location", f"{SCHEMAS}/{CUSTOM}"),
         *manifests,
     )
     if not result.stdout:

@@ -19,7 +19,11 @@ def render(overlay: str, root: Path = ROOT) -> str:
 
 
 def write(names: list[str], out: Path) -> list[Path]:
-    """Render each overlay to `<name>.yaml` in the folder `out`, which is made if need be; nothing is written unless all render."""
+    """Render each overlay to `<name>.yaml` in the folder `out`, made if need be; all are written or none.
+
+    Raises:
+        DeliveryError: one of them does not render.
+    """
     texts = {name: render(name) for name in names}
     out.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():

@@ -17,7 +17,7 @@ KUBERNETES_VERSIONS = ("1.34.0", "1.37.0")
 
 
 def write_schemas(definitions: Path, out: Path) -> None:
-    """Write `<out>/v<version>/*.json` and `<out>/crds/<group>/<kind>_<version>.json`, replacing what was there."""
+    """Write `v<version>/*.json` and `crds/<group>/<kind>_<version>.json` in a fresh folder `out`."""
     shutil.rmtree(out, ignore_errors=True)
     with as_file(files("kubernetes_validate") / "kubernetes-json-schema") as source:
         for version in KUBERNETES_VERSIONS:
@@ -29,7 +29,7 @@ def write_schemas(definitions: Path, out: Path) -> None:
 
 
 def copy_relative(source: Path, out: Path) -> None:
-    """Copy a folder of schemas so that their references hold where they lie: by default they lead to an address."""
+    """Copy a folder of schemas so that their references hold where they lie: they come with an address."""
     out.mkdir(parents=True)
     for path in source.glob("*.json"):
         schema = json.loads(path.read_text().replace('"/api/_definitions.json#', '"_definitions.json#'))
@@ -55,9 +55,9 @@ def strict(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     result = {key: strict(value) for key, value in schema.items()}
-    if isinstance(schema.get("properties"), dict) and schema.get("type") == "object":
-        if not schema.get("x-kubernetes-preserve-unknown-fields"):
-            result.setdefault("additionalProperties", False)
+    closed = schema.get("type") == "object" and not schema.get("x-kubernetes-preserve-unknown-fields")
+    if closed and isinstance(schema.get("properties"), dict):
+        result.setdefault("additionalProperties", False)
     if schema.get("x-kubernetes-int-or-string") is True:
         result.pop("type", None)
     if schema.get("nullable") is True and isinstance(schema.get("type"), str):

@@ -10,6 +10,8 @@ import pytest
 from app.embedded_postgres import EmbeddedPostgres
 from tests.service import Service, fresh_database
 
+pytest_plugins = ["tests.cluster.fixtures"]
+
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:

@@ -1,6 +1,6 @@
 """Our own rules for manifests: what a schema cannot say and the API server would let pass.
 
-A rule is a function that yields a sentence for each fault it finds, and is known by the name it is registered under.
+A rule is a function that yields a sentence for each fault it finds, and has the name it is registered under.
 For each there is tests/manifests/invalid/<name>.yaml, which it and no other refuses.
 """
 

@@ -9,14 +9,15 @@ from delivery.policy.rule import Rule, register
 RULES: list[Rule] = []
 rule = partial(register, RULES)
 
+ZONE = "topology.kubernetes.io/zone"
+PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
+
 
 @rule("probes")
 def every_container_is_probed(render: Render) -> Iterator[str]:
     for each in render.of("Deployment"):
         for container in each["spec"]["template"]["spec"]["containers"]:
-            missing = [
-                kind for kind in ("startupProbe", "readinessProbe", "livenessProbe") if kind not in container
-            ]
+            missing = [probe for probe in PROBES if probe not in container]
             if missing:
                 yield f"{identity(each)} container {container['name']} lacks {', '.join(missing)}."
 
@@ -39,8 +40,8 @@ def pods_drain_before_they_end(render: Render) -> Iterator[str]:
             sleep = dig(container, "lifecycle", "preStop", "sleep", "seconds") or 0
             if not 5 <= sleep <= grace - 30:
                 yield (
-                    f"{identity(each)} container {container['name']} sleeps {sleep} s in preStop of {grace} s grace: "
-                    "it needs at least 5 s, and 30 s after it for the longest poll."
+                    f"{identity(each)} container {container['name']} has a preStop sleep of {sleep} s "
+                    f"in {grace} s of grace: it needs 5 s, and then 30 s for the longest poll."
                 )
 
 
@@ -61,13 +62,9 @@ def the_autoscaler_owns_the_replicas(render: Render) -> Iterator[str]:
 @rule("rolling-update")
 def a_rollout_takes_nothing_away(render: Render) -> Iterator[str]:
     for each in render.of("Deployment"):
-        strategy = each["spec"].get("strategy") or {}
-        if strategy.get("type", "RollingUpdate") != "RollingUpdate" or dig(
-            strategy, "rollingUpdate", "maxUnavailable"
-        ):
-            yield f"{identity(each)} may lose pods in a rollout: it needs RollingUpdate with maxUnavailable: 0."
-        elif dig(strategy, "rollingUpdate", "maxUnavailable") is None:
-            yield f"{identity(each)} loses a quarter of its pods in a rollout by default: set maxUnavailable: 0."
+        kind = dig(each, "spec", "strategy", "type") or "RollingUpdate"
+        if kind != "RollingUpdate" or dig(each, "spec", "strategy", "rollingUpdate", "maxUnavailable") != 0:
+            yield f"{identity(each)} loses pods in a rollout: it needs RollingUpdate with maxUnavailable: 0."
 
 
 @rule("zone-spread")
@@ -76,11 +73,10 @@ def pods_are_spread_over_zones(render: Render) -> Iterator[str]:
         template = each["spec"]["template"]
         labels = dig(template, "metadata", "labels") or {}
         if not any(
-            spread["topologyKey"] == "topology.kubernetes.io/zone"
-            and selects(spread.get("labelSelector"), labels)
+            spread["topologyKey"] == ZONE and selects(spread.get("labelSelector"), labels)
             for spread in template["spec"].get("topologySpreadConstraints", [])
         ):
-            yield f"{identity(each)} is not spread over zones: it needs a topologySpreadConstraint that selects its pods."
+            yield f"{identity(each)} needs a topologySpreadConstraint over {ZONE} that selects its pods."
 
 
 @rule("disruption-budget")

@@ -33,30 +33,29 @@ def pods_reach_only_dns_and_the_database(render: Render) -> Iterator[str]:
     for policy in render.of("NetworkPolicy"):
         for step in policy["spec"].get("egress", []):
             ports = {port.get("port") for port in step.get("ports", [])}
-            if not step.get("to") or not (
-                ports == {53} or (ports == {5432} and all(map(is_range, step["to"])))
-            ):
+            peers = step.get("to", [])
+            to_database = ports == {5432} and all(map(is_range, peers))
+            if not peers or not (ports == {53} or to_database):
                 yield f"{identity(policy)} lets out to more than DNS and the database's range on port 5432."
 
 
 def is_range(peer: Object) -> bool:
-    """Whether a peer is a private range of at most 256 addresses, which is what Cloud SQL is given."""
+    """Whether a peer is a private range, and not a whole network of them."""
     if not (cidr := dig(peer, "ipBlock", "cidr")):
         return False
     network = ip_network(cidr)
-    return network.is_private and network.num_addresses <= 256
+    return network.is_private and network.prefixlen >= 16
 
 
 @rule("source-ranges")
 def a_public_load_balancer_is_closed_to_most(render: Render) -> Iterator[str]:
     for service in load_balancers(render):
         ranges = service["spec"].get("loadBalancerSourceRanges") or []
-        if not is_internal(service) and (
-            not ranges or any(ip_network(each).prefixlen < 8 for each in ranges)
-        ):
+        is_open = not ranges or any(ip_network(each).prefixlen < 8 for each in ranges)
+        if is_open and not is_internal(service):
             yield (
-                f"{identity(service)} is open to the whole Internet: set sourceRanges in the overlay's settings "
-                "to the addresses that may use it."
+                f"{identity(service)} is open to the whole Internet: "
+                "set sourceRanges in the overlay's settings to the addresses that may use it."
             )
 
 
@@ -79,7 +78,7 @@ def main_speaks_https_only(render: Render) -> Iterator[str]:
             continue
         for parent in route["spec"]["parentRefs"]:
             if listeners.get((parent["name"], parent.get("sectionName", ""))) != "HTTPS":
-                yield f"{identity(route)} answers on {parent}, which is no HTTPS listener: there it may only redirect."
+                yield f"{identity(route)} answers on a listener without HTTPS: there it may only redirect."
 
 
 @rule("certificate")
@@ -109,7 +108,8 @@ def load_balancers(render: Render) -> list[Object]:
 
 
 def is_internal(service: Object) -> bool:
-    return dig(service, "metadata", "annotations", "networking.gke.io/load-balancer-type") == "Internal"
+    kind: object = dig(service, "metadata", "annotations", "networking.gke.io/load-balancer-type")
+    return kind == "Internal"
 
 
 def is_redirect(step: Object) -> bool:

@@ -96,6 +96,6 @@ def image_is_ours_or_pinned(render: Render) -> Iterator[str]:
     for where, _, container in render.containers():
         if container["image"] != "taskpulse-api" and "@sha256:" not in container["image"]:
             yield (
-                f"{where} has image {container['image']}: it must be taskpulse-api, which the deploy replaces, "
-                "or be pinned by digest."
+                f"{where} has image {container['image']}: "
+                "it must be taskpulse-api, which the deploy replaces, or be pinned by digest."
             )

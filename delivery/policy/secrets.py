@@ -43,27 +43,18 @@ def secret_keys(spec: Object) -> Iterator[tuple[str, str]]:
                 yield source["secretRef"]["name"], "(all)"
     for volume in spec.get("volumes", []):
         if secret := volume.get("secret"):
-            yield from (
-                (secret["secretName"], item["key"]) for item in secret.get("items") or [{"key": "(all)"}]
-            )
+            items = secret.get("items") or [{"key": "(all)"}]
+            yield from ((secret["secretName"], item["key"]) for item in items)
 
 
 @rule("database-tls")
 def database_is_verified(render: Render) -> Iterator[str]:
     for each in render.of("ConfigMap"):
         data = each.get("data") or {}
-        if "DB_HOST" in data and data.get("DB_SSLMODE") not in {"verify-ca", "verify-full"}:
-            yield f"{identity(each)} has DB_SSLMODE={data.get('DB_SSLMODE')}: it must be verify-ca or verify-full."
-        certificate = data.get("DB_SSLROOTCERT")
-        if "DB_HOST" in data and not (certificate and mounted_everywhere(render, certificate)):
-            yield f"{identity(each)} has DB_SSLROOTCERT={certificate}, which is not mounted in every container."
-
-
-def mounted_everywhere(render: Render, path: str) -> bool:
-    return all(
-        any(
-            PurePosixPath(path).is_relative_to(mount["mountPath"])
-            for mount in container.get("volumeMounts", [])
-        )
-        for _, _, container in render.containers()
-    )
+        mode, certificate = data.get("DB_SSLMODE"), data.get("DB_SSLROOTCERT")
+        if "DB_HOST" in data and mode not in {"verify-ca", "verify-full"}:
+            yield f"{identity(each)} has DB_SSLMODE={mode}: it must be verify-ca or verify-full."
+        for where, _, container in render.containers():
+            mounts = [mount["mountPath"] for mount in container.get("volumeMounts", [])]
+            if "DB_HOST" in data and not any(map(PurePosixPath(certificate or "").is_relative_to, mounts)):
+                yield f"{where} does not mount DB_SSLROOTCERT={certificate} of {identity(each)}."

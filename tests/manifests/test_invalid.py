@@ -1,0 +1,47 @@
+"""Every check refuses the one manifest that was made for it, and no other check refuses that one."""
+
+from pathlib import Path
+
+import pytest
+
+from delivery.errors import DeliveryError
+from delivery.policy.rule import Finding
+from delivery.render import render
+from delivery.validate import CHECKS, validate
+from tests.manifests.fixtures import INVALID, spoil
+
+NEED_A_CLUSTER = {"api-server", "pod-security"}  # tests/cluster/test_overlays.py
+REFUSED_BY_KUSTOMIZE = {"kustomize"}
+
+
+@pytest.fixture(scope="module")
+def findings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Finding]]:
+    """What is found in each invalid manifest, all checked in one go."""
+    manifests = {}
+    for name in [*CHECKS, *sorted(NEED_A_CLUSTER)]:
+        folder = tmp_path_factory.mktemp(name)
+        overlay = spoil(name, folder)
+        manifests[name] = folder / f"{overlay}.yaml"
+        manifests[name].write_text(render("spoiled", folder))
+    found = validate(list(manifests.values()))
+    return {name: found[path] for name, path in manifests.items()}
+
+
+def test_every_check_has_its_invalid_manifest() -> None:
+    assert {path.stem for path in INVALID.glob("*.yaml")} == {*CHECKS, *NEED_A_CLUSTER, *REFUSED_BY_KUSTOMIZE}
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_it_is_refused_by_its_check_alone(check: str, findings: dict[str, list[Finding]]) -> None:
+    assert {finding.check for finding in findings[check]} == {check}, findings[check]
+
+
+@pytest.mark.parametrize("name", sorted(NEED_A_CLUSTER))
+def test_what_only_a_cluster_refuses_passes_here(name: str, findings: dict[str, list[Finding]]) -> None:
+    assert findings[name] == []
+
+
+def test_kustomize_may_not_even_warn(tmp_path: Path) -> None:
+    spoil("kustomize", tmp_path)
+    with pytest.raises(DeliveryError, match="'commonLabels' is deprecated"):
+        render("spoiled", tmp_path)
