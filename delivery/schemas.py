@@ -20,7 +20,7 @@ class Loader(yaml.CSafeLoader):
     """Reads a lone `=`, which definitions list among a field's values, as YAML 1.2 does: as a string."""
 
 
-Loader.add_constructor("tag:yaml.org,2002:value", lambda loader, node: loader.construct_scalar(node))
+Loader.add_constructor("tag:yaml.org,2002:value", lambda _, node: node.value)
 
 
 def write_schemas(definitions: Path, out: Path) -> None:
