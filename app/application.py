@@ -1,5 +1,8 @@
 """The ASGI application, put together."""
 
+import contextlib
+from collections.abc import AsyncIterator
+
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.types import ControllerRouterHandler
@@ -7,23 +10,57 @@ from prometheus_client import REGISTRY
 
 from app import health, metrics, problem_pages
 from app.access import KeyRing
+from app.bell import Bell
 from app.database import Database
 from app.edge import Edge
+from app.leases import routes as lease_routes
+from app.leases.sweeper import SWEEP_EVERY_S, sweep
 from app.openapi import documentation
+from app.periodic import periodically
 from app.problems import answer
+from app.pruning import PRUNE_EVERY_S, prune
 from app.settings import Settings
+from app.task_metrics import COLLECT_EVERY_S, TaskCollector
 from app.tasks import routes
 
-HANDLERS: list[ControllerRouterHandler] = [health.router, metrics.scrape, problem_pages.router, routes.router]
+HANDLERS: list[ControllerRouterHandler] = [
+    health.router,
+    metrics.scrape,
+    problem_pages.router,
+    routes.router,
+    lease_routes.router,
+]
 
 
 def create_app(settings: Settings) -> Edge:
-    """Return the application; its lifespan opens and closes the database pool."""
+    """Return the application; its lifespan holds the database pool open and does the work in the background."""
     database = Database(settings)
+    bell = Bell(settings, database)
+    tasks = TaskCollector(database)
     REGISTRY.register(metrics.ServiceCollector(database, settings.revision))
+    REGISTRY.register(tasks)
+
+    async def sweep_leases() -> None:
+        await sweep(database, bell)
+
+    async def prune_what_is_old() -> None:
+        await prune(database, settings.history_days)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        async with (
+            database.open(),
+            bell.open(),
+            periodically(sweep_leases, SWEEP_EVERY_S),
+            periodically(tasks.refresh, COLLECT_EVERY_S),
+            periodically(prune_what_is_old, PRUNE_EVERY_S),
+        ):
+            yield
+
     state = {
         "settings": settings,
         "database": database,
+        "bell": bell,
         "keyring": KeyRing(database),
         "schema_current": False,
         "draining": False,
@@ -32,7 +69,7 @@ def create_app(settings: Settings) -> Edge:
         [*HANDLERS, *documentation(HANDLERS)],
         middleware=[metrics.http.middleware],
         exception_handlers={Exception: answer},
-        lifespan=[lambda _: database.open()],
+        lifespan=[lifespan],
         openapi_config=None,
         logging_config=None,
         state=State(state),

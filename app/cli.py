@@ -1,10 +1,14 @@
 """The command `taskpulse`."""
 
 import os
+import re
+import shutil
 import socket
 import sys
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn, TextIO
 
 import click
 
@@ -33,9 +37,11 @@ def main() -> None:
     Try it here:      taskpulse dev
     In production:    taskpulse migrate && taskpulse serve
     A key for a user: taskpulse keys create --name alice --scope read --scope write
+    Work on tasks:    taskpulse work --url http://localhost:8000 -- ./print.sh
+    Watch a cron job: taskpulse run --url http://localhost:8000 --title backup --every 24h --grace 2h -- ./backup.sh
 
-    All but `dev` find the database by DB_HOST, DB_PORT, DB_NAME, DB_USER and DB_PASSWORD (or DB_PASSWORD_FILE),
-    with DB_SSLMODE and DB_SSLROOTCERT for TLS.
+    `work` and `run` need the API alone, and a key in TASKPULSE_KEY. All others but `dev` find the database by DB_HOST,
+    DB_PORT, DB_NAME, DB_USER and DB_PASSWORD (or DB_PASSWORD_FILE), with DB_SSLMODE and DB_SSLROOTCERT for TLS.
     """
 
 
@@ -146,6 +152,114 @@ def revoke_key(key_id: str) -> None:
     except api_keys.KeysError as error:
         _fail(error)
     click.echo(f"Revoked the key of {name}.")
+
+
+class _Duration(click.ParamType[timedelta]):
+    """A number with s, m, h or d."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Return the time that `value` says, at least a second and at most 366 days."""
+        match = re.fullmatch(r"(\d{1,9})([smhd])", value)
+        units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+        span = timedelta(**{units[match[2]]: int(match[1])}) if match else timedelta()
+        if not timedelta(seconds=1) <= span <= timedelta(days=366):
+            self.fail(
+                f"{value!r} must be a number with s, m, h or d, as in 90s or 24h, of 366 days at most.", param, ctx
+            )
+        return span
+
+
+def _for_workers(command: Callable[..., None]) -> Callable[..., None]:
+    """Add what `work` and `run` have in common."""
+    options = [
+        click.option("--url", envvar="TASKPULSE_URL", required=True, help="The API; or TASKPULSE_URL."),
+        click.option(
+            "--key-file",
+            type=click.File(),
+            help="A file with the key; without it, TASKPULSE_KEY. Its scopes: work; for `run` also read and write.",
+        ),
+        click.option(
+            "--worker",
+            default=lambda: f"{socket.gethostname()}-{os.getpid()}",
+            help="Name that others see; default: host and process.",
+        ),
+        click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _worker_key(file: TextIO | None) -> str:
+    key = (file.read() if file else os.environ.get("TASKPULSE_KEY", "")).strip()
+    if not key:
+        _fail("there is no key: set TASKPULSE_KEY, or name a file by --key-file.")
+    return key
+
+
+def _refuse_missing(command: Sequence[str]) -> None:
+    if shutil.which(command[0]) is None:
+        _fail(f"{command[0]!r} is not a command that can be run here. Give its path, and make it executable.")
+
+
+@main.command("work", context_settings={"allow_interspersed_args": False})
+@click.option("--label", "labels", multiple=True, help="Only tasks with this label; repeat it for any of several.")
+@click.option("--ttl", default=60, show_default=True, type=click.IntRange(1, 86_400), help="Seconds a lease lasts.")
+@_for_workers
+def work_on_tasks(
+    *, labels: tuple[str, ...], ttl: int, url: str, key_file: TextIO | None, worker: str, command: tuple[str, ...]
+) -> None:
+    """Claim tasks, one after the other, and run COMMAND for each.
+
+    The command gets the task as JSON on standard input. While it runs, its lease is kept alive. Exit status 0
+    completes the task, any other fails it, with the last lines of output as result or error. The command and its
+    children are ended when the task is cancelled or the lease is lost. SIGTERM (or Ctrl-C) lets the task at hand be
+    finished and then ends the worker; a second one gives the task back at once.
+    """
+    import asyncio
+
+    from app.worker.client import RefusedError
+    from app.worker.work import work
+
+    _refuse_missing(command)
+    try:
+        asyncio.run(work(url, _worker_key(key_file), worker, command, labels=labels, ttl_s=ttl))
+    except RefusedError as error:
+        _fail(f"the API refuses to let this worker claim: {error}")
+
+
+@main.command("run", context_settings={"allow_interspersed_args": False})
+@click.option("--title", required=True, help="The tasks' title; it tells one script from another.")
+@click.option("--every", required=True, type=_Duration(), help="How often it is started, as in 24h.")
+@click.option("--grace", required=True, type=_Duration(), help="How long it may take, or be late.")
+@_for_workers
+def run_script(
+    *,
+    title: str,
+    every: timedelta,
+    grace: timedelta,
+    url: str,
+    key_file: TextIO | None,
+    worker: str,
+    command: tuple[str, ...],
+) -> None:
+    """Run COMMAND under a task of its own, and make the task of the next run.
+
+    For cron and the like: a script that fails leaves a failed task, one that takes longer than the grace goes quiet,
+    and one that is not started again leaves a task that is overdue after --every and --grace. The exit status is the
+    command's; 75 if the run before has not ended. The command runs even while the API is away.
+    """
+    import asyncio
+
+    from app.worker.run import run
+
+    _refuse_missing(command)
+    if not 1 <= len(title) <= 200:
+        _fail("a title has 1 to 200 characters.")
+    status = asyncio.run(run(url, _worker_key(key_file), worker, command, title=title, every=every, grace=grace))
+    sys.exit(status if status >= 0 else 128 - status)
 
 
 def _refuse_taken_port(host: str, port: int, remedy: str) -> None:

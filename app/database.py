@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import AsyncIterator, Mapping
 from importlib.resources import files
 from typing import Any, LiteralString
@@ -36,16 +37,23 @@ class _Bytes(Loader):
 
 
 def sql(name: str) -> LiteralString:
-    """Return the text of app/sql/<name>.sql.
+    """Return the text of app/sql/<name>.sql, with its fragments."""
+    return sql_text(f"{name}.sql")
 
-    Where it says `{task}`, the text of task.fragment.sql stands instead, and likewise for every fragment there is.
+
+def sql_text(file: str) -> LiteralString:
+    """Return the text of a file in app/sql.
+
+    Where it says `{task}`, the text of task.fragment.sql stands instead, and likewise for every fragment there is,
+    also inside another one.
     """
-    text = _SQL.joinpath(f"{name}.sql").read_text("utf-8")
-    for entry in _SQL.iterdir():
-        if entry.name.endswith(".fragment.sql"):
-            mark = f"{{{entry.name.removesuffix('.fragment.sql')}}}"
-            text = text.replace(mark, entry.read_text("utf-8").rstrip())
-    return text
+    text = _SQL.joinpath(file).read_text("utf-8")
+    return re.sub(r"\{(\w+)\}", _fragment, text)
+
+
+def _fragment(mark: re.Match[str]) -> LiteralString:
+    name = f"{mark[1]}.fragment"
+    return sql(name).rstrip() if _SQL.joinpath(f"{name}.sql").is_file() else mark[0]
 
 
 def connection_parameters(settings: Settings) -> dict[str, Any]:
@@ -118,13 +126,15 @@ class Database:
             self._suspect.set()
             raise
 
-    async def fetch(self, query: LiteralString | Composed, parameters: Mapping[str, Any]) -> list[Row]:
-        """Run one statement in a transaction of its own and return its rows.
+    async def fetch(
+        self, query: LiteralString | Composed, parameters: Mapping[str, Any], *, prepare: bool | None = None
+    ) -> list[Row]:
+        """Run one statement in a transaction of its own and return its rows; `prepare` as psycopg's `execute` has it.
 
         Raises psycopg.OperationalError, as `connection` does.
         """
         async with self.connection() as connection:
-            return await (await connection.execute(query, parameters)).fetchall()
+            return await (await connection.execute(query, parameters, prepare=prepare)).fetchall()
 
     def statistics(self) -> dict[str, int]:
         """Return psycopg_pool's figures, those that are zero too."""

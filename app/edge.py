@@ -53,7 +53,7 @@ class Edge:
         started = time.perf_counter()
         method = outer["method"]
         request_id, echoed = _identity(outer)
-        state: dict[str, Any] = {"request_id": request_id}
+        state: dict[str, Any] = {"request_id": request_id, "head": method == "HEAD"}
         # The server keeps the outer scope: it sees HEAD there and leaves the body of the answer out.
         scope = {**outer, "method": "GET" if method == "HEAD" else method, "state": state}
         status = 500

@@ -10,6 +10,7 @@ from litestar.params import ParameterKwarg
 from app.problems import FieldError, Problem, invalid
 
 JSON = "application/json"
+NDJSON = "application/x-ndjson"
 MERGE_PATCH = "application/merge-patch+json"
 
 

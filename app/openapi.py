@@ -24,12 +24,18 @@ tenant: a key with `read` reads every task.
 
 **Errors** are problem documents (RFC 9457); their `type` is a page that explains them. **Retry** a 503 after the
 seconds in `Retry-After`, and where no answer came, with pauses that double from half a second up to half a minute,
-each varied at random. GET, HEAD and DELETE may be repeated as they are; repeat a PATCH with the `If-Match` it had.
+each varied at random. GET, HEAD and DELETE may be repeated as they are; repeat a PATCH with the `If-Match` it had, and
+a POST with the `Idempotency-Key` it had.
 """
 
 ETAG = ResponseHeader(name="ETag", description='The task\'s version in quotes, as in `"7"`.', documentation_only=True)
 LOCATION = ResponseHeader(name="Location", description="The path of the new task.", documentation_only=True)
 LINK = ResponseHeader(name="Link", description='The next page, with `rel="next"` (RFC 8288).', documentation_only=True)
+REPLAYED = ResponseHeader(
+    name="Idempotency-Replayed",
+    description="`true` where this is the stored answer of an earlier request with the same `Idempotency-Key`.",
+    documentation_only=True,
+)
 ACCEPT_PATCH = ResponseHeader(
     name="Accept-Patch", description="The media types that PATCH takes (RFC 5789).", documentation_only=True
 )

@@ -35,6 +35,8 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     revision: str = "unknown"
     """The commit that the image was built from."""
+    history_days: Annotated[int, Meta(ge=1, le=36_500)] = 365
+    """Days for which changes of tasks are kept."""
     metrics_token: str = ""
     """A bearer token that reads /metrics, beside keys with the `metrics` scope; empty: keys only."""
 

@@ -38,7 +38,7 @@ def database(service: Service) -> Iterator[psycopg.Connection]:
 @pytest.fixture
 def client(service: Service, database: psycopg.Connection) -> Iterator[httpx.Client]:
     """A client with a key for everything, on a service that has no tasks yet."""
-    database.execute("truncate tasks, history")
+    database.execute("truncate leases, tasks, history, idempotency_keys")  # in the order that the sweeper locks them
     with httpx.Client(base_url=service.url, headers={"Authorization": f"Bearer {service.key}"}) as connected:
         yield connected
 

@@ -1,13 +1,19 @@
-with old as (
-    select * from tasks where id = %(id)s for update
-), gone as (
+{lock_task}, gone as (
     delete from tasks t
-    using old
-    where t.id = old.id and (%(versions)s::bigint[] is null or old.version = any(%(versions)s::bigint[]))
+    using old, held
+    where
+        t.id = old.id
+        and held.fresh
+        and held.live_for_s is null
+        and (%(versions)s::bigint[] is null or old.version = any(%(versions)s::bigint[]))
     returning t.*
 ), written as (
     insert into history (task_id, version, action, actor, before)
     select t.id, t.version, 'deleted', %(actor)s, {task}
     from gone t
 )
-select exists (select from gone) from old
+select
+    %(versions)s::bigint[] is null or old.version = any(%(versions)s::bigint[]) as matched,
+    held.fresh,
+    held.live_for_s
+from old, held

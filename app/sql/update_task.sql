@@ -20,5 +20,7 @@ with old as (
 select
     t.version,
     {task},
-    %(versions)s::bigint[] is null or (select version from old) = any(%(versions)s::bigint[]) as matched
+    %(versions)s::bigint[] is null or (select version from old) = any(%(versions)s::bigint[]) as matched,
+    true as fresh,
+    null as live_for_s
 from (select * from new union all select * from old where not exists (select from new)) t

@@ -130,6 +130,8 @@ class TaskPage(msgspec.Struct):
 
     items: list[Task]
     next_cursor: str | None
+    total: int | UnsetType = UNSET
+    """Tasks on all pages, where `count=true` asks for it."""
 
 
 def task_faults(pointer: str, labels: list[str], due_at: datetime | None, payload: JSONObject) -> Iterator[FieldError]:

@@ -1,37 +1,35 @@
 """Tasks in the database: one function a call of the API. `actor` is the id of the API key that calls."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from psycopg import sql as compose
 
-from app import cursor
 from app.conditional import precondition_failed
 from app.database import Connection, Database, sql
 from app.json_body import JSONObject
 from app.problems import FieldError, Problem, invalid
-from app.tasks.model import MAX_PAYLOAD, NewTask, Status, compact, merge
+from app.tasks.model import MAX_PAYLOAD, NewTask, compact, merge
 
-GET, INSERT, LIST = sql("get_task"), sql("insert_tasks"), sql("list_tasks")
-UPDATE, DELETE, LOCK_PAYLOAD = sql("update_task"), sql("delete_task"), sql("lock_task_payload")
+GET, INSERT = sql("get_task"), sql("insert_tasks")
+UPDATE, UPDATE_STATUS = sql("update_task"), sql("update_task_status")
+DELETE, LOCK_PAYLOAD = sql("delete_task"), sql("lock_task_payload")
 
 Versioned = tuple[int, bytes]
 """A task's version, and the task as JSON."""
 
 
-class Position(msgspec.Struct, frozen=True):
-    """Where a page of the list ended."""
-
-    created_at: datetime
-    id: UUID
-
-
 def not_found(task_id: UUID) -> Problem:
     """Return the problem for a task that is not there."""
     return Problem("not-found", f"There is no task {task_id}.")
+
+
+def claimed(live_for_s: int) -> Problem:
+    """Return the problem for a change that has to wait for the lease, which is live for so many seconds more."""
+    detail = "A worker holds the task; ask it to stop by setting the status to cancelled, or wait."
+    return Problem("task-claimed", detail, headers={"Retry-After": str(live_for_s)})
 
 
 async def get(database: Database, task_id: UUID) -> Versioned:
@@ -46,10 +44,10 @@ async def get(database: Database, task_id: UUID) -> Versioned:
     return version, task
 
 
-async def create(database: Database, actor: str, tasks: Sequence[NewTask]) -> list[tuple[UUID, int, bytes]]:
+async def create(connection: Connection, actor: str, tasks: Sequence[NewTask]) -> list[tuple[UUID, int, bytes]]:
     """Insert tasks, all or none; return id, version and JSON of each, in the order given."""
-    rows = await database.fetch(INSERT, {"actor": actor, "tasks": _to_recordset(tasks)})
-    return [(task_id, version, task) for task_id, version, task in rows]
+    rows = await connection.execute(INSERT, {"actor": actor, "tasks": _to_recordset(tasks)})
+    return [(task_id, version, task) async for task_id, version, task in rows]
 
 
 def _to_recordset(tasks: Sequence[NewTask]) -> str:
@@ -62,35 +60,14 @@ def _compacted(payload: JSONObject) -> JSONObject:
     return msgspec.json.decode(compact(payload), type=JSONObject) if payload else payload
 
 
-async def page(
-    database: Database, *, status: list[Status] | None, limit: int, after: str | None
-) -> tuple[list[bytes], str | None]:
-    """Return up to `limit` tasks as JSON, newest first, and the cursor of the next page or None.
-
-    Raises Problem: invalid-request, for a bad cursor.
-    """
-    query = {"status": sorted(set(status or ()))}
-    last = cursor.decode(after, Position, query) if after is not None else None
-    parameters = {
-        "status": status,
-        "after_created_at": last and last.created_at,
-        "after_id": last and last.id,
-        "limit": limit + 1,
-    }
-    tasks = [task for (task,) in await database.fetch(LIST, parameters)]
-    if len(tasks) <= limit:
-        return tasks, None
-    end = msgspec.json.decode(tasks[limit - 1], type=Position)
-    return tasks[:limit], cursor.encode(end, query)
-
-
 async def update(
     database: Database, actor: str, task_id: UUID, changes: dict[str, Any], versions: list[int] | None
 ) -> Versioned:
     """Set fields of a task; where nothing differs, its version stays.
 
     `versions` are those that the change may be based on, None for any.
-    Raises Problem: not-found, precondition-failed, invalid-request for a merged payload that is too large.
+    Raises Problem: not-found, precondition-failed, invalid-request for a merged payload that is too large, and
+    task-claimed for a status other than cancelled where a worker holds the task.
     """
     if not changes:
         return await _unchanged(database, task_id, versions)
@@ -118,16 +95,17 @@ async def _update(
     connection: Connection, actor: str, task_id: UUID, changes: dict[str, Any], versions: list[int] | None
 ) -> Versioned:
     values = {name: _value(name, value) for name, value in changes.items()}
-    row = await (
-        await connection.execute(
-            _update_statement(changes), values | {"actor": actor, "id": task_id, "versions": versions}
-        )
-    ).fetchone()
-    if row is None:
-        raise not_found(task_id)
-    version, task, matched = row
+    values |= {"actor": actor, "id": task_id, "versions": versions}
+    statement, fresh = _update_statement(changes), False
+    while not fresh:
+        row = await (await connection.execute(statement, values)).fetchone()
+        if row is None:
+            raise not_found(task_id)
+        version, task, matched, fresh, live_for_s = row
     if not matched:
         raise precondition_failed()
+    if live_for_s is not None:
+        raise claimed(live_for_s)
     return version, task
 
 
@@ -142,7 +120,6 @@ def _value(name: str, value: Any) -> Any:
 
 
 _CASTS = {
-    "status": "task_status",
     "priority": "task_priority",
     "labels": "label[]",
     "due_at": "timestamptz",
@@ -157,6 +134,8 @@ def _update_statement(changes: dict[str, Any]) -> compose.Composed:
     assignments: list[compose.Composable] = []
     differences: list[compose.Composable] = []
     for name in changes:
+        if name == "status":
+            continue
         new = compose.SQL("{}::{}").format(compose.Placeholder(name), compose.SQL(_CASTS.get(name, "text")))
         assignments.append(compose.SQL("{} = {}").format(compose.Identifier(name), new))
         as_text = "::text" if name == "payload" else ""
@@ -166,25 +145,41 @@ def _update_statement(changes: dict[str, Any]) -> compose.Composed:
             )
         )
     if "status" in changes:
-        assignments.append(compose.SQL(_FINISHED_AT))
-    return compose.SQL(UPDATE).format(
+        assignments.append(compose.SQL(_SET_STATUS))
+        differences.append(compose.SQL(_STATUS_DIFFERS))
+    return compose.SQL(UPDATE_STATUS if "status" in changes else UPDATE).format(
         changes=compose.SQL(", ").join(assignments),
         differs=compose.SQL("({})").format(compose.SQL(" or ").join(differences)),
     )
 
 
-_FINISHED_AT = """finished_at = case
-    when %(status)s::task_status in ('done', 'cancelled', 'failed') then coalesce(old.finished_at, clock_timestamp())
+_SET_STATUS = """
+status = case when held.live_for_s is null then %(status)s::task_status else old.status end,
+cancel_requested = held.live_for_s is not null,
+finished_at = case
+    when held.live_for_s is null and %(status)s::task_status in ('done', 'cancelled', 'failed')
+    then coalesce(old.finished_at, clock_timestamp())
+end"""
+"""A live lease leaves one change of status, to cancelled, and that is but asked for."""
+
+_STATUS_DIFFERS = """case
+    when held.live_for_s is null then old.status <> %(status)s::task_status
+    else not old.cancel_requested
 end"""
 
 
 async def delete(database: Database, actor: str, task_id: UUID, versions: list[int] | None) -> None:
     """Delete a task.
 
-    Raises Problem: not-found, precondition-failed.
+    Raises Problem: not-found, precondition-failed, task-claimed.
     """
-    rows = await database.fetch(DELETE, {"actor": actor, "id": task_id, "versions": versions})
-    if not rows:
-        raise not_found(task_id)
-    if not rows[0][0]:
+    fresh = False
+    while not fresh:
+        rows = await database.fetch(DELETE, {"actor": actor, "id": task_id, "versions": versions})
+        if not rows:
+            raise not_found(task_id)
+        [(matched, fresh, live_for_s)] = rows
+    if not matched:
         raise precondition_failed()
+    if live_for_s is not None:
+        raise claimed(live_for_s)

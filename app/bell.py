@@ -1,0 +1,81 @@
+"""A bell that rings in every process when there may be new work: one LISTEN connection each, and few NOTIFYs."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+import psycopg
+
+from app.database import Connection, Database, connection_parameters
+from app.settings import Settings, SettingsError
+
+log = logging.getLogger(__name__)
+
+CHANNEL = "taskpulse_work"
+MOMENT_S = 0.02
+"""All that rings within this time is one NOTIFY: commits that notify queue on one lock of the whole server."""
+RECONNECT_S = 0.5
+
+
+class Bell:
+    """Tells those who wait in this process what happens in all of them; may ring for nothing, seldom fails to ring."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self.silenced = asyncio.Event()
+        """Set when the process is about to end: nobody should wait any more."""
+        self._settings = settings
+        self._database = database
+        self._rung = asyncio.Event()
+        self._wanted = False
+        self._ringing: asyncio.Task[None] | None = None
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Listen, over a connection that is made again whenever it breaks."""
+        listening = asyncio.create_task(self._listen())
+        try:
+            yield
+        finally:
+            for task in filter(None, (listening, self._ringing)):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+
+    @property
+    def next_ring(self) -> asyncio.Event:
+        """The event that the next ring sets; take it before you look whether there is work."""
+        return self._rung
+
+    def ring(self) -> None:
+        """Ring in every process, in a moment; call it after the commit."""
+        self._wanted = True
+        if self._ringing is None or self._ringing.done():
+            self._ringing = asyncio.create_task(self._notify())
+
+    async def _notify(self) -> None:
+        while self._wanted:
+            await asyncio.sleep(MOMENT_S)
+            self._wanted = False
+            try:
+                await self._database.fetch("select pg_notify(%(channel)s, '')", {"channel": CHANNEL})
+            except psycopg.OperationalError:
+                log.warning("a NOTIFY failed; who waits for work in another process asks again when the wait ends")
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async with await Connection.connect(
+                    **connection_parameters(self._settings), autocommit=True
+                ) as connection:
+                    await connection.execute(f"listen {CHANNEL}".encode())
+                    self._wake()  # something may have been missed
+                    async for _ in connection.notifies():
+                        self._wake()
+            except (psycopg.OperationalError, SettingsError) as error:
+                log.debug("not listening: %s", " ".join(str(error).split()))
+            await asyncio.sleep(RECONNECT_S)
+
+    def _wake(self) -> None:
+        self._rung.set()
+        self._rung = asyncio.Event()

@@ -1,0 +1,132 @@
+"""The header Idempotency-Key: a request that is sent again gets the answer it got (or would have got) the first time.
+
+Header, 409 and 422 as in draft-ietf-httpapi-idempotency-key-header.
+"""
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+import psycopg
+from litestar import Request, Response
+from litestar.params import HeaderParameter
+
+from app.database import Connection, Database, sql
+from app.negotiation import JSON
+from app.problems import FieldError, Problem, invalid
+
+HEADER = "Idempotency-Key"
+MAX_LENGTH = 255
+
+CLAIM, GET, KEEP = sql("claim_idempotency_key"), sql("get_idempotent_answer"), sql("keep_idempotent_answer")
+
+_QUOTED = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
+_BARE = re.compile(r"[\x21\x23-\x7e][\x21-\x7e]*")
+
+IdempotencyKey = Annotated[
+    str | None,
+    HeaderParameter(
+        name=HEADER,
+        description="A name of your choice for this request, such as a UUID, of up to 255 ASCII characters. For 24"
+        " hours the same request with the same name gets the same answer, with `Idempotency-Replayed: true`.",
+        schema_extra={"pattern": r"^[!#-~][!-~]*$", "minLength": 1, "maxLength": MAX_LENGTH},
+    ),
+]
+"""Documents the header for a route; `once` reads it from the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A successful answer whose body is JSON."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def response(self, **more: str) -> Response[Any]:
+        """Return it for Litestar, with `more` headers."""
+        return Response(self.body, status_code=self.status, headers={**self.headers, **more}, media_type=JSON)
+
+
+async def once(request: Request[Any, Any, Any], work: Callable[[Connection], Awaitable[Answer]]) -> Response[Any]:
+    """Answer with what `work` returns, or with the stored answer of the same request.
+
+    Without the header, `work` gets a connection in autocommit mode, so that one statement stays one round trip.
+    With it, `work` runs in the transaction that also keeps the answer: whatever it raises undoes both. It must not
+    wait in there, as it holds the key and a connection.
+    Raises Problem: invalid-request, idempotency-key-reused, idempotency-in-progress; what `work` raises;
+    psycopg.OperationalError.
+    """
+    database: Database = request.app.state.database
+    key = _key(request)
+    async with database.connection() as connection:
+        if key is None:
+            return (await work(connection)).response()
+        names = {"api_key": request.scope["state"]["key_id"], "key": key, "fingerprint": await _fingerprint(request)}
+        while True:
+            async with connection.transaction():
+                if await _claim(connection, names):
+                    answer = await work(connection)
+                    await _keep(connection, names, answer)
+                    return answer.response()
+            if (stored := await _stored(connection, names)) is not None:
+                return stored.response(**{"Idempotency-Replayed": "true"})
+
+
+def _key(request: Request[Any, Any, Any]) -> str | None:
+    """Return the key that the header holds: a quoted string (RFC 9651, section 3.3.3), or the same without quotes."""
+    values = request.headers.getall(HEADER, [])
+    if not values:
+        return None
+    value = values[0].strip(" \t")
+    if quoted := _QUOTED.fullmatch(value):
+        key = re.sub(r"\\(.)", r"\1", quoted[1])
+    else:
+        key = value if _BARE.fullmatch(value) else ""
+    if len(values) > 1 or not 1 <= len(key) <= MAX_LENGTH:
+        detail = (
+            f"{HEADER} must stand once and hold 1 to {MAX_LENGTH} printable ASCII characters, quoted or without blanks."
+        )
+        raise invalid(FieldError("header", HEADER, detail))
+    return key
+
+
+async def _fingerprint(request: Request[Any, Any, Any]) -> bytes:
+    scope = request.scope
+    target = b" ".join((scope["method"].encode(), scope["raw_path"], scope["query_string"]))
+    return hashlib.sha256(target + b"\n" + await request.body()).digest()
+
+
+async def _claim(connection: Connection, names: Mapping[str, Any]) -> bool:
+    """Take the key for this transaction, or wait for the one that has it and return False once that committed.
+
+    Raises Problem: idempotency-in-progress, after the lock time-out.
+    """
+    try:
+        return await (await connection.execute(CLAIM, names)).fetchone() is not None
+    except psycopg.errors.LockNotAvailable:
+        detail = f"The first request with this {HEADER} still runs."
+        raise Problem("idempotency-in-progress", detail, headers={"Retry-After": "1"}) from None
+
+
+async def _stored(connection: Connection, names: Mapping[str, Any]) -> Answer | None:
+    """Return the answer that the key has; None where it was pruned a moment ago.
+
+    Raises Problem: idempotency-key-reused.
+    """
+    row = await (await connection.execute(GET, names)).fetchone()
+    if row is None:
+        return None
+    same, status, headers, body = row
+    if not same:
+        raise Problem("idempotency-key-reused", f"This {HEADER} was used with another request; take a new one.")
+    return Answer(status, msgspec.json.decode(headers), body)
+
+
+async def _keep(connection: Connection, names: Mapping[str, Any], answer: Answer) -> None:
+    headers = msgspec.json.encode(answer.headers).decode()
+    values = {"status": answer.status, "headers": headers, "body": answer.body}
+    await connection.execute(KEEP, {**names, **values})

@@ -1,0 +1,20 @@
+"""Writes down what time alone has done to leases. No claim depends on it: an expired lease is claimable as it is."""
+
+from app.bell import Bell
+from app.database import Database, sql
+
+SWEEP_EVERY_S = 1.0
+
+SWEEP, END_RESTS = sql("sweep_leases"), sql("end_rests")
+
+
+async def sweep(database: Database, bell: Bell) -> None:
+    """Note expired leases, end tasks that are to be cancelled or have no attempt left, and end rests that are over.
+
+    Many processes may do so at once: rows that another one has locked are left to it.
+    Raises psycopg.OperationalError.
+    """
+    expired = await database.fetch(SWEEP, {})
+    rested = await database.fetch(END_RESTS, {})
+    if expired or rested:
+        bell.ring()

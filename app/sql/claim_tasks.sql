@@ -1,0 +1,29 @@
+with expired as (
+    select t.id, t.status, t.fence, t.attempts, t.max_attempts, t.cancel_requested, t.claimable_at, t.priority, t.due_at
+    from leases l join tasks t on t.id = l.task_id
+    where
+        l.expires_at <= statement_timestamp()
+        and {lease_deadline} <= statement_timestamp()
+        and l.attempt < t.max_attempts
+        and not t.cancel_requested
+        and (%(labels)s::text[] is null or t.labels::text[] && %(labels)s::text[])
+    order by t.priority desc, t.due_at, t.id
+    limit {limit}
+    for update of t, l skip locked
+), waiting as (
+    select t.id, t.status, t.fence, t.attempts, t.max_attempts, t.cancel_requested, t.claimable_at, t.priority, t.due_at
+    from tasks t
+    where
+        t.status = 'open'
+        and (t.claimable_at is null or t.claimable_at <= statement_timestamp())
+        and (%(labels)s::text[] is null or t.labels::text[] && %(labels)s::text[])
+    order by t.priority desc, t.due_at, t.id
+    limit {limit}
+    for update skip locked
+), candidate as (
+    select * from expired
+    union all
+    select * from waiting
+    order by priority desc, due_at, id
+    limit {limit}
+), {claim}

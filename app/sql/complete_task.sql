@@ -1,0 +1,21 @@
+{end_lease}, new as (
+    update tasks t
+    set
+        status = 'done', finished_at = clock_timestamp(), completed_by = %(token)s, cancel_requested = false,
+        updated_at = clock_timestamp(), version = t.version + 1
+    from lease
+    where t.id = lease.task_id
+    returning t.*
+), written as (
+    insert into history (task_id, version, action, actor, before, after)
+    select
+        new.id, new.version, 'completed', %(actor)s, difference.before,
+        (difference.after::jsonb || jsonb_build_object('worker', lease.worker, 'result', %(result)s::jsonb))::json
+    from old, new, lease, lateral ({difference}) as difference
+)
+select t.version, {task}
+from (
+    select * from new
+    union all
+    select * from old where old.status = 'done' and old.completed_by = %(token)s
+) t

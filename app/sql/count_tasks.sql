@@ -1,0 +1,3 @@
+select count(*)
+from tasks t
+where {conditions}

@@ -1,0 +1,27 @@
+{end_lease}, new as (
+    update tasks t
+    set
+        status = outcome.status,
+        finished_at = case when outcome.status <> 'open' then clock_timestamp() end,
+        claimable_at = case
+            when outcome.status = 'open' then clock_timestamp() + %(retry_in_s)s * interval '1 second'
+        end,
+        attempts = lease.attempt, cancel_requested = false, updated_at = clock_timestamp(), version = t.version + 1
+    from old, lease, lateral (
+        select case
+            when old.cancel_requested then 'cancelled'::task_status
+            when lease.attempt >= old.max_attempts then 'failed'
+            else 'open'
+        end
+    ) as outcome (status)
+    where t.id = old.id and lease.task_id = old.id
+    returning t.*
+), written as (
+    insert into history (task_id, version, action, actor, before, after)
+    select
+        new.id, new.version, 'failed', %(actor)s, difference.before,
+        (difference.after::jsonb || jsonb_build_object('worker', lease.worker, 'error', %(error)s::text))::json
+    from old, new, lease, lateral ({difference}) as difference
+)
+select t.version, {task}
+from new t

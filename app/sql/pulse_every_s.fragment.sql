@@ -1,0 +1,1 @@
+greatest(1, l.ttl_s / 3)

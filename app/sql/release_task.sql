@@ -1,0 +1,18 @@
+{end_lease}, new as (
+    update tasks t
+    set
+        status = case when old.cancel_requested then 'cancelled'::task_status else 'open' end,
+        finished_at = case when old.cancel_requested then clock_timestamp() end,
+        attempts = lease.attempt - 1, cancel_requested = false, updated_at = clock_timestamp(), version = t.version + 1
+    from old, lease
+    where t.id = old.id and lease.task_id = old.id
+    returning t.*
+), written as (
+    insert into history (task_id, version, action, actor, before, after)
+    select
+        new.id, new.version, 'released', %(actor)s, difference.before,
+        (difference.after::jsonb || jsonb_build_object('worker', lease.worker))::json
+    from old, new, lease, lateral ({difference}) as difference
+)
+select t.version, {task}
+from new t

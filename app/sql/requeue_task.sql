@@ -1,0 +1,21 @@
+{lock_task}, new as (
+    update tasks t
+    set
+        status = 'open', attempts = 0, finished_at = null, claimable_at = null, completed_by = null,
+        cancel_requested = false, updated_at = clock_timestamp(), version = t.version + 1
+    from held
+    where
+        t.id = %(id)s
+        and held.fresh
+        and held.live_for_s is null
+        and (t.status <> 'open' or t.attempts > 0 or t.claimable_at is not null)
+    returning t.*
+), ended as (
+    delete from leases l using new where l.task_id = new.id
+), written as (
+    insert into history (task_id, version, action, actor, before, after)
+    select new.id, new.version, 'requeued', %(actor)s, difference.before, difference.after
+    from old, new, lateral ({difference}) as difference
+)
+select t.version, {task}, held.fresh, held.live_for_s
+from held, (select * from new union all select * from old where not exists (select from new)) t

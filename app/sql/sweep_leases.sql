@@ -1,0 +1,39 @@
+with old as (
+    select
+        t.*, l.worker, l.attempt,
+        case
+            when t.cancel_requested then 'cancelled'::task_status
+            when l.attempt >= t.max_attempts and {lease_deadline} <= statement_timestamp() - interval '30 seconds' then 'failed'
+            else t.status
+        end as new_status
+    from leases l join tasks t on t.id = l.task_id
+    where
+        l.expires_at <= statement_timestamp()
+        and {lease_deadline} <= statement_timestamp()
+        and (
+            t.attempts < l.attempt
+            or t.cancel_requested
+            or l.attempt >= t.max_attempts and {lease_deadline} <= statement_timestamp() - interval '30 seconds'
+        )
+    order by l.expires_at
+    limit 200
+    for update of t, l skip locked
+), new as (
+    update tasks t
+    set
+        status = old.new_status,
+        finished_at = case when old.new_status <> 'in_progress' then clock_timestamp() end,
+        attempts = old.attempt, cancel_requested = false, updated_at = clock_timestamp(), version = t.version + 1
+    from old
+    where t.id = old.id
+    returning t.*
+), ended as (
+    delete from leases l using new where l.task_id = new.id and new.status <> 'in_progress'
+), written as (
+    insert into history (task_id, version, action, before, after)
+    select
+        new.id, new.version, case when new.status = 'failed' then 'failed'::task_action else 'expired' end,
+        difference.before, (difference.after::jsonb || jsonb_build_object('worker', old.worker))::json
+    from old join new on new.id = old.id, lateral ({difference}) as difference
+)
+select status from new

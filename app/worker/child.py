@@ -1,0 +1,114 @@
+"""A command that does the work, in a process group of its own."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import sys
+from collections import deque
+from collections.abc import Sequence
+from typing import BinaryIO
+
+KILL_AFTER_S = 10.0
+"""Seconds between SIGTERM and SIGKILL."""
+EOF_WITHIN_S = 1.0
+"""Seconds for what the command left behind to close its output."""
+LINES = 20
+CHARACTERS = 4000
+
+
+class Child:
+    """A running command, whose output is passed on, and its last lines remembered."""
+
+    def __init__(self, process: asyncio.subprocess.Process, task_json: bytes) -> None:
+        self._process = process
+        self._lines: deque[bytes] = deque(maxlen=LINES)
+        self._ending: asyncio.Task[None] | None = None
+        assert process.stdout  # noqa: S101 - it was asked for
+        assert process.stderr  # noqa: S101
+        self._streams = [
+            asyncio.create_task(self._feed(task_json)),
+            asyncio.create_task(self._pass_on(process.stdout, sys.stdout.buffer)),
+            asyncio.create_task(self._pass_on(process.stderr, sys.stderr.buffer)),
+        ]
+
+    @classmethod
+    async def start(cls, command: Sequence[str], task_json: bytes) -> "Child":
+        """Start the command with the task on its standard input.
+
+        Where there is `setpriv`, it gets SIGTERM when this process dies, however that happens: work whose lease
+        nobody keeps must not go on.
+        Raises OSError.
+        """
+        launcher = ["setpriv", "--pdeathsig", "TERM", "--"] if shutil.which("setpriv") else []
+        process = await asyncio.create_subprocess_exec(
+            *launcher,
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+            limit=1 << 20,
+        )
+        return cls(process, task_json)
+
+    async def wait(self) -> int:
+        """Return the exit status, negative for the signal that killed it, once its output has ended."""
+        status = await self._process.wait()
+        _, late = await asyncio.wait(self._streams, timeout=EOF_WITHIN_S)
+        for stream in late:
+            stream.cancel()
+        if self._ending is not None:
+            self._ending.cancel()
+            self._signal(signal.SIGKILL)  # what it left behind
+        return status
+
+    def terminate(self) -> None:
+        """End the command and all its children: SIGTERM now, SIGKILL in ten seconds."""
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._end())
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
+
+    async def _end(self) -> None:
+        self._signal(signal.SIGTERM)
+        await asyncio.sleep(KILL_AFTER_S)
+        self._signal(signal.SIGKILL)
+
+    @property
+    def last_lines(self) -> str:
+        """The last lines of output and errors together, at most 4,000 characters."""
+        text = b"".join(self._lines).decode("utf-8", "replace").replace("\0", "\ufffd")
+        return text[-CHARACTERS:].strip()
+
+    async def _feed(self, task_json: bytes) -> None:
+        assert self._process.stdin  # noqa: S101 - it was asked for
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._process.stdin.write(task_json)
+            await self._process.stdin.drain()
+            self._process.stdin.close()
+            await self._process.stdin.wait_closed()
+
+    async def _pass_on(self, stream: asyncio.StreamReader, target: BinaryIO) -> None:
+        line = b""
+        while piece := await stream.read(1 << 16):
+            with contextlib.suppress(OSError):
+                target.write(piece)
+                target.flush()
+            *lines, line = (line + piece).splitlines(keepends=True)
+            self._lines.extend(lines)
+            if line.endswith(b"\n") or len(line) > CHARACTERS * 4:
+                self._lines.append(line)
+                line = b""
+        if line:
+            self._lines.append(line + b"\n")
+
+
+def verdict(status: int) -> str:
+    """Say in words how a command ended."""
+    if status < 0:
+        return f"killed by {signal.Signals(-status).name}"
+    return f"exit status {status}"

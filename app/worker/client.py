@@ -1,0 +1,102 @@
+"""The API as a worker calls it: again and again while it is away, with growing pauses."""
+
+import asyncio
+import random
+import sys
+import time
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 10.0
+"""Well under the 30 s that a restart of the database grants to every lease."""
+READ_TIMEOUT_S = 10.0
+
+
+class AwayError(Exception):
+    """The API could not be reached in the time there was."""
+
+
+class RefusedError(Exception):
+    """The API refused a call; the message is its own sentence."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        try:
+            problem = response.json()
+        except ValueError:
+            problem = {}
+        self.status = response.status_code
+        self.problem = str(problem.get("type", "")).rpartition("/")[2]
+        super().__init__(f"{response.status_code}: {problem.get('detail') or response.reason_phrase}")
+
+
+def say(message: str) -> None:
+    """Tell the person who watches."""
+    print(f"taskpulse: {message}", file=sys.stderr, flush=True)
+
+
+class Api:
+    """Calls the API with a key; an asynchronous context manager."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self._client = httpx.AsyncClient(
+            base_url=f"{url.rstrip('/')}/v1/",
+            headers={"Authorization": f"Bearer {key}"},
+            timeout=httpx.Timeout(READ_TIMEOUT_S, connect=5),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.aclose()
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        params: Any = None,
+        headers: dict[str, str] | None = None,
+        wait_s: float = 0,
+        patience_s: float = float("inf"),
+    ) -> Any:
+        """Return the JSON of a 2xx answer, None where it has none.
+
+        Asks again where no answer came or a 5xx, with doubling pauses varied at random, or after `Retry-After`.
+        The server may take `wait_s` longer than usual.
+        Raises AwayError after `patience_s`, RefusedError for a 4xx.
+        """
+        started, pause, told = time.monotonic(), FIRST_PAUSE_S, False
+        while True:
+            asked_for = 0.0
+            try:
+                response = await self._client.request(
+                    method, path, json=json, params=params, headers=headers, timeout=READ_TIMEOUT_S + wait_s
+                )
+            except httpx.TransportError as error:
+                reason = str(error) or type(error).__name__
+            else:
+                if response.is_success:
+                    return response.json() if response.content else None
+                refusal = RefusedError(response)
+                if response.status_code < 500 and refusal.problem != "idempotency-in-progress":
+                    raise refusal
+                reason, asked_for = str(refusal), _seconds(response.headers.get("retry-after"))
+            delay = min(max(asked_for, pause * random.uniform(0.5, 1.5)), LONGEST_PAUSE_S)  # noqa: S311 - no secret
+            if time.monotonic() + delay - started > patience_s:
+                raise AwayError(reason)
+            if not told:
+                say(f"the API does not answer ({reason}); trying again until it does")
+                told = True
+            await asyncio.sleep(delay)
+            pause = min(pause * 2, LONGEST_PAUSE_S)
+
+
+def _seconds(retry_after: str | None) -> float:
+    return float(retry_after) if retry_after and retry_after.isdigit() else 0.0

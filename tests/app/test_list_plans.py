@@ -1,0 +1,98 @@
+"""How PostgreSQL serves the list of tasks where there are 100,000 of them."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, get_args
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg import sql as compose
+
+from app.embedded_postgres import EmbeddedPostgres
+from app.tasks.query import PARTS, SortName, TaskQuery
+from tests.service import fresh_database
+
+pytestmark = pytest.mark.slow
+
+TASKS = 100_000
+NOW = datetime.now(UTC)
+FILTERS: dict[str, list[Any]] = {
+    "status": [["open"], ["done"], ["open", "in_progress"], ["failed"]],
+    "priority": [["urgent"], ["normal"], ["high", "urgent"]],
+    "assignee": [["user0"], ["user150"], ["user0", "user150"], ["nobody"]],
+    "label": [["label0"], ["label61"], ["label1", "label59"], ["none"]],
+    "due_before": [NOW - timedelta(days=340), NOW],
+    "due_after": [NOW, NOW - timedelta(days=340)],
+    "created_before": [NOW - timedelta(days=340), NOW],
+    "created_after": [NOW - timedelta(days=1), NOW - timedelta(days=340)],
+    "updated_after": [NOW - timedelta(days=1), NOW - timedelta(days=340)],
+    "overdue": [True],
+    "lease": ["live", "expired", "none"],
+    "q": ["word0", "word5", "word2900", '"word1 word2" or word2999', "nothing"],
+}
+MIDDLE: dict[str, Any] = {
+    "created_at": NOW - timedelta(days=170),
+    "updated_at": NOW - timedelta(days=170),
+    "due_at": NOW - timedelta(days=170),
+    "priority": "normal",
+}
+"""Sort keys of a page in the middle."""
+
+
+@pytest.fixture(scope="module")
+def many(postgres: EmbeddedPostgres) -> Iterator[psycopg.Connection]:
+    """A database with a hundred thousand tasks."""
+    settings = fresh_database(postgres)
+    conninfo = f"host={settings.db_host} dbname={settings.db_name} user={settings.db_user} options='-c timezone=UTC'"
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute((Path(__file__).parents[1] / "data/many_tasks.sql").read_bytes())
+        connection.execute("vacuum analyze tasks")
+        yield connection
+
+
+def test_every_filter_is_tried() -> None:
+    assert FILTERS.keys() == PARTS.any_of.keys() | PARTS.filters.keys() | {"lease"}
+    assert FILTERS["lease"] == list(PARTS.lease)
+    assert {name.removeprefix("-") for name in get_args(SortName)} == MIDDLE.keys() == PARTS.sorts.keys()
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for below in plan.get("Plans", ()):
+        yield from nodes(below)
+
+
+def explain(connection: psycopg.Connection, query: TaskQuery, after: Any) -> dict[str, Any]:
+    statement, values = query.statement(after)
+    explained = compose.SQL("explain (analyze, format json) ") + statement
+    row = connection.execute(explained, {**values, "limit": 51}).fetchone()
+    assert row is not None
+    plan: dict[str, Any] = row[0][0]
+    return plan
+
+
+@pytest.mark.parametrize("name", [None, *FILTERS])
+def test_every_query_is_served_by_an_index(many: psycopg.Connection, name: str | None) -> None:
+    """No table scan, and no sort of more than a tenth of the table, for each sort and page, value rare or frequent."""
+    used: Counter[str] = Counter()
+    slowest = (0.0, "")
+    for sort in get_args(SortName):
+        for value in FILTERS[name] if name else [None]:
+            for after in (None, (MIDDLE[sort.removeprefix("-")], UUID(int=0))):
+                told = f"{name}={value} sort={sort} {'next' if after else 'first'} page"
+                explained = explain(many, TaskQuery({name: value} if name else {}, sort), after)
+                for node in nodes(explained["Plan"]):
+                    scan = node["Node Type"] == "Seq Scan" and node["Relation Name"] == "tasks"
+                    assert not scan, f"{told}: {json.dumps(explained, default=str)}"
+                    if node["Node Type"] in ("Sort", "Incremental Sort"):
+                        (sorted_,) = node["Plans"]
+                        rows = sorted_["Actual Rows"] * sorted_["Actual Loops"]
+                        assert rows <= TASKS / 10, f"{told} sorts {rows} rows"
+                    if "Index Name" in node:
+                        used[node["Index Name"]] += 1
+                slowest = max(slowest, (explained["Execution Time"], told))
+    print(f"\n{name}: slowest {slowest[0]:.1f} ms ({slowest[1]}); {dict(used.most_common())}")
