@@ -1,0 +1,194 @@
+"""Every alert has a test that fires it and one that does not, a runbook, a route and a panel; every metric exists."""
+
+import re
+
+import httpx
+import pytest
+import yaml
+
+from monitoring.local import configuration
+from monitoring.local.shorter import WAITS, shorten
+from tests.monitoring import objects, table
+from tests.service import Service
+
+ALERTS = sorted(objects.alerts())
+UNIT_TESTS = [test for file in ("slo.yaml", "tasks.yaml", "service.yaml") for test in objects.alert_tests(file)]
+HEADINGS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
+SERIES_BUDGET = 1500
+"""Series that one pod may show: a quarter of them after every route was called, half of the ServiceMonitor's limit."""
+
+
+def test_there_are_alerts() -> None:
+    assert len(ALERTS) == 17
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_every_rule_of_an_alert_fires_in_a_test(alert: str) -> None:
+    fired = [each["exp_labels"] for test in UNIT_TESTS if test.alert == alert for each in test.expected]
+    for rule in objects.alerts()[alert]:
+        assert any(rule["labels"].items() <= labels.items() for labels in fired), rule["labels"]
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_an_alert_is_silent_in_a_test(alert: str) -> None:
+    assert [test for test in UNIT_TESTS if test.alert == alert and not test.expected]
+
+
+@pytest.mark.parametrize("test", UNIT_TESTS, ids=lambda test: test.name)
+def test_a_test_is_named_after_what_it_shows(test: objects.AlertTest) -> None:
+    assert test.name.startswith(f"{test.alert} {'fires' if test.expected else 'is silent'}: ")
+
+
+def test_every_scenario_asks_every_alert() -> None:
+    asked: dict[str, set[str]] = {}
+    for test in objects.alert_tests("scenarios.yaml"):
+        assert not test.expected
+        asked.setdefault(test.name, set()).add(test.alert)
+    assert {"two pods", "no traffic", "just started", "first start"} == {name.partition(":")[0] for name in asked}
+    assert all(alerts == set(ALERTS) for alerts in asked.values())
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_an_alert_has_a_runbook(alert: str) -> None:
+    text = (objects.FOLDER / "runbooks" / f"{alert}.md").read_text("utf-8")
+    assert text.startswith(f"# {alert}\n")
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == HEADINGS
+    sections = re.split(r"^## .+$", text, flags=re.MULTILINE)[1:]
+    assert all(section.strip() for section in sections)
+    for link in re.findall(r"\]\((\w+\.md)\)", text):
+        assert (objects.FOLDER / "runbooks" / link).is_file(), link
+
+
+def test_every_runbook_has_an_alert() -> None:
+    assert sorted(path.stem for path in (objects.FOLDER / "runbooks").iterdir()) == ALERTS
+
+
+@pytest.mark.parametrize("name", ["dev", "main"])
+def test_an_alert_says_what_a_person_needs(name: str) -> None:
+    settings = yaml.safe_load((objects.FOLDER.parent / "overlays" / name / "settings.yaml").read_text("utf-8"))
+    for group in configuration.rules(objects.overlay(name))["groups"]:
+        for rule in group["rules"]:
+            if "alert" not in rule:
+                continue
+            assert rule["alert"].startswith("TaskPulse")
+            assert rule["labels"]["severity"] in {"critical", "warning", "info"}
+            assert rule["annotations"].keys() == {"summary", "description", "runbook_url", "dashboard_url"}
+            assert re.fullmatch(r"[A-Z][^{}]+\.", rule["annotations"]["summary"])
+            assert "{{" in rule["annotations"]["description"]
+            assert rule["annotations"]["runbook_url"] == f"{settings['runbooks']}/{rule['alert']}.md"
+            dashboard = rule["annotations"]["dashboard_url"].removeprefix(f"{settings['grafana']}/d/")
+            assert dashboard in {each["uid"] for each in objects.dashboards().values()}
+
+
+def test_addresses_agree_with_the_chart() -> None:
+    """Links in messages lead where `make oncall` forwards to."""
+    values = yaml.safe_load((objects.FOLDER / "chart" / "values.yaml").read_text("utf-8"))
+    makefile = (objects.FOLDER.parent / "Makefile").read_text("utf-8")
+    for name in ("dev", "main"):
+        settings = yaml.safe_load((objects.FOLDER.parent / "overlays" / name / "settings.yaml").read_text("utf-8"))
+        assert values["grafana"]["grafana.ini"]["server"]["root_url"] == settings["grafana"]
+    for service, url in (
+        ("grafana", values["grafana"]["grafana.ini"]["server"]["root_url"]),
+        ("prometheus", values["prometheus"]["prometheusSpec"]["externalUrl"]),
+        ("alertmanager", values["alertmanager"]["alertmanagerSpec"]["externalUrl"]),
+    ):
+        assert re.search(rf"svc/{values['fullnameOverride']}-{service} {url.rpartition(':')[2]}:", makefile)
+
+
+def test_every_alert_aggregates_by_namespace() -> None:
+    """An AlertmanagerConfig sees only alerts with its own namespace."""
+    for rule in objects.rules():
+        expression = rule["expr"]
+        assert "absent(" not in expression
+        for clause in re.findall(r"\b(?:by|on) \(([^)]*)\)", expression):
+            assert "namespace" in clause, expression
+        recorded = all(name.startswith("namespace_job:") for name in objects.metrics(expression))
+        assert recorded or "by (namespace" in expression, expression
+
+
+def test_a_recording_rule_is_named_after_its_window() -> None:
+    for rule in objects.rules():
+        if "record" in rule:
+            assert re.fullmatch(r"[a-z_]+:[a-z_]+:(ratio_)?rate\d+[mhd]", rule["record"])
+            assert set(re.findall(r"\[(\w+)\]", rule["expr"])) == {rule["record"].rpartition("rate")[2]}
+
+
+def test_gauges_of_the_database_are_never_summed() -> None:
+    gauges = r"taskpulse_(?:tasks|leases|oldest|collector)\w*"
+    expressions = [rule["expr"] for rule in objects.rules()]
+    expressions += [query for board in objects.dashboards().values() for _, query in objects.queries(board)]
+    assert [each for each in expressions if re.search(gauges, each)]
+    for expression in expressions:
+        assert not re.search(rf"(sum|avg)[^(]*(\([^)]*\))? *\({gauges}", expression), expression
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_an_alert_has_a_panel(alert: str) -> None:
+    """Each metric of an alert is drawn, one of them at least on the dashboard that the alert links to."""
+    drawn = {
+        board["uid"]: {metric for _, query in objects.queries(board) for metric in objects.metrics(query)}
+        for board in objects.dashboards().values()
+    }
+    for rule in objects.alerts()[alert]:
+        asked = objects.metrics(rule["expr"])
+        assert asked <= set().union(*drawn.values())
+        assert asked & drawn[rule["annotations"]["dashboard_url"].rpartition("/")[2]]
+
+
+def exercised(service: Service) -> str:
+    """The service's metrics after each kind of series was made."""
+    with httpx.Client(base_url=service.url, headers={"Authorization": f"Bearer {service.key}"}) as client:
+        identity = client.post("/v1/tasks", json={"title": "Count me"}).json()["id"]
+        for path in httpx.get(f"{service.url}/openapi.json").json()["paths"]:
+            for method in ("GET", "POST", "PATCH", "DELETE"):
+                if "events" not in path:
+                    client.request(method, path.replace("{task_id}", identity), json={"wrong": True})
+    answer = httpx.get(f"{service.url}/metrics", headers={"Authorization": "Bearer scrape-me"})
+    return answer.raise_for_status().text
+
+
+def test_every_metric_exists(service: Service) -> None:
+    """What rules and dashboards ask for is shown by the service, recorded by a rule, or comes from a known exporter."""
+    text = exercised(service)
+    known = set(re.findall(r"^(\w+)(?:\{| )", text, re.MULTILINE)) | objects.EXPORTERS.keys()
+    known |= {rule["record"] for rule in objects.rules() if "record" in rule}
+    known.add(
+        "taskpulse_oldest_pulse_timestamp_seconds"
+    )  # there only while there is a lease; named in the help text of none
+    asked = {metric for rule in objects.rules() for metric in objects.metrics(rule["expr"])}
+    for board in objects.dashboards().values():
+        asked |= {metric for _, query in objects.queries(board) for metric in objects.metrics(query)}
+    assert asked <= known
+
+
+def test_a_pod_stays_within_its_budget_of_series(service: Service) -> None:
+    series = [line for line in exercised(service).splitlines() if line and not line.startswith("#")]
+    assert len(series) < SERIES_BUDGET
+    [monitor] = objects.overlay("main").of("ServiceMonitor")
+    assert monitor["spec"]["sampleLimit"] == 2 * SERIES_BUDGET
+    assert not [line for line in series if re.search(r"[0-9a-f]{8}-[0-9a-f]{4}-7", line)], "an id is a label"
+
+
+def test_shortening_changes_waiting_times_only() -> None:
+    def without_waits(part: object) -> object:
+        if isinstance(part, list):
+            return [without_waits(each) for each in part]
+        if isinstance(part, dict):
+            return {key: without_waits(value) for key, value in part.items() if key not in WAITS}
+        return re.sub(r"\[\d+[smhd]\]", "[window]", part) if isinstance(part, str) else part
+
+    render = objects.overlay("main")
+    for whole in (
+        configuration.rules(render),
+        configuration.prometheus(render, "token", [8000], 9093),
+        configuration.base("main"),
+        render.of("AlertmanagerConfig"),
+    ):
+        shorter = shorten(whole, 30)
+        assert shorter == whole or without_waits(shorter) == without_waits(whole)
+        assert shorten(whole, 1) == whole or "d" in str(whole)
+
+
+def test_the_table_of_alerts_is_up_to_date() -> None:
+    """Make it anew with `make alerts`."""
+    assert table.table() in (objects.FOLDER / "README.md").read_text("utf-8")
