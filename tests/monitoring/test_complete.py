@@ -1,21 +1,23 @@
 """Every alert has a test that fires it and one that does not, a runbook, a route and a panel; every metric exists."""
 
 import re
+import time
 
 import httpx
 import pytest
 import yaml
 
+from app.embedded_postgres import EmbeddedPostgres
 from monitoring.local import configuration
 from monitoring.local.shorter import WAITS, shorten
 from tests.monitoring import objects, table
-from tests.service import Service
+from tests.service import Service, fresh_database
 
 ALERTS = sorted(objects.alerts())
 UNIT_TESTS = [test for file in ("slo.yaml", "tasks.yaml", "service.yaml") for test in objects.alert_tests(file)]
 HEADINGS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
 SERIES_BUDGET = 1500
-"""Series that one pod may show: a quarter of them after every route was called, half of the ServiceMonitor's limit."""
+"""Samples of one pod after every route was called; the ServiceMonitor refuses twice as many."""
 
 
 def test_there_are_alerts() -> None:
@@ -135,34 +137,53 @@ def test_an_alert_has_a_panel(alert: str) -> None:
         assert asked & drawn[rule["annotations"]["dashboard_url"].rpartition("/")[2]]
 
 
-def exercised(service: Service) -> str:
-    """The service's metrics after each kind of series was made."""
-    with httpx.Client(base_url=service.url, headers={"Authorization": f"Bearer {service.key}"}) as client:
-        identity = client.post("/v1/tasks", json={"title": "Count me"}).json()["id"]
-        for path in httpx.get(f"{service.url}/openapi.json").json()["paths"]:
+@pytest.fixture(scope="module")
+def shown(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The metrics of a service that finds an open and a claimed task when it starts, after every route was called."""
+    log, settings = tmp_path_factory.mktemp("shown") / "log", fresh_database(postgres)
+    with Service(settings, log) as first, client_of(first) as client:
+        identity = client.post("/v1/tasks", json={"title": "Count me"}).raise_for_status().json()["id"]
+        client.post("/v1/tasks", json={"title": "Do me"}).raise_for_status()
+        client.post("/v1/tasks/claim", json={"worker": "worker-7", "ttl_s": 600}).raise_for_status()
+    with Service(settings, log) as second, client_of(second) as client:
+        for path in client.get("/openapi.json").json()["paths"]:
             for method in ("GET", "POST", "PATCH", "DELETE"):
                 if "events" not in path:
                     client.request(method, path.replace("{task_id}", identity), json={"wrong": True})
-    answer = httpx.get(f"{service.url}/metrics", headers={"Authorization": "Bearer scrape-me"})
-    return answer.raise_for_status().text
+        for _ in range(100):
+            text = client.get("/metrics").raise_for_status().text
+            if "taskpulse_leases{" in text:
+                return text
+            time.sleep(0.1)
+    pytest.fail("no figures from the database within 10 s")
 
 
-def test_every_metric_exists(service: Service) -> None:
+def client_of(service: Service) -> httpx.Client:
+    return httpx.Client(base_url=service.url, headers={"Authorization": f"Bearer {service.key}"})
+
+
+def test_every_metric_exists(shown: str) -> None:
     """What rules and dashboards ask for is shown by the service, recorded by a rule, or comes from a known exporter."""
-    text = exercised(service)
-    known = set(re.findall(r"^(\w+)(?:\{| )", text, re.MULTILINE)) | objects.EXPORTERS.keys()
+    known = set(re.findall(r"^(\w+)(?:\{| )", shown, re.MULTILINE)) | objects.EXPORTERS.keys()
     known |= {rule["record"] for rule in objects.rules() if "record" in rule}
-    known.add(
-        "taskpulse_oldest_pulse_timestamp_seconds"
-    )  # there only while there is a lease; named in the help text of none
     asked = {metric for rule in objects.rules() for metric in objects.metrics(rule["expr"])}
     for board in objects.dashboards().values():
         asked |= {metric for _, query in objects.queries(board) for metric in objects.metrics(query)}
     assert asked <= known
+    assert objects.EXPORTERS.keys() <= asked, "an exporter's metric that nobody asks for"
 
 
-def test_a_pod_stays_within_its_budget_of_series(service: Service) -> None:
-    series = [line for line in exercised(service).splitlines() if line and not line.startswith("#")]
+def test_every_label_value_exists(shown: str) -> None:
+    """A value that a rule picks is one that the service shows: a misspelt one would never fire."""
+    for rule in objects.rules():
+        for metric, label, value in re.findall(r"(taskpulse_\w+)\{[^}]*?(state|status)=\"(\w+)\"", rule["expr"]):
+            assert f'{metric}{{{label}="{value}"}}' in shown
+    for label in ('le="0.25"', 'long_lived="false"', 'status_code="200"'):
+        assert label in shown
+
+
+def test_a_pod_stays_within_its_budget_of_series(shown: str) -> None:
+    series = [line for line in shown.splitlines() if line and not line.startswith("#")]
     assert len(series) < SERIES_BUDGET
     [monitor] = objects.overlay("main").of("ServiceMonitor")
     assert monitor["spec"]["sampleLimit"] == 2 * SERIES_BUDGET

@@ -3,6 +3,7 @@
 Waiting times are a thirtieth of the real ones; the windows of queries too. Each message is printed.
 """
 
+import signal
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -125,7 +126,7 @@ def test_requests_fail(watched: Watched, capsys: pytest.CaptureFixture[str]) -> 
 def test_the_database_goes_away(watched: Watched, capsys: pytest.CaptureFixture[str]) -> None:
     """Critical, by mail too; warnings about its consequences are held back."""
     start = time.time()
-    watched.postgres.stop()
+    watched.postgres.stop(signal.SIGQUIT)
     try:
         message = watched.message(since=start, within_s=60, words=["FIRING", "critical", "TaskPulseDatabaseDown"])
         mail = watched.mail(since=start, within_s=20, words=["FIRING", "TaskPulseDatabaseDown"])
