@@ -1,5 +1,6 @@
 """`taskpulse dev`: the whole service on one machine, with a PostgreSQL that lives in a folder."""
 
+import logging
 from pathlib import Path
 
 import click
@@ -37,6 +38,7 @@ def run(data: Path, port: int) -> None:
     Raises DevelopmentError.
     """
     logs.configure("INFO", json=False)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     try:
         with EmbeddedPostgres(data) as postgres:
             settings = Settings(

@@ -29,4 +29,4 @@ def run(tool: str, *arguments: str | Path, stdin: str | None = None) -> subproce
     program = ROOT / ".tools" / "bin" / tool
     if not program.exists():
         raise DeliveryError(f"{tool} is not built yet: run `make tools` first.")
-    return subprocess.run([program, *arguments], input=stdin, capture_output=True, text=True, check=False)  # noqa: S603
+    return subprocess.run([program, *arguments], input=stdin, capture_output=True, text=True, check=False)

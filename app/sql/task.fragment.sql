@@ -1,19 +1,19 @@
-json_build_object(
-    'id', t.id,
-    'title', t.title,
-    'description', t.description,
-    'status', t.status,
-    'priority', t.priority,
-    'assignee', t.assignee,
-    'labels', t.labels,
-    'due_at', to_char(t.due_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-    'payload', t.payload,
-    'max_attempts', t.max_attempts,
-    'attempts', t.attempts,
-    'fence', t.fence,
-    'cancel_requested', t.cancel_requested,
-    'created_at', to_char(t.created_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-    'updated_at', to_char(t.updated_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-    'finished_at', to_char(t.finished_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-    'version', t.version
-)
+(select row_to_json(described) from (select
+    t.id,
+    t.title,
+    t.description,
+    t.status,
+    t.priority,
+    t.assignee,
+    t.labels,
+    to_char(t.due_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as due_at,
+    t.payload,
+    t.max_attempts,
+    t.attempts,
+    t.fence,
+    t.cancel_requested,
+    to_char(t.created_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
+    to_char(t.updated_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at,
+    to_char(t.finished_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as finished_at,
+    t.version
+) as described)

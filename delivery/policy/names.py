@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from delivery.objects import Object, Render, dig, identity, selects
+from delivery.policy.availability import PROBES
 from delivery.policy.rule import Rule, register
 
 RULES: list[Rule] = []
@@ -49,10 +50,15 @@ def ports_lead_to_containers(render: Render) -> Iterator[str]:
     ports = [port for _, _, container in render.containers() for port in container.get("ports", [])]
     known = {port.get("name") for port in ports} | {port["containerPort"] for port in ports}
     for service in render.of("Service"):
-        for port in service["spec"]["ports"]:
+        for port in service["spec"].get("ports", []):
             target = port.get("targetPort", port["port"])
             if target not in known:
                 yield f"{identity(service)} sends port {port['port']} to {target}, which no container has."
+    for where, _, container in render.containers():
+        own = {port.get(field) for port in container.get("ports", []) for field in ("name", "containerPort")}
+        for probe in PROBES:
+            if probe in container and dig(container, probe, "httpGet", "port") not in own:
+                yield f"{where} has a {probe} for a port that it does not have."
 
 
 @rule("reference")
@@ -72,7 +78,7 @@ def references(each: Object) -> Iterator[tuple[str, str]]:
             yield each["spec"]["targetRef"]["kind"], each["spec"]["targetRef"]["name"]
         case "HTTPRoute":
             yield from (("Gateway", parent["name"]) for parent in each["spec"].get("parentRefs", []))
-            for step in each["spec"]["rules"]:
+            for step in each["spec"].get("rules", []):
                 yield from (("Service", backend["name"]) for backend in step.get("backendRefs", []))
         case "Deployment":
             spec = each["spec"]["template"]["spec"]

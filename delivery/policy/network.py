@@ -74,9 +74,9 @@ def main_speaks_https_only(render: Render) -> Iterator[str]:
     if "HTTPS" not in listeners.values():
         yield "No Gateway has an HTTPS listener."
     for route in render.of("HTTPRoute"):
-        if all(map(is_redirect, route["spec"]["rules"])):
+        if all(map(is_redirect, route["spec"].get("rules", [{}]))):
             continue
-        for parent in route["spec"]["parentRefs"]:
+        for parent in route["spec"].get("parentRefs", []):
             if listeners.get((parent["name"], parent.get("sectionName", ""))) != "HTTPS":
                 yield f"{identity(route)} answers on a listener without HTTPS: there it may only redirect."
 
@@ -97,7 +97,7 @@ def the_gateway_asks_for_readiness(render: Render) -> Iterator[str]:
         if dig(policy, "spec", "default", "config", "httpHealthCheck", "requestPath") == "/health/ready"
     }
     for route in render.of("HTTPRoute"):
-        for step in route["spec"]["rules"]:
+        for step in route["spec"].get("rules", []):
             for backend in step.get("backendRefs", []):
                 if backend["name"] not in checked:
                     yield f"Service/{backend['name']} needs a HealthCheckPolicy that asks /health/ready."

@@ -1,7 +1,7 @@
 """A real Kubernetes control plane on loopback, without containers.
 
-etcd, the API server, the controller manager and the scheduler are the real ones; kwok stands in for the kubelets of
-three nodes in three zones, so pods are admitted, scheduled and reported ready, but no image runs.
+etcd, the API server, the controller manager and the scheduler are the real ones; kwok stands in for the
+kubelets of three nodes in three zones: pods are admitted, scheduled and reported ready, but no image runs.
 """
 
 import json
@@ -39,8 +39,16 @@ class Cluster:
         assert result.returncode == 0, f"kubectl {' '.join(map(str, arguments))}: {result.stderr}"
         return result.stdout
 
-    def get(self, *arguments: str) -> Any:
-        return json.loads(self.kubectl("get", *arguments, "--output=json"))
+    def get(self, *arguments: str, stdin: str | None = None) -> Any:
+        """What `kubectl get` answers, as objects."""
+        return json.loads(self.kubectl("get", *arguments, "--output=json", stdin=stdin))
+
+    def remove_namespaces(self, *names: str) -> None:
+        """Remove namespaces, and do not wait out the grace of their pods."""
+        self.kubectl("delete", "namespace", *names, "--wait=false")
+        for name in names:
+            self.kubectl("delete", "pods", "--all", "--force", "--grace-period=0", f"--namespace={name}")
+        self.kubectl("wait", "--for=delete", "namespace", *names, "--timeout=60s")
 
 
 @contextmanager
@@ -89,6 +97,7 @@ def control_plane(folder: Path) -> Iterator[Cluster]:
             f"--root-ca-file={folder / 'ca.crt'}",
             "--leader-elect=false",
             "--secure-port=0",
+            "--horizontal-pod-autoscaler-sync-period=1s",
         )
         start("kube-scheduler", f"--kubeconfig={kubeconfig}", "--leader-elect=false", "--secure-port=0")
         stages = [f"--config={path}" for path in sorted((BINARIES / "stages").glob("*.yaml"))]

@@ -1,21 +1,30 @@
 """The control plane itself: what the tests that use it rely on."""
 
+import re
+
 import pytest
 
+from delivery.checkout import ROOT
+from delivery.policy.availability import ZONE
 from tests.cluster.controlplane import ZONES, Cluster
 
 pytestmark = pytest.mark.slow
 
+PINS = ROOT / "tools" / "controlplane" / "go.mod"
+
 
 def test_it_is_the_version_that_was_pinned(cluster: Cluster) -> None:
-    assert "Server Version: v1.36.3" in cluster.kubectl("version")
+    pinned = re.search(r"^require k8s.io/kubernetes (\S+)$", PINS.read_text(), re.MULTILINE)
+    assert pinned is not None
+    assert f"Server Version: {pinned[1]}\n" in cluster.kubectl("version")
 
 
 def test_there_is_a_ready_node_in_each_zone(cluster: Cluster) -> None:
     nodes = cluster.get("nodes")["items"]
-    assert sorted(node["metadata"]["labels"]["topology.kubernetes.io/zone"] for node in nodes) == sorted(ZONES)
+    assert sorted(node["metadata"]["labels"][ZONE] for node in nodes) == sorted(ZONES)
     for node in nodes:
-        assert {"Ready": "True"}.items() <= {c["type"]: c["status"] for c in node["status"]["conditions"]}.items()
+        conditions = {each["type"]: each["status"] for each in node["status"]["conditions"]}
+        assert conditions["Ready"] == "True"
 
 
 def test_custom_resources_are_known(cluster: Cluster) -> None:

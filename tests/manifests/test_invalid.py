@@ -4,25 +4,33 @@ from pathlib import Path
 
 import pytest
 
+from delivery import kubeconform, policy
 from delivery.errors import DeliveryError
+from delivery.objects import Render
 from delivery.policy.rule import Finding
 from delivery.render import render
 from delivery.validate import CHECKS, validate
 from tests.manifests.fixtures import INVALID, spoil
 
-NEED_A_CLUSTER = {"api-server", "pod-security"}  # tests/cluster/test_overlays.py
+NEED_A_CLUSTER = {"api-server", "pod-security"}  # tests/cluster/test_dry_run.py
 REFUSED_BY_KUSTOMIZE = {"kustomize"}
 
 
 @pytest.fixture(scope="module")
-def findings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Finding]]:
-    """What is found in each invalid manifest, all checked in one go."""
-    manifests = {}
+def manifests(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Each invalid manifest, rendered, under the name of the overlay that it spoils."""
+    rendered = {}
     for name in [*CHECKS, *sorted(NEED_A_CLUSTER)]:
         folder = tmp_path_factory.mktemp(name)
         overlay = spoil(name, folder)
-        manifests[name] = folder / f"{overlay}.yaml"
-        manifests[name].write_text(render("spoiled", folder))
+        rendered[name] = folder / f"{overlay}.yaml"
+        rendered[name].write_text(render("spoiled", folder))
+    return rendered
+
+
+@pytest.fixture(scope="module")
+def findings(manifests: dict[str, Path]) -> dict[str, list[Finding]]:
+    """What is found in each invalid manifest, all checked in one go."""
     found = validate(list(manifests.values()))
     return {name: found[path] for name, path in manifests.items()}
 
@@ -34,6 +42,12 @@ def test_every_check_has_its_invalid_manifest() -> None:
 @pytest.mark.parametrize("check", CHECKS)
 def test_it_is_refused_by_its_check_alone(check: str, findings: dict[str, list[Finding]]) -> None:
     assert {finding.check for finding in findings[check]} == {check}, findings[check]
+
+
+@pytest.mark.parametrize("check", kubeconform.CHECKS)
+def test_our_rules_have_nothing_against_what_a_schema_refuses(check: str, manifests: dict[str, Path]) -> None:
+    path = manifests[check]
+    assert policy.judge(Render.parse(path.stem, path.read_text())) == []
 
 
 @pytest.mark.parametrize("name", sorted(NEED_A_CLUSTER))

@@ -1,0 +1,87 @@
+"""The commands a person runs, on the checkout as it is and on a spoiled one."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from delivery.checkout import ROOT
+from delivery.validate import CHECKS
+from tests.manifests.fixtures import spoil
+
+
+def delivery(*arguments: str | Path, checkout: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return run([sys.executable, "-m", "delivery", *arguments], checkout)
+
+
+def yamllint(path: Path) -> subprocess.CompletedProcess[str]:
+    return run([Path(sys.executable).with_name("yamllint"), "--strict", path], ROOT)
+
+
+def run(command: list[str | Path], cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def test_render_writes_one_file_per_overlay(tmp_path: Path) -> None:
+    result = delivery("render", "--out", tmp_path / "new")
+    assert result.returncode == 0, result.stderr
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["dev.yaml", "main.yaml"]
+    assert "kind: Deployment" in (tmp_path / "new" / "dev.yaml").read_text()
+
+
+def test_validate_says_what_it_checked() -> None:
+    result = delivery("validate")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == f"dev, main: {len(CHECKS)} checks passed.\n"
+
+
+@pytest.fixture
+def spoiled(tmp_path: Path) -> Path:
+    """A checkout whose overlay dev mounts a token."""
+    spoil("service-account-token", tmp_path)
+    shutil.copytree(ROOT / "delivery", tmp_path / "delivery")
+    (tmp_path / ".tools").symlink_to(ROOT / ".tools")
+    return tmp_path
+
+
+def test_validate_fails_with_the_check_and_a_sentence(spoiled: Path) -> None:
+    result = delivery("validate", checkout=spoiled)
+    assert result.returncode == 1
+    assert "spoiled: service-account-token: Deployment/taskpulse-api mounts a token: it" in result.stderr
+
+
+def test_render_writes_nothing_when_an_overlay_does_not_render(spoiled: Path) -> None:
+    (spoiled / "base" / "service.yaml").unlink()
+    result = delivery("render", "--out", "out", checkout=spoiled)
+    assert result.returncode == 1
+    assert result.stderr.startswith("Error: Overlay dev does not render: ")
+    assert not (spoiled / "out").exists()
+
+
+def test_a_missing_tool_is_said_with_the_command_that_builds_it(spoiled: Path) -> None:
+    (spoiled / ".tools").unlink()
+    result = delivery("render", checkout=spoiled)
+    assert (result.returncode, result.stderr) == (
+        1,
+        "Error: kustomize is not built yet: run `make tools` first.\n",
+    )
+
+
+def test_yamllint_alone_refuses_untidy_yaml(spoiled: Path) -> None:
+    service = spoiled / "base" / "service.yaml"
+    service.write_text(service.read_text().replace("spec:\n", "spec: \n"))
+    shutil.rmtree(spoiled / "overlays" / "spoiled")
+    result = yamllint(service)
+    assert (result.returncode, "trailing spaces" in result.stdout) == (1, True), result.stdout
+    assert delivery("validate", checkout=spoiled).returncode == 0
+
+
+def test_actionlint_alone_refuses_a_wrong_workflow(tmp_path: Path) -> None:
+    workflow = tmp_path / "review.yml"
+    text = (ROOT / ".github" / "workflows" / "review.yml").read_text()
+    workflow.write_text(text.replace("needs: [test]", "needs: [tests]"))
+    result = run([ROOT / ".tools" / "bin" / "actionlint", workflow], tmp_path)
+    assert (result.returncode, 'needs job "tests"' in result.stdout) == (1, True), result.stdout
+    assert yamllint(workflow).returncode == 0

@@ -1,0 +1,98 @@
+"""The two overlays as they render: both valid, and different only where overlays/README.md says so."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import fields
+
+from app.settings import Settings
+from delivery.checkout import ROOT, overlays
+from delivery.objects import Render, identity
+from delivery.render import render
+
+README = ROOT / "overlays" / "README.md"
+
+
+@pytest.fixture(scope="module")
+def renders() -> dict[str, Render]:
+    return {overlay: Render.parse(overlay, render(overlay)) for overlay in overlays()}
+
+
+def test_there_are_two_overlays() -> None:
+    assert overlays() == ["dev", "main"]
+
+
+def test_the_same_sources_render_to_the_same_text() -> None:
+    assert render("main") == render("main")
+
+
+@pytest.mark.parametrize("overlay", ["dev", "main"])
+def test_every_object_says_what_it_belongs_to(renders: dict[str, Render], overlay: str) -> None:
+    for each in renders[overlay].objects:
+        assert each["metadata"]["labels"]["app.kubernetes.io/part-of"] == "taskpulse", identity(each)
+
+
+@pytest.mark.parametrize("overlay", ["dev", "main"])
+def test_the_image_is_left_to_the_deploy(renders: dict[str, Render], overlay: str) -> None:
+    assert [container["image"] for _, _, container in renders[overlay].containers()] == ["taskpulse-api"] * 2
+
+
+@pytest.mark.parametrize("overlay", ["dev", "main"])
+def test_the_service_knows_every_setting_and_takes_it(renders: dict[str, Render], overlay: str, tmp_path: Path) -> None:
+    environment = {name: value for each in renders[overlay].of("ConfigMap") for name, value in each["data"].items()}
+    assert environment.keys() <= {field.encode_name for field in fields(Settings)}
+    certificate = tmp_path / "server-ca.pem"
+    certificate.touch()
+    settings = Settings.from_environment({**environment, "DB_SSLROOTCERT": str(certificate)})
+    assert (settings.db_host, settings.db_name, settings.port) == ("db.taskpulse.internal", "taskpulse", 8000)
+
+
+@pytest.mark.parametrize("overlay", ["dev", "main"])
+def test_port_80_of_the_load_balancer_leads_to_port_8000_of_the_pods(renders: dict[str, Render], overlay: str) -> None:
+    [service] = renders[overlay].of("Service")
+    [port] = service["spec"]["ports"]
+    assert (identity(service), service["spec"]["type"], port["port"]) == ("Service/taskpulse-api", "LoadBalancer", 80)
+    ports = [each for _, _, container in renders[overlay].containers() for each in container.get("ports", [])]
+    assert ports == [{"name": port["targetPort"], "containerPort": 8000}]
+
+
+@pytest.mark.parametrize("overlay", ["dev", "main"])
+def test_user_and_password_come_from_the_secret(renders: dict[str, Render], overlay: str) -> None:
+    for where, _, container in renders[overlay].containers():
+        variables = {each["name"]: each["valueFrom"]["secretKeyRef"] for each in container["env"]}
+        for name in ("DB_USER", "DB_PASSWORD"):
+            assert variables[name] == {"name": "taskpulse-secret", "key": name}, where
+
+
+def test_settings_are_not_sent_to_the_cluster(renders: dict[str, Render]) -> None:
+    assert not [each for render in renders.values() for each in render.of("Settings")]
+
+
+def test_only_what_the_readme_names_differs(renders: dict[str, Render]) -> None:
+    rows = re.findall(r"^\| `([^`]+)` \|", README.read_text(), re.MULTILINE)
+    assert renders["dev"].namespace != renders["main"].namespace
+    dev = Render.parse("dev", render("dev").replace(renders["dev"].namespace, renders["main"].namespace))
+    assert sorted(rows) == sorted({"namespace", *differences(dev, renders["main"])})
+
+
+def differences(one: Render, other: Render) -> Iterator[str]:
+    """Objects of one render only, and the fields in which objects of both differ."""
+    mine = {identity(each): each for each in one.objects}
+    theirs = {identity(each): each for each in other.objects}
+    yield from mine.keys() ^ theirs.keys()
+    for name in mine.keys() & theirs.keys():
+        yield from (f"{name} {path}" for path in differing(mine[name], theirs[name]))
+
+
+def differing(one: Any, other: Any, path: str = "") -> Iterator[str]:
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in one.keys() | other.keys():
+            yield from differing(one.get(key), other.get(key), f"{path}.{key}".lstrip("."))
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for index, pair in enumerate(zip(one, other, strict=True)):
+            yield from differing(*pair, f"{path}.{index}")
+    elif one != other:
+        yield path
