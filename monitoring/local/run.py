@@ -54,7 +54,7 @@ def main(port: int, data: Path) -> None:
         configure(stack, slack, port, key)
         stack.start()
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {key}"}) as client:
-            quiet = go_quiet(client)
+            quiet, _ = claim_kept(client, "Count the stars", "night", "night-shift", 5)
             click.echo(
                 _BANNER.format(
                     service=f"http://127.0.0.1:{port}",
@@ -125,24 +125,28 @@ def tell(message: SlackMessage) -> None:
     click.echo(f"\n--- Slack, {time.strftime('%H:%M:%S')}\n{message}")
 
 
-def go_quiet(client: httpx.Client) -> str:
-    """Claim a task for five seconds, and never pulse; return its id."""
-    created = client.post("/v1/tasks", json={"title": "Count the stars", "labels": ["night"]})
-    identity: str = created.raise_for_status().json()["id"]
-    claim = {"worker": "night-shift", "ttl_s": 5}
-    client.post(f"/v1/tasks/{identity}/claim", json=claim).raise_for_status()
-    return identity
+def claim_kept(client: httpx.Client, title: str, label: str, worker: str, ttl_s: int) -> tuple[str, str]:
+    """Claim the task that is kept for a worker from run to run, or a new one; return its id and the lease's token."""
+    claim = {"worker": worker, "ttl_s": ttl_s, "labels": [label]}
+    claimed = client.post("/v1/tasks/claim", json=claim).raise_for_status()
+    if claimed.status_code == 204:
+        task = {"title": title, "labels": [label], "max_attempts": 1000}
+        client.post("/v1/tasks", json=task).raise_for_status()
+        claimed = client.post("/v1/tasks/claim", json=claim).raise_for_status()
+    [item] = claimed.json()["items"]
+    return item["task"]["id"], item["lease"]["token"]
 
 
 def work(client: httpx.Client) -> None:
-    """Create, claim, pulse and complete tasks, a few a second, until interrupted."""
+    """Keep one task for as long as this runs, and create, claim and complete others, until interrupted."""
+    kept, token = claim_kept(client, "Keep watch", "watch", "day-shift", 60)
     for number in itertools.count(1):
+        client.post(f"/v1/tasks/{kept}/pulse", json={"token": token}).raise_for_status()
         client.post("/v1/tasks", json={"title": f"Sample task {number}", "labels": ["day"]}).raise_for_status()
         claimed = client.post("/v1/tasks/claim", json={"worker": "day-shift", "ttl_s": 60, "labels": ["day"]})
         for item in claimed.raise_for_status().json()["items"]:
-            url, token = f"/v1/tasks/{item['task']['id']}", {"token": item["lease"]["token"]}
-            client.post(f"{url}/pulse", json=token | {"progress": 50}).raise_for_status()
-            client.post(f"{url}/complete", json=token).raise_for_status()
+            url = f"/v1/tasks/{item['task']['id']}/complete"
+            client.post(url, json={"token": item["lease"]["token"]}).raise_for_status()
         client.get("/v1/tasks", params={"limit": 10}).raise_for_status()
         time.sleep(0.5)
 
