@@ -1,5 +1,6 @@
 """The rules, by Prometheus' own tool."""
 
+import copy
 import subprocess
 from pathlib import Path
 
@@ -20,8 +21,14 @@ def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return run("promtool", *arguments)
 
 
-def for_unit_tests(rules: Object) -> Object:
-    """Leave out the addresses, which settings fill, and the intervals, so that a test sets how often rules are run."""
+def all_rules(name: str = "main") -> Object:
+    """A copy of the rules of an overlay."""
+    return copy.deepcopy(configuration.rules(objects.overlay(name)))
+
+
+def for_unit_tests() -> Object:
+    """The rules without addresses, which settings fill, and intervals, so that a test sets how often rules are run."""
+    rules = all_rules()
     for group in rules["groups"]:
         del group["interval"]
         for rule in group["rules"]:
@@ -33,13 +40,13 @@ def for_unit_tests(rules: Object) -> Object:
 @pytest.mark.parametrize("name", ["dev", "main"])
 def test_rules_pass_the_lint(name: str, tmp_path: Path) -> None:
     file = tmp_path / "rules.yaml"
-    file.write_text(yaml.safe_dump(configuration.rules(objects.overlay(name))), "utf-8")
+    file.write_text(yaml.safe_dump(all_rules(name)), "utf-8")
     checked = promtool("check", "rules", "--lint=all", "--lint-fatal", file)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_the_lint_refuses_a_rule_twice(tmp_path: Path) -> None:
-    rules = configuration.rules(objects.overlay("main"))
+    rules = all_rules()
     rules["groups"][0]["rules"] *= 2
     file = tmp_path / "rules.yaml"
     file.write_text(yaml.safe_dump(rules), "utf-8")
@@ -48,8 +55,7 @@ def test_the_lint_refuses_a_rule_twice(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("file", FILES)
 def test_alerts_fire_when_they_should(file: str, tmp_path: Path) -> None:
-    rules = for_unit_tests(configuration.rules(objects.overlay("main")))
-    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rules), "utf-8")
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(for_unit_tests()), "utf-8")
     (tmp_path / file).write_text((objects.FOLDER / "tests" / file).read_text("utf-8"), "utf-8")
     tested = promtool("test", "rules", tmp_path / file)
     assert tested.returncode == 0, tested.stdout + tested.stderr
