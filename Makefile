@@ -15,7 +15,8 @@ OUT ?= rendered
 
 include tools/tools.mk
 
-.PHONY: help run test test-all render validate check format lock clean bench-leases terraform-audit github-variables
+.PHONY: help run run-monitoring oncall alerts test test-all render validate check format lock clean
+.PHONY: bench-leases terraform-audit github-variables
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +27,7 @@ run: $(READY) ## Start the service with its own PostgreSQL (PORT=8000 DATA=.data
 test: check validate ## Lint, types and the quick tests (a few minutes)
 	@$(BIN)/pytest -m 'not slow'
 
-test-all: check validate $(CONTROLPLANE) ## Everything, what takes long too
+test-all: check validate $(CONTROLPLANE) $(MONITORING) ## Everything, what takes long too
 	@$(BIN)/pytest
 
 check: $(READY) ## Lint and types only
@@ -34,6 +35,19 @@ check: $(READY) ## Lint and types only
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/yamllint --strict .
+
+run-monitoring: $(TOOLS) $(MONITORING) ## The service, Prometheus and Alertmanager, and a worker that goes quiet
+	@exec $(BIN)/python -m monitoring.local.run --port '$(PORT)' --data '$(DATA)'
+
+oncall: ## Forward Grafana, Prometheus and Alertmanager of the current cluster to where links in alerts lead
+	@trap 'kill 0' EXIT; \
+	kubectl -n monitoring port-forward svc/monitoring-grafana 3000:80 & \
+	kubectl -n monitoring port-forward svc/monitoring-prometheus 9090:9090 & \
+	kubectl -n monitoring port-forward svc/monitoring-alertmanager 9093:9093 & \
+	wait
+
+alerts: $(TOOLS) ## Make the table of alerts in monitoring/README.md anew
+	@$(BIN)/python -m tests.monitoring.table
 
 render: $(TOOLS) ## Render each overlay to a file (OUT=rendered)
 	@$(BIN)/python -m delivery render --out '$(OUT)'

@@ -16,6 +16,13 @@ import yaml
 KUBERNETES_VERSIONS = ("1.34.0", "1.37.0")
 
 
+class Loader(yaml.CSafeLoader):
+    """Reads a lone `=`, which definitions list among a field's values, as YAML 1.2 does: as a string."""
+
+
+Loader.add_constructor("tag:yaml.org,2002:value", lambda _, node: node.value)
+
+
 def write_schemas(definitions: Path, out: Path) -> None:
     """Write `v<version>/*.json` and `crds/<group>/<kind>_<version>.json` in a fresh folder `out`."""
     shutil.rmtree(out, ignore_errors=True)
@@ -23,7 +30,7 @@ def write_schemas(definitions: Path, out: Path) -> None:
         for version in KUBERNETES_VERSIONS:
             copy_relative(source / f"v{version}-local-strict", out / f"v{version}")
     for path in sorted(definitions.rglob("*.yaml")):
-        for definition in yaml.load_all(path.read_text(), yaml.CSafeLoader):
+        for definition in yaml.load_all(path.read_text(), Loader):
             if definition and definition["kind"] == "CustomResourceDefinition":
                 write_custom(definition, out / "crds" / definition["spec"]["group"])
 

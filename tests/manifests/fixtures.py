@@ -16,7 +16,7 @@ def spoil(name: str, folder: Path) -> str:
     Returns:
         The name of the overlay that it spoils.
     """
-    for part in ("base", "overlays"):
+    for part in ("base", "monitoring", "overlays"):
         shutil.copytree(ROOT / part, folder / part)
     (folder / "overlays" / "spoiled").mkdir()
     shutil.copy(INVALID / f"{name}.yaml", folder / "overlays" / "spoiled" / "kustomization.yaml")

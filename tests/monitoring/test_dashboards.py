@@ -1,0 +1,84 @@
+"""The dashboards, by rules of the kind that Grafana's dashboard-linter has. Grafana itself is not run."""
+
+from typing import Any
+
+import pytest
+
+from tests.monitoring import objects
+
+DASHBOARDS = objects.dashboards()
+UNITS = {"short", "s", "reqps", "ops", "percentunit"}
+PANELS = [
+    pytest.param(panel, id=f"{name}: {panel['title']}")
+    for name, dashboard in DASHBOARDS.items()
+    for panel in dashboard["panels"]
+]
+SOURCE = {"type": "prometheus", "uid": "${datasource}"}
+
+
+@pytest.mark.parametrize("dashboard", DASHBOARDS.values(), ids=DASHBOARDS)
+def test_a_dashboard_is_portable(dashboard: Any) -> None:
+    """Stable address, a title, no fixed data source, no id of another Grafana, nothing edited in place."""
+    assert dashboard["uid"].startswith("taskpulse-")
+    assert dashboard["title"].startswith("TaskPulse / ")
+    assert dashboard["description"]
+    assert "id" not in dashboard
+    assert dashboard["editable"] is False
+    assert dashboard["timezone"] == "utc"
+    [source, namespace] = dashboard["templating"]["list"]
+    assert (source["name"], source["type"], source["query"]) == ("datasource", "datasource", "prometheus")
+    assert namespace["name"] == "namespace"
+    assert namespace["datasource"] == SOURCE
+
+
+@pytest.mark.parametrize("dashboard", DASHBOARDS.values(), ids=DASHBOARDS)
+def test_panels_do_not_overlap(dashboard: Any) -> None:
+    cells: set[tuple[int, int]] = set()
+    for panel in dashboard["panels"]:
+        at = panel["gridPos"]
+        assert at["x"] + at["w"] <= 24
+        own = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        assert not own & cells, panel["title"]
+        cells |= own
+    assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+    assert len({panel["title"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_a_panel_explains_itself(panel: Any) -> None:
+    assert panel["title"]
+    assert panel["description"].endswith(".")
+    assert panel["fieldConfig"]["defaults"]["unit"] in UNITS
+    assert panel["datasource"] == SOURCE
+    assert panel["targets"]
+    for target in panel["targets"]:
+        assert target["datasource"] == SOURCE
+        assert target["legendFormat"]
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_a_rate_fits_the_resolution(panel: Any) -> None:
+    """A window is Grafana's own, or one of the objectives' and of the alerts'."""
+    for target in panel["targets"]:
+        for window in target["expr"].split("[")[1:]:
+            assert window.partition("]")[0] in {"$__rate_interval", "30d", "30m"}
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_a_query_looks_at_one_namespace(panel: Any) -> None:
+    """All but what the operator, which has a namespace of its own, says of itself."""
+    for target in panel["targets"]:
+        assert 'namespace="$namespace"' in target["expr"] or "prometheus_operator_" in target["expr"]
+
+
+@pytest.mark.parametrize("dashboard", DASHBOARDS.values(), ids=DASHBOARDS)
+def test_every_query_parses(dashboard: Any) -> None:
+    for _, query in objects.queries(dashboard):
+        assert objects.metrics(query)
+
+
+@pytest.mark.parametrize("name", ["dev", "main"])
+def test_grafana_finds_them(name: str) -> None:
+    maps = [each for each in objects.overlay(name).of("ConfigMap") if "grafana_dashboard" in each["metadata"]["labels"]]
+    assert {key for each in maps for key in each["data"]} == set(DASHBOARDS)
+    assert all(each["metadata"]["labels"]["grafana_dashboard"] == "1" for each in maps)
