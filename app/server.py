@@ -18,6 +18,8 @@ DRAIN_S = 2.0
 """Seconds between SIGTERM and the closing of the port: time for keep-alive clients to hear `Connection: close`."""
 GRACE_S = 20
 """Seconds that requests in flight have after that."""
+KEEP_ALIVE_S = 620
+"""Seconds for which an idle connection stays open: longer than the 600 of Google's load balancers."""
 
 
 class Server(uvicorn.Server):
@@ -37,7 +39,7 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                timeout_keep_alive=620,  # Google's load balancers keep idle connections for 600 s
+                timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=GRACE_S,
             )
         )
