@@ -77,7 +77,6 @@ class EmbeddedPostgres:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._claim(self.folder)
             if not self.data.exists():
                 self._initialize()
         except OSError as error:
@@ -134,6 +133,8 @@ class EmbeddedPostgres:
         """Make the database beside its place and then rename it: an interrupted start leaves nothing half made."""
         unfinished = self.folder / "postgres.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
+        self._claim(unfinished)
         command = [
             str(_binaries() / "initdb"),
             "-D",
@@ -179,7 +180,7 @@ class EmbeddedPostgres:
         if os.geteuid() != 0:
             return launcher
         launcher += [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-        if not (_reachable(self.folder) and _reachable(_binaries())):
+        if not (_reachable(self.data) and _reachable(_binaries())):
             launcher += ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
         return launcher
 

@@ -98,6 +98,19 @@ def test_as_an_ordinary_user(open_folder: Path) -> None:
     assert dev.stop() == 0
 
 
+@needs_root
+@pytest.mark.parametrize("mode", [0o755, 0o700])
+def test_root_leaves_the_given_folder_its_owner(tmp_path: Path, mode: int) -> None:
+    data = tmp_path / "données de test"
+    data.mkdir(mode=mode)
+    os.chown(data, 12345, 12345)
+    dev = Dev(data)
+    assert dev.client.post("/v1/tasks", json={"title": "x"}).status_code == 201
+    assert dev.stop() == 0
+    assert (data.stat().st_uid, data.stat().st_mode & 0o777) == (12345, mode)
+    assert (data / "postgres").stat().st_uid == 65534
+
+
 def test_a_data_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "parent").write_text("")
     assert "cannot be used: Not a directory." in refused(tmp_path / "parent" / "data")
