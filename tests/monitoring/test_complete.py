@@ -186,7 +186,7 @@ def test_every_label_value_exists(shown: str) -> None:
 
 def test_a_pod_stays_within_its_budget_of_series(shown: str) -> None:
     series = [line for line in shown.splitlines() if line and not line.startswith("#")]
-    assert len(series) < SERIES_BUDGET
+    assert len(series) < SERIES_BUDGET, len(series)
     [monitor] = objects.overlay("main").of("ServiceMonitor")
     assert monitor["spec"]["sampleLimit"] == 2 * SERIES_BUDGET
     assert not [line for line in series if re.search(r"[0-9a-f]{8}-[0-9a-f]{4}-7", line)], "an id is a label"
