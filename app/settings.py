@@ -37,23 +37,27 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
     """The commit that the image was built from."""
     history_days: Annotated[int, Meta(ge=1, le=36_500)] = 365
     """Days for which changes of tasks are kept."""
-    metrics_token: str = ""
+    metrics_token: Annotated[str, Meta(pattern="^[!-~]*$")] = ""
     """A bearer token that reads /metrics, beside keys with the `metrics` scope; empty: keys only."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         """Take the settings from environment variables; a variable that is absent or empty keeps its default.
 
+        A line feed at the end is not part of a value: Secrets made from files often have one.
+
         Raises SettingsError for the first setting that is wrong.
         """
         names = {field.encode_name for field in msgspec.structs.fields(cls)}
-        given = {name: value for name, value in environment.items() if name in names and value}
+        lines = {name: environment[name].rstrip("\r\n") for name in names & environment.keys()}
+        given = {name: value for name, value in lines.items() if value}
         try:
             settings = msgspec.convert(given, cls, strict=False)
         except msgspec.ValidationError as error:
             reason, _, path = str(error).partition(" - at `$.")
             name = path.rstrip("`")
-            raise SettingsError(f"{name}={given[name]!r} cannot be used: {reason}.") from None
+            shown = "" if name == "METRICS_TOKEN" else f"={given[name]!r}"
+            raise SettingsError(f"{name}{shown} cannot be used: {reason}.") from None
         settings.read_password()
         if settings.db_sslmode.startswith("verify-") and not Path(settings.db_sslrootcert).is_file():
             raise SettingsError(
@@ -70,6 +74,6 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
         if not self.db_password_file:
             return self.db_password
         try:
-            return Path(self.db_password_file).read_text("utf-8").rstrip("\n")
+            return Path(self.db_password_file).read_text("utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"DB_PASSWORD_FILE={self.db_password_file!r} cannot be read: {error}.") from None

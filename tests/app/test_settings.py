@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import Settings
+from app.settings import Settings, SettingsError
 from tests.service import TASKPULSE, Service, environment
 
 WRONG = [
@@ -38,6 +38,20 @@ def test_a_wrong_one_stops_the_start(name: str, value: str) -> None:
 def test_it_works() -> None:
     settings = Settings.from_environment({"PORT": "9000", "DB_POOL_SIZE": "", "LOG_LEVEL": "ERROR", "OTHER": "x"})
     assert (settings.port, settings.db_pool_size, settings.log_level) == (9000, 10, "ERROR")
+
+
+def test_a_line_feed_at_the_end_is_no_part_of_a_value() -> None:
+    given = {"METRICS_TOKEN": "secret\n", "DB_PASSWORD": "pass word\r\n", "DB_HOST": "\n", "PORT": "9000\n"}
+    settings = Settings.from_environment(given)
+    assert (settings.metrics_token, settings.db_password) == ("secret", "pass word")
+    assert (settings.db_host, settings.port) == ("localhost", 9000)
+
+
+@pytest.mark.parametrize("token", ["two words", "s\u00e9cret"])
+def test_a_token_that_no_header_can_hold_is_refused_and_not_shown(token: str) -> None:
+    with pytest.raises(SettingsError, match=r"^METRICS_TOKEN cannot be used: ") as refused:
+        Settings.from_environment({"METRICS_TOKEN": token})
+    assert token not in str(refused.value)
 
 
 def test_the_password_is_read_anew_from_its_file(tmp_path: Path) -> None:
