@@ -13,7 +13,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg.adapt import Loader
 from psycopg.sql import Composed
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from app.settings import Settings, SettingsError
 
@@ -129,8 +129,10 @@ class Database:
                     yield connection
                 finally:
                     self._lent.discard(connection)
-        except psycopg.OperationalError:
+        except psycopg.OperationalError as error:
             self._suspect.set()
+            if isinstance(error, PoolTimeout) and not self.up:
+                raise psycopg.OperationalError("the database went away") from error
             raise
 
     async def fetch(

@@ -66,7 +66,8 @@ def test_paths_are_templates(client: httpx.Client) -> None:
     after = scrape(client)
     assert not [labels for _, labels in after if any(task in value for _, value in labels)]
     paths = {dict(labels)["path"] for name, labels in after if name == "http_requests_total"}
-    (template,) = {path for path in paths if path.startswith("/v1/tasks/{")}
+    template = "/v1/tasks/{task_id}"
+    assert template in paths
     assert requests(after, path=template) == requests(before, path=template) + 4
     assert requests(after, path=template, status_code="404") == requests(before, path=template, status_code="404") + 1
 

@@ -37,7 +37,7 @@ def variables(environment: str) -> dict[str, Any]:
 
 def settings(overlay: Render) -> dict[str, str]:
     """The ConfigMap that the pods take their settings from."""
-    (config,) = overlay.of("ConfigMap")
+    (config,) = [each for each in overlay.of("ConfigMap") if "DB_HOST" in each["data"]]
     return dict(config["data"])
 
 
