@@ -80,9 +80,10 @@ async def list_tasks(
 ) -> Response[TaskPage]:
     """List tasks, newest first, a page at a time: follow `next_cursor`, or the `Link` header with `rel="next"`.
 
-    With `Accept: application/x-ndjson`, every task that matches comes in one answer, a line each. It is whole only if
-    it ends as HTTP says, with the last chunk: an error on the way breaks the connection off. Tasks that change
-    meanwhile may be missing or come twice where the sort is by what changes.
+    With `Accept: application/x-ndjson`, every task that matches comes in one answer, a line each; such an export
+    refuses `limit`, `cursor` and `count`. It is whole only if it ends as HTTP says, with the last chunk: an error on
+    the way breaks the connection off. Tasks that change meanwhile may be missing or come twice where the sort is by
+    what changes.
     """
     times = {
         "due_before": due_before,
