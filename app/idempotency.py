@@ -31,7 +31,8 @@ IdempotencyKey = Annotated[
     HeaderParameter(
         name=HEADER,
         description="A name of your choice for this request, such as a UUID, of up to 255 ASCII characters. For 24"
-        " hours the same request with the same name gets the same answer, with `Idempotency-Replayed: true`.",
+        " hours the same request with the same name gets the same answer, with `Idempotency-Replayed: true`. Its body"
+        " must be the same to the byte: another one, be it only in white space, is 422.",
         schema_extra={"pattern": r"^[!#-~][!-~]*$", "minLength": 1, "maxLength": MAX_LENGTH},
     ),
 ]

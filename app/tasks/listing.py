@@ -18,6 +18,7 @@ from app.problems import FieldError, invalid
 from app.tasks.model import Assignee, Label, Priority, Status, TaskPage, Time
 from app.tasks.query import SortName, TaskQuery
 
+VARY = {"Vary": "Accept"}
 _TIME = {"format": "date-time"}
 _EXAMPLES = [Example(value="2026-01-31T12:00:00Z")]
 
@@ -79,9 +80,10 @@ async def list_tasks(
 ) -> Response[TaskPage]:
     """List tasks, newest first, a page at a time: follow `next_cursor`, or the `Link` header with `rel="next"`.
 
-    With `Accept: application/x-ndjson`, every task that matches comes in one answer, a line each. It is whole only if
-    it ends as HTTP says, with the last chunk: an error on the way breaks the connection off. Tasks that change
-    meanwhile may be missing or come twice where the sort is by what changes.
+    With `Accept: application/x-ndjson`, every task that matches comes in one answer, a line each; such an export
+    refuses `limit`, `cursor` and `count`. It is whole only if it ends as HTTP says, with the last chunk: an error on
+    the way breaks the connection off. Tasks that change meanwhile may be missing or come twice where the sort is by
+    what changes.
     """
     times = {
         "due_before": due_before,
@@ -107,7 +109,9 @@ async def list_tasks(
     after = query.position(cursor) if cursor is not None else None
     tasks, last = await query.page(database, limit, after)
     total = await query.total(database) if count else None
-    return page.answer(request, tasks, query.cursor(last) if last else None, total)
+    response = page.answer(request, tasks, query.cursor(last) if last else None, total)
+    response.headers |= VARY
+    return response
 
 
 def _parse(name: str, text: str) -> str:
@@ -134,7 +138,7 @@ async def _export(request: Request[Any, Any, Any], query: TaskQuery) -> Response
         raise invalid(*(FieldError("query", name, f"{name} is for pages; an export has none.") for name in wrong))
     pages = query.pages(request.app.state.database)
     first = await anext(pages)
-    return Stream(() if request.scope["state"]["head"] else _lines(first, pages), media_type=NDJSON)
+    return Stream(() if request.scope["state"]["head"] else _lines(first, pages), headers=VARY, media_type=NDJSON)
 
 
 async def _lines(first: Sequence[bytes], rest: AsyncIterator[Sequence[bytes]]) -> AsyncIterator[bytes]:

@@ -69,6 +69,12 @@ def test_ndjson_comes_where_json_is_ruled_out(client: httpx.Client) -> None:
     assert response.headers["content-type"].startswith("application/x-ndjson")
 
 
+def test_caches_are_told_that_the_form_depends_on_accept(client: httpx.Client) -> None:
+    """RFC 9110, section 12.5.5."""
+    for accept in ("application/json", "application/x-ndjson"):
+        assert client.get("/v1/tasks", headers={"Accept": accept}).headers.get("vary") == "Accept"
+
+
 def test_head_reads_no_more_than_a_page(many: httpx.Client) -> None:
     response = many.head("/v1/tasks", headers=NDJSON)
     assert response.status_code == 200

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from psycopg import sql as compose
 
+from app import task_metrics
 from app.embedded_postgres import EmbeddedPostgres
 from app.tasks.query import PARTS, SortName, TaskQuery
 from tests.service import fresh_database
@@ -96,3 +97,13 @@ def test_every_query_is_served_by_an_index(many: psycopg.Connection, name: str |
                         used[node["Index Name"]] += 1
                 slowest = max(slowest, (explained["Execution Time"], told))
     print(f"\n{name}: slowest {slowest[0]:.1f} ms ({slowest[1]}); {dict(used.most_common())}")
+
+
+def test_the_gauge_of_overdue_tasks_is_served_by_an_index(many: psycopg.Connection) -> None:
+    """It is asked for by every process, every 15 seconds; finished tasks, which are kept for ever, must not slow it."""
+    row = many.execute(b"explain (analyze, format json) " + task_metrics.QUERY.encode()).fetchone()
+    assert row is not None
+    plan: dict[str, Any] = row[0][0]
+    assert "tasks_unfinished_by_due" in {node.get("Index Name") for node in nodes(plan["Plan"])}, json.dumps(plan)
+    plain = "select count(*) from tasks where status in ('open', 'in_progress') and due_at < now()"
+    assert (many.execute(task_metrics.QUERY).fetchone() or ())[1:2] == many.execute(plain).fetchone()

@@ -102,3 +102,10 @@ def test_answers_document_their_headers(contract: Contract) -> None:
     assert {"ETag", "Location"} <= set(paths["/v1/tasks"]["post"]["responses"]["201"]["headers"])
     assert "Link" in paths["/v1/tasks"]["get"]["responses"]["200"]["headers"]
     assert "ETag" in paths["/v1/tasks/{task_id}"]["patch"]["responses"]["200"]["headers"]
+
+
+def test_the_document_says_what_clients_trip_over(operations: list[Operation]) -> None:
+    by_id = {operation["operationId"]: operation for _, _, operation in operations}
+    assert "such an export refuses `limit`, `cursor` and `count`" in " ".join(by_id["listTasks"]["description"].split())
+    (key,) = [one for one in by_id["createTask"]["parameters"] if one["name"] == "Idempotency-Key"]
+    assert "the same to the byte" in key["description"]
