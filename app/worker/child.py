@@ -110,5 +110,6 @@ class Child:
 def verdict(status: int) -> str:
     """Say in words how a command ended."""
     if status < 0:
-        return f"killed by {signal.Signals(-status).name}"
+        names = {int(number): number.name for number in signal.Signals}
+        return f"killed by {names.get(-status, f'signal {-status}')}"
     return f"exit status {status}"

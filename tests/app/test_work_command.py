@@ -92,6 +92,15 @@ def test_a_failure_is_told_with_the_last_lines(client: httpx.Client, service: Se
     assert {"no paper", "98"} <= set(error)
 
 
+def test_a_death_by_a_signal_without_a_name_is_a_failure(
+    client: httpx.Client, service: Service, tmp_path: Path
+) -> None:
+    task_id = new_task(client, max_attempts=1)
+    with worker(service, tmp_path / "log", ["sh", "-c", "kill -40 $$"]):
+        assert finished(client, task_id)["status"] == "failed"
+        assert last_event(client, task_id)["error"] == "killed by signal 40"
+
+
 def test_it_pulses_while_the_command_runs(client: httpx.Client, service: Service, tmp_path: Path) -> None:
     task_id = new_task(client, max_attempts=1)
     with worker(service, tmp_path / "log", [*PYTHON, "import time; time.sleep(5)"], "--ttl", "2"):
