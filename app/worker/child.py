@@ -10,12 +10,16 @@ from collections import deque
 from collections.abc import Sequence
 from typing import BinaryIO
 
+import msgspec
+
 KILL_AFTER_S = 10.0
 """Seconds between SIGTERM and SIGKILL."""
 EOF_WITHIN_S = 1.0
 """Seconds for what the command left behind to close its output."""
 LINES = 20
 CHARACTERS = 4000
+BYTES = 16_000
+"""Of these characters as JSON: a result may have 16,384, and a control character takes six."""
 
 
 class Child:
@@ -80,9 +84,12 @@ class Child:
 
     @property
     def last_lines(self) -> str:
-        """The last lines of output and errors together, at most 4,000 characters."""
+        """The last lines of output and errors together, at most 4,000 characters and 16,000 bytes of JSON."""
         text = b"".join(self._lines).decode("utf-8", "replace").replace("\0", "\ufffd")
-        return text[-CHARACTERS:].strip()
+        text = text[-CHARACTERS:].strip()
+        while len(msgspec.json.encode(text)) > BYTES:
+            text = text[CHARACTERS // 10 :]
+        return text
 
     async def _feed(self, task_json: bytes) -> None:
         assert self._process.stdin  # noqa: S101 - it was asked for

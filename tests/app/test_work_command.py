@@ -101,6 +101,13 @@ def test_a_death_by_a_signal_without_a_name_is_a_failure(
         assert last_event(client, task_id)["error"] == "killed by signal 40"
 
 
+def test_output_that_grows_as_json_still_fits_a_result(client: httpx.Client, service: Service, tmp_path: Path) -> None:
+    task_id = new_task(client, max_attempts=1)
+    with worker(service, tmp_path / "log", [*PYTHON, r"print('\x01' * 5000)"]):
+        assert finished(client, task_id)["status"] == "done"
+    assert set(last_event(client, task_id)["result"]["output"]) == {"\x01"}
+
+
 def test_it_pulses_while_the_command_runs(client: httpx.Client, service: Service, tmp_path: Path) -> None:
     task_id = new_task(client, max_attempts=1)
     with worker(service, tmp_path / "log", [*PYTHON, "import time; time.sleep(5)"], "--ttl", "2"):
