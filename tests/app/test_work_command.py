@@ -108,6 +108,17 @@ def test_output_that_grows_as_json_still_fits_a_result(client: httpx.Client, ser
     assert set(last_event(client, task_id)["result"]["output"]) == {"\x01"}
 
 
+def test_what_the_command_leaves_behind_is_not_waited_for(
+    client: httpx.Client, service: Service, tmp_path: Path
+) -> None:
+    task_id = new_task(client)
+    started = time.monotonic()
+    with worker(service, tmp_path / "log", ["sh", "-c", "sleep 8 & printf begun"]):
+        finished(client, task_id)
+    assert time.monotonic() - started < 6
+    assert last_event(client, task_id)["result"] == {"output": "begun"}
+
+
 def test_it_pulses_while_the_command_runs(client: httpx.Client, service: Service, tmp_path: Path) -> None:
     task_id = new_task(client, max_attempts=1)
     with worker(service, tmp_path / "log", [*PYTHON, "import time; time.sleep(5)"], "--ttl", "2"):
