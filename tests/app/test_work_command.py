@@ -250,6 +250,29 @@ def test_what_is_wrong_is_told_before_anything_is_claimed(options: list[str], se
     assert sentence in run.stderr
 
 
+@pytest.mark.parametrize("command", [["work"], ["run", "--title", "x", "--every", "1h", "--grace", "1h"]])
+@pytest.mark.parametrize(
+    ("url", "key", "sentence"),
+    [
+        ("localhost:8000", "tp_1", "'localhost:8000' is not the address of an API, as in http://localhost:8000."),
+        ("http://localhost:port", "tp_1", "'http://localhost:port' is not the address of an API"),
+        ("http://localhost", "tp_ü", "the key holds what no key does"),
+        ("http://localhost", "tp_1 tp_2", "the key holds what no key does"),
+    ],
+)
+def test_a_wrong_address_or_key_is_told(command: list[str], url: str, key: str, sentence: str) -> None:
+    run = subprocess.run(
+        [TASKPULSE, *command, "--url", url, "--", "true"],
+        env={**os.environ, "TASKPULSE_KEY": key},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert run.returncode in {1, 2}
+    assert sentence in " ".join(run.stderr.split())
+
+
 def test_the_task_on_standard_input_is_the_one_the_api_has(
     client: httpx.Client, service: Service, tmp_path: Path
 ) -> None:
