@@ -117,6 +117,15 @@ def test_waiting_notices_an_expiry(client: httpx.Client) -> None:
     assert claim_any(client, wait=10).status_code == 200
 
 
+def test_waiting_notices_the_second_expiry_of_one_lease(client: httpx.Client) -> None:
+    task_id = new_task(client)
+    token = claim(client, task_id, ttl_s=1)["lease"]["token"]
+    while not read(client, task_id)["attempts"]:
+        time.sleep(0.1)
+    assert client.post(f"/v1/tasks/{task_id}/pulse", json={"token": token}).status_code == 200
+    assert claim_any(client, wait=6).status_code == 200
+
+
 def test_waiting_notices_the_end_of_a_pause(client: httpx.Client) -> None:
     task_id = new_task(client)
     token = claim(client, task_id)["lease"]["token"]
