@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
+from urllib.parse import urlsplit
 
 import click
 
@@ -171,10 +172,23 @@ class _Duration(click.ParamType[timedelta]):
         return span
 
 
+def _api_url(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    try:
+        url = urlsplit(value)
+        valid = url.scheme in {"http", "https"} and url.hostname and (url.port is None or url.port > 0)
+    except ValueError:
+        valid = False
+    if not valid:
+        raise click.BadParameter(f"{value!r} is not the address of an API, as in http://localhost:8000.")
+    return value
+
+
 def _for_workers(command: Callable[..., None]) -> Callable[..., None]:
     """Add what `work` and `run` have in common."""
     options = [
-        click.option("--url", envvar="TASKPULSE_URL", required=True, help="The API; or TASKPULSE_URL."),
+        click.option(
+            "--url", envvar="TASKPULSE_URL", required=True, callback=_api_url, help="The API; or TASKPULSE_URL."
+        ),
         click.option(
             "--key-file",
             type=click.File(),
@@ -196,6 +210,8 @@ def _worker_key(file: TextIO | None) -> str:
     key = (file.read() if file else os.environ.get("TASKPULSE_KEY", "")).strip()
     if not key:
         _fail("there is no key: set TASKPULSE_KEY, or name a file by --key-file.")
+    if not re.fullmatch(r"[!-~]+", key):
+        _fail("the key holds what no key does, such as a blank; it is one word that begins with tp_.")
     return key
 
 

@@ -5,7 +5,7 @@ from app.database import Database, sql
 
 SWEEP_EVERY_S = 1.0
 
-SWEEP, END_RESTS = sql("sweep_leases"), sql("end_rests")
+SWEEP, END_RESTS, EXPIRED_LATELY = sql("sweep_leases"), sql("end_rests"), sql("expired_lately")
 
 
 async def sweep(database: Database, bell: Bell) -> None:
@@ -16,5 +16,5 @@ async def sweep(database: Database, bell: Bell) -> None:
     """
     expired = await database.fetch(SWEEP, {})
     rested = await database.fetch(END_RESTS, {})
-    if expired or rested:
+    if expired or rested or await database.fetch(EXPIRED_LATELY, {}):
         bell.ring()

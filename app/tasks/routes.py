@@ -142,8 +142,9 @@ async def update_task(
     the worker's next pulse tells it; any other `status` is 409.
     """
     versions = conditional.if_match(request.headers)
-    version, task = await store.update(_database(request), _actor(request), task_id, data.changes(), versions)
-    if data.status == "open":
+    changes = data.changes()
+    version, task = await store.update(_database(request), _actor(request), task_id, changes, versions)
+    if changes.get("status") == "open" or changes.keys() & {"labels", "max_attempts"}:  # there may be more to claim
         request.app.state.bell.ring()
     return _task(task, version)
 

@@ -10,12 +10,17 @@ from collections import deque
 from collections.abc import Sequence
 from typing import BinaryIO
 
+import msgspec
+
 KILL_AFTER_S = 10.0
 """Seconds between SIGTERM and SIGKILL."""
 EOF_WITHIN_S = 1.0
 """Seconds for what the command left behind to close its output."""
+EXIT_CHECK_EVERY_S = 0.02
 LINES = 20
 CHARACTERS = 4000
+BYTES = 16_000
+"""Of these characters as JSON: a result may have 16,384, and a control character takes six."""
 
 
 class Child:
@@ -55,10 +60,13 @@ class Child:
 
     async def wait(self) -> int:
         """Return the exit status, negative for the signal that killed it, once its output has ended."""
-        status = await self._process.wait()
+        # Process.wait() of Python 3.11 would also wait for what the command left behind to close the pipes.
+        while (status := self._process.returncode) is None:  # noqa: ASYNC110 - there is no event for it
+            await asyncio.sleep(EXIT_CHECK_EVERY_S)
         _, late = await asyncio.wait(self._streams, timeout=EOF_WITHIN_S)
         for stream in late:
             stream.cancel()
+        await asyncio.wait(self._streams)
         if self._ending is not None:
             self._ending.cancel()
             self._signal(signal.SIGKILL)  # what it left behind
@@ -80,9 +88,12 @@ class Child:
 
     @property
     def last_lines(self) -> str:
-        """The last lines of output and errors together, at most 4,000 characters."""
+        """The last lines of output and errors together, at most 4,000 characters and 16,000 bytes of JSON."""
         text = b"".join(self._lines).decode("utf-8", "replace").replace("\0", "\ufffd")
-        return text[-CHARACTERS:].strip()
+        text = text[-CHARACTERS:].strip()
+        while len(msgspec.json.encode(text)) > BYTES:
+            text = text[CHARACTERS // 10 :]
+        return text
 
     async def _feed(self, task_json: bytes) -> None:
         assert self._process.stdin  # noqa: S101 - it was asked for
@@ -94,21 +105,24 @@ class Child:
 
     async def _pass_on(self, stream: asyncio.StreamReader, target: BinaryIO) -> None:
         line = b""
-        while piece := await stream.read(1 << 16):
-            with contextlib.suppress(OSError):
-                target.write(piece)
-                target.flush()
-            *lines, line = (line + piece).splitlines(keepends=True)
-            self._lines.extend(lines)
-            if line.endswith(b"\n") or len(line) > CHARACTERS * 4:
-                self._lines.append(line)
-                line = b""
-        if line:
-            self._lines.append(line + b"\n")
+        try:
+            while piece := await stream.read(1 << 16):
+                with contextlib.suppress(OSError):
+                    target.write(piece)
+                    target.flush()
+                *lines, line = (line + piece).splitlines(keepends=True)
+                self._lines.extend(lines)
+                if line.endswith(b"\n") or len(line) > CHARACTERS * 4:
+                    self._lines.append(line)
+                    line = b""
+        finally:
+            if line:
+                self._lines.append(line + b"\n")
 
 
 def verdict(status: int) -> str:
     """Say in words how a command ended."""
     if status < 0:
-        return f"killed by {signal.Signals(-status).name}"
+        names = {int(number): number.name for number in signal.Signals}
+        return f"killed by {names.get(-status, f'signal {-status}')}"
     return f"exit status {status}"

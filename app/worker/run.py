@@ -52,7 +52,7 @@ class Heartbeat:
         waiting = [task for task in unfinished if task["status"] == "open"]
         if len(waiting) < len(unfinished):
             raise StillRunningError
-        task = waiting[0] if waiting else await self._make(started + self._grace)
+        task = waiting[0] if waiting else await self._make_first(started)
         body = {"worker": self._worker, "ttl_s": TTL_S}
         try:
             claimed: dict[str, Any] = await self._call("POST", f"tasks/{task['id']}/claim", json=body)
@@ -61,7 +61,7 @@ class Heartbeat:
                 raise StillRunningError from None
             raise
         if len(waiting) < 2:
-            await self._make(started + self._period, {"Idempotency-Key": f"after-{task['id']}"})
+            await self._make(started + self._period, f"after-{task['id']}")
         return claimed
 
     async def _unfinished(self) -> list[dict[str, Any]]:
@@ -78,14 +78,20 @@ class Heartbeat:
             return False
         return bool(lease["state"] == "live")
 
-    async def _make(self, due_at: datetime, headers: dict[str, str] | None = None) -> dict[str, Any]:
+    async def _make_first(self, started: datetime) -> dict[str, Any]:
+        """Make a task that is the same for all that start within this minute, so that only one of them gets it."""
+        minute = started.replace(second=0, microsecond=0)
+        digest = hashlib.sha256(self._title.encode()).hexdigest()
+        return await self._make(minute + timedelta(minutes=1) + self._grace, f"first-{digest}-{minute.timestamp():.0f}")
+
+    async def _make(self, due_at: datetime, key: str) -> dict[str, Any]:
         task = {
             "title": self._title,
             "labels": [label_of(self._title)],
             "due_at": due_at.isoformat(timespec="seconds"),
             "max_attempts": 1,
         }
-        made: dict[str, Any] = await self._call("POST", "tasks", json=task, headers=headers)
+        made: dict[str, Any] = await self._call("POST", "tasks", json=task, headers={"Idempotency-Key": key})
         return made
 
     async def _call(self, method: str, path: str, **parts: Any) -> Any:

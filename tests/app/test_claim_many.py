@@ -117,12 +117,35 @@ def test_waiting_notices_an_expiry(client: httpx.Client) -> None:
     assert claim_any(client, wait=10).status_code == 200
 
 
+def test_waiting_notices_the_second_expiry_of_one_lease(client: httpx.Client) -> None:
+    task_id = new_task(client)
+    token = claim(client, task_id, ttl_s=1)["lease"]["token"]
+    while not read(client, task_id)["attempts"]:
+        time.sleep(0.1)
+    assert client.post(f"/v1/tasks/{task_id}/pulse", json={"token": token}).status_code == 200
+    assert claim_any(client, wait=6).status_code == 200
+
+
 def test_waiting_notices_the_end_of_a_pause(client: httpx.Client) -> None:
     task_id = new_task(client)
     token = claim(client, task_id)["lease"]["token"]
     client.post(f"/v1/tasks/{task_id}/fail", json={"token": token, "error": "paper", "retry_in_s": 1})
     assert claim_any(client).status_code == 204
     assert claim_any(client, wait=10).status_code == 200
+
+
+def test_waiting_notices_a_new_label(client: httpx.Client) -> None:
+    task_id = new_task(client)
+    threading.Timer(0.5, client.patch, [f"/v1/tasks/{task_id}"], {"json": {"labels": ["print"]}}).start()
+    assert claim_any(client, wait=4, labels=["print"]).status_code == 200
+
+
+def test_waiting_notices_one_more_attempt(client: httpx.Client, database: psycopg.Connection) -> None:
+    task_id = new_task(client, max_attempts=1)
+    claim(client, task_id)
+    expire(database, task_id)
+    threading.Timer(1.5, client.patch, [f"/v1/tasks/{task_id}"], {"json": {"max_attempts": 2}}).start()
+    assert claim_any(client, wait=6).status_code == 200
 
 
 def test_many_waiters_share_the_tasks_and_leave_the_database_alone(

@@ -1,5 +1,6 @@
 """`taskpulse run`."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -10,7 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.worker.run import label_of
+from app.worker.client import Api
+from app.worker.run import Heartbeat, StillRunningError, label_of
 from tests.leases import Json
 from tests.service import TASKPULSE, Service
 
@@ -84,6 +86,19 @@ def test_two_runs_do_not_overlap(client: httpx.Client, service: Service) -> None
     assert "the run before has not ended" in errors
     first.communicate(timeout=20)
     assert [task["status"] for task in tasks(client)] == ["done", "open"]
+
+
+def test_first_runs_at_the_same_moment_share_one_task(client: httpx.Client, service: Service) -> None:
+    async def begin_all() -> list[Json | BaseException]:
+        async with Api(service.url, service.key) as api:
+            runs = [Heartbeat(api, "backup", timedelta(days=1), timedelta(hours=1), f"w{n}").begin() for n in range(3)]
+            return await asyncio.gather(*runs, return_exceptions=True)
+
+    if (second := time.time() % 60) > 55:
+        time.sleep(61 - second)  # the moment is a minute
+    begun = asyncio.run(begin_all())
+    assert [type(outcome) for outcome in begun].count(StillRunningError) == 2
+    assert [task["status"] for task in tasks(client)] == ["in_progress", "open"]
 
 
 def test_sigterm_reaches_the_script(client: httpx.Client, service: Service) -> None:

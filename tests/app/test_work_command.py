@@ -92,6 +92,33 @@ def test_a_failure_is_told_with_the_last_lines(client: httpx.Client, service: Se
     assert {"no paper", "98"} <= set(error)
 
 
+def test_a_death_by_a_signal_without_a_name_is_a_failure(
+    client: httpx.Client, service: Service, tmp_path: Path
+) -> None:
+    task_id = new_task(client, max_attempts=1)
+    with worker(service, tmp_path / "log", ["sh", "-c", "kill -40 $$"]):
+        assert finished(client, task_id)["status"] == "failed"
+        assert last_event(client, task_id)["error"] == "killed by signal 40"
+
+
+def test_output_that_grows_as_json_still_fits_a_result(client: httpx.Client, service: Service, tmp_path: Path) -> None:
+    task_id = new_task(client, max_attempts=1)
+    with worker(service, tmp_path / "log", [*PYTHON, r"print('\x01' * 5000)"]):
+        assert finished(client, task_id)["status"] == "done"
+    assert set(last_event(client, task_id)["result"]["output"]) == {"\x01"}
+
+
+def test_what_the_command_leaves_behind_is_not_waited_for(
+    client: httpx.Client, service: Service, tmp_path: Path
+) -> None:
+    task_id = new_task(client)
+    started = time.monotonic()
+    with worker(service, tmp_path / "log", ["sh", "-c", "sleep 8 & printf begun"]):
+        finished(client, task_id)
+    assert time.monotonic() - started < 6
+    assert last_event(client, task_id)["result"] == {"output": "begun"}
+
+
 def test_it_pulses_while_the_command_runs(client: httpx.Client, service: Service, tmp_path: Path) -> None:
     task_id = new_task(client, max_attempts=1)
     with worker(service, tmp_path / "log", [*PYTHON, "import time; time.sleep(5)"], "--ttl", "2"):
@@ -221,6 +248,29 @@ def test_what_is_wrong_is_told_before_anything_is_claimed(options: list[str], se
     run = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=20, check=False)
     assert run.returncode == 1
     assert sentence in run.stderr
+
+
+@pytest.mark.parametrize("command", [["work"], ["run", "--title", "x", "--every", "1h", "--grace", "1h"]])
+@pytest.mark.parametrize(
+    ("url", "key", "sentence"),
+    [
+        ("localhost:8000", "tp_1", "'localhost:8000' is not the address of an API, as in http://localhost:8000."),
+        ("http://localhost:port", "tp_1", "'http://localhost:port' is not the address of an API"),
+        ("http://localhost", "tp_ü", "the key holds what no key does"),
+        ("http://localhost", "tp_1 tp_2", "the key holds what no key does"),
+    ],
+)
+def test_a_wrong_address_or_key_is_told(command: list[str], url: str, key: str, sentence: str) -> None:
+    run = subprocess.run(
+        [TASKPULSE, *command, "--url", url, "--", "true"],
+        env={**os.environ, "TASKPULSE_KEY": key},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert run.returncode in {1, 2}
+    assert sentence in " ".join(run.stderr.split())
 
 
 def test_the_task_on_standard_input_is_the_one_the_api_has(
