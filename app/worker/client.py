@@ -13,6 +13,12 @@ FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 10.0
 """Well under the 30 s that a restart of the database grants to every lease."""
 READ_TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 5.0
+
+
+def _timeout(wait_s: float) -> httpx.Timeout:
+    """Return the time-outs of a call that the service may hold back for `wait_s` seconds."""
+    return httpx.Timeout(READ_TIMEOUT_S + wait_s, connect=CONNECT_TIMEOUT_S)
 
 
 class AwayError(Exception):
@@ -44,7 +50,7 @@ class Api:
         self._client = httpx.AsyncClient(
             base_url=f"{url.rstrip('/')}/v1/",
             headers={"Authorization": f"Bearer {key}"},
-            timeout=httpx.Timeout(READ_TIMEOUT_S, connect=5),
+            timeout=_timeout(0),
         )
 
     async def __aenter__(self) -> Self:
@@ -77,7 +83,7 @@ class Api:
             asked_for = 0.0
             try:
                 response = await self._client.request(
-                    method, path, json=json, params=params, headers=headers, timeout=READ_TIMEOUT_S + wait_s
+                    method, path, json=json, params=params, headers=headers, timeout=_timeout(wait_s)
                 )
             except httpx.TransportError as error:
                 reason = str(error) or type(error).__name__
