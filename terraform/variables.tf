@@ -127,6 +127,11 @@ variable "database_instance_name" {
 variable "database_tier" {
   description = "Machine type of the database, one of those of the ENTERPRISE edition."
   type        = string
+
+  validation {
+    condition     = can(regex("^db-(f1-micro|g1-small|custom-[0-9]+-[0-9]+)$", var.database_tier))
+    error_message = "database_tier must be one that PostgreSQL has in the ENTERPRISE edition: db-f1-micro, db-g1-small or db-custom-CPUS-MEBIBYTES, such as db-custom-2-7680."
+  }
 }
 
 variable "database_availability_type" {

@@ -156,6 +156,16 @@ run "fewer_nodes_at_most_than_at_least" {
   expect_failures = [var.node_count]
 }
 
+run "tier_of_another_edition" {
+  command = plan
+
+  variables {
+    database_tier = "db-perf-optimized-N-2"
+  }
+
+  expect_failures = [var.database_tier]
+}
+
 run "unknown_availability" {
   command = plan
 
