@@ -65,6 +65,7 @@ resource "google_service_networking_connection" "database" {
   service                 = "servicenetworking.googleapis.com"
   reserved_peering_ranges = [google_compute_global_address.database.name]
   deletion_policy         = "ABANDON" # Google refuses to delete it for days after the last instance is gone
+  update_on_creation_fail = true      # and remembers the ranges of a network that was taken down when it is set up again
 }
 
 resource "google_dns_managed_zone" "internal" {

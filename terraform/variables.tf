@@ -78,8 +78,14 @@ variable "database_range" {
   type        = string
 
   validation {
-    condition     = can(cidrnetmask(var.database_range)) && try(tonumber(split("/", var.database_range)[1]) <= 24, false)
-    error_message = "database_range must be an IPv4 range of at least 256 addresses, such as 10.20.0.0/24: Cloud SQL takes a /24 for each region."
+    condition = (
+      can(regex("^(10|172[.](1[6-9]|2[0-9]|3[01])|192[.]168)[.]", var.database_range)) &&
+      can(cidrnetmask(var.database_range)) &&
+      try(tonumber(split("/", var.database_range)[1]) >= 16, false) &&
+      try(tonumber(split("/", var.database_range)[1]) <= 24, false) &&
+      try(cidrhost(var.database_range, 0) == split("/", var.database_range)[0], false)
+    )
+    error_message = "database_range must be a private IPv4 range from /16 to /24 that starts at its first address, such as 10.20.0.0/24: pods are let out to all of it, and Cloud SQL takes a /24 for each region."
   }
 }
 
@@ -88,6 +94,11 @@ variable "database_range" {
 variable "cluster_location" {
   description = "Zone (one control plane, cheaper) or region (one in each zone) of the cluster."
   type        = string
+
+  validation {
+    condition     = var.cluster_location == var.region || can(regex("^${var.region}-[a-z]$", var.cluster_location))
+    error_message = "cluster_location must be the region or one of its zones, such as us-central1-a: the nodes' subnetwork is there."
+  }
 }
 
 variable "node_machine_type" {
@@ -116,6 +127,11 @@ variable "database_instance_name" {
 variable "database_tier" {
   description = "Machine type of the database, one of those of the ENTERPRISE edition."
   type        = string
+
+  validation {
+    condition     = can(regex("^db-(f1-micro|g1-small|custom-[0-9]+-[0-9]+)$", var.database_tier))
+    error_message = "database_tier must be one that PostgreSQL has in the ENTERPRISE edition: db-f1-micro, db-g1-small or db-custom-CPUS-MEBIBYTES, such as db-custom-2-7680."
+  }
 }
 
 variable "database_availability_type" {

@@ -45,6 +45,11 @@ run "network" {
   }
 
   assert {
+    condition     = google_service_networking_connection.database.deletion_policy == "ABANDON" && google_service_networking_connection.database.update_on_creation_fail
+    error_message = "The network cannot be taken down, or not be set up again while Google remembers the last one."
+  }
+
+  assert {
     condition     = google_dns_managed_zone.internal.visibility == "private"
     error_message = "The zone of internal names is public."
   }

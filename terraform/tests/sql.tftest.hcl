@@ -144,4 +144,14 @@ run "taking_down" {
     condition     = !google_sql_database_instance.this.deletion_protection && !google_sql_database_instance.this.settings[0].deletion_protection_enabled
     error_message = "deletion_protection = false leaves the database protected."
   }
+
+  assert {
+    condition     = !google_container_cluster.this.deletion_protection
+    error_message = "deletion_protection = false leaves the cluster protected."
+  }
+
+  assert {
+    condition     = alltrue([for secret in google_secret_manager_secret.this : !secret.deletion_protection])
+    error_message = "deletion_protection = false leaves the secrets protected."
+  }
 }

@@ -85,6 +85,57 @@ run "database_range_too_small" {
   expect_failures = [var.database_range]
 }
 
+run "database_range_of_the_whole_internet" {
+  command = plan
+
+  variables {
+    database_range = "0.0.0.0/0"
+  }
+
+  expect_failures = [var.database_range]
+}
+
+run "database_range_that_is_public" {
+  command = plan
+
+  variables {
+    database_range = "203.0.113.0/24"
+  }
+
+  expect_failures = [var.database_range]
+}
+
+run "database_range_too_wide" {
+  command = plan
+
+  variables {
+    database_range = "10.0.0.0/8"
+  }
+
+  expect_failures = [var.database_range]
+}
+
+run "database_range_with_host_bits" {
+  command = plan
+
+  variables {
+    database_range = "10.20.0.7/24"
+  }
+
+  expect_failures = [var.database_range]
+}
+
+run "cluster_in_another_region" {
+  command = plan
+
+  variables {
+    region           = "us-central1"
+    cluster_location = "europe-west1-b"
+  }
+
+  expect_failures = [var.cluster_location]
+}
+
 run "no_node" {
   command = plan
 
@@ -103,6 +154,16 @@ run "fewer_nodes_at_most_than_at_least" {
   }
 
   expect_failures = [var.node_count]
+}
+
+run "tier_of_another_edition" {
+  command = plan
+
+  variables {
+    database_tier = "db-perf-optimized-N-2"
+  }
+
+  expect_failures = [var.database_tier]
 }
 
 run "unknown_availability" {
