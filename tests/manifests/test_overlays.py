@@ -84,9 +84,9 @@ def test_the_readme_makes_by_hand_the_secrets_that_are_read(renders: dict[str, R
         for key in re.findall(r"--from-(?:file|literal)=([^=\s]+)", sources)
     }
     read = set()
-    for render in renders.values():
-        read |= {each for _, template in render.pods() for each in secret_keys(template["spec"])}
-        for watching in render.of("ServiceMonitor", "AlertmanagerConfig"):
+    for rendered in renders.values():
+        read |= {each for _, template in rendered.pods() for each in secret_keys(template["spec"])}
+        for watching in rendered.of("ServiceMonitor", "AlertmanagerConfig"):
             read |= set(selectors(watching["spec"]))
     assert made == read
 
