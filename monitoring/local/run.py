@@ -40,7 +40,9 @@ Ctrl-C stops everything.
 
 
 @click.command()
-@click.option("--port", type=int, default=8000, show_default=True, help="The service's port on 127.0.0.1.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="The service's port on 127.0.0.1."
+)
 @click.option("--data", type=click.Path(path_type=Path), default=Path(".data"), show_default=True, help="Data folder.")
 def main(port: int, data: Path) -> None:
     """Run the service with Prometheus and Alertmanager beside it, sample load, and a worker that goes quiet."""

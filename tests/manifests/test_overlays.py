@@ -12,7 +12,7 @@ from app.server import DRAIN_S, GRACE_S, KEEP_ALIVE_S
 from app.settings import Settings
 from delivery.checkout import ROOT, overlays
 from delivery.objects import Render, identity
-from delivery.policy.secrets import secret_keys
+from delivery.policy.secrets import secret_keys, selectors
 from delivery.render import render
 
 README = ROOT / "overlays" / "README.md"
@@ -77,14 +77,18 @@ def test_prometheus_token_comes_from_its_secret(renders: dict[str, Render], over
     assert token["valueFrom"]["secretKeyRef"] == {"name": "taskpulse-metrics", "key": "token"}
 
 
-@pytest.mark.parametrize("overlay", ["dev", "main"])
-def test_the_readme_makes_by_hand_the_secrets_that_pods_read(renders: dict[str, Render], overlay: str) -> None:
+def test_the_readme_makes_by_hand_the_secrets_that_are_read(renders: dict[str, Render]) -> None:
     made = {
         (secret, key)
         for secret, sources in re.findall(r"create secret generic (\S+) (.*)", README.read_text())
         for key in re.findall(r"--from-(?:file|literal)=([^=\s]+)", sources)
     }
-    assert made == {read for _, template in renders[overlay].pods() for read in secret_keys(template["spec"])}
+    read = set()
+    for rendered in renders.values():
+        read |= {each for _, template in rendered.pods() for each in secret_keys(template["spec"])}
+        for watching in rendered.of("ServiceMonitor", "AlertmanagerConfig"):
+            read |= set(selectors(watching["spec"]))
+    assert made == read
 
 
 def test_each_pod_has_time_to_drain(renders: dict[str, Render]) -> None:
