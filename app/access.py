@@ -102,6 +102,12 @@ async def authorize(connection: ASGIConnection[Any, Any, Any, Any], handler: Bas
         )
 
 
+def actor(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    """Return the id of the key that `authorize` admitted; history names it."""
+    key_id: str = connection.scope["state"]["key_id"]
+    return key_id
+
+
 async def authorize_scrape(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Admit the token of METRICSTOKEN, which needs no database, or else a key with the scope `metrics`.
 

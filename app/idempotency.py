@@ -14,6 +14,7 @@ import psycopg
 from litestar import Request, Response
 from litestar.params import HeaderParameter
 
+from app.access import actor
 from app.database import Connection, Database, sql
 from app.negotiation import JSON
 from app.problems import FieldError, Problem, invalid
@@ -66,7 +67,7 @@ async def once(request: Request[Any, Any, Any], work: Callable[[Connection], Awa
     async with database.connection() as connection:
         if key is None:
             return (await work(connection)).response()
-        names = {"api_key": request.scope["state"]["key_id"], "key": key, "fingerprint": await _fingerprint(request)}
+        names = {"api_key": actor(request), "key": key, "fingerprint": await _fingerprint(request)}
         while True:
             async with connection.transaction():
                 if await _claim(connection, names):

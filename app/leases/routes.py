@@ -10,7 +10,7 @@ from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath, HeaderParameter
 
 from app import conditional
-from app.access import authorize
+from app.access import actor, authorize
 from app.database import Connection
 from app.idempotency import Answer, IdempotencyKey, once
 from app.json_body import StrictJSON
@@ -50,11 +50,6 @@ PREFERENCE_APPLIED = header("Preference-Applied", "`wait=N` where the call was r
 
 class _NothingToClaim(Exception):  # noqa: N818 - not an error: it undoes the transaction that would keep the answer
     pass
-
-
-def _actor(request: Request[Any, Any, Any]) -> str:
-    actor: str = request.scope["state"]["key_id"]
-    return actor
 
 
 def _json(body: bytes) -> Response[Any]:
@@ -98,7 +93,7 @@ async def claim_task(
     """
 
     async def claim(connection: Connection) -> Answer:
-        return Answer(200, {}, await store.claim(connection, _actor(request), task_id, data))
+        return Answer(200, {}, await store.claim(connection, actor(request), task_id, data))
 
     return await once(request, claim)
 
@@ -130,7 +125,7 @@ async def claim_tasks(
     """
 
     async def claim(connection: Connection) -> Answer:
-        items = await store.claim_many(connection, _actor(request), data)
+        items = await store.claim_many(connection, actor(request), data)
         if not items:
             raise _NothingToClaim
         return Answer(200, {}, b'{"items":[' + b",".join(items) + b"]}")
@@ -197,7 +192,7 @@ async def complete_task(
     """Make the task done, and keep the result in its history. The same token again answers 200 again."""
 
     async def complete(connection: Connection) -> Answer:
-        return _answer(await store.complete(connection, _actor(request), task_id, data))
+        return _answer(await store.complete(connection, actor(request), task_id, data))
 
     return await once(request, complete)
 
@@ -227,7 +222,7 @@ async def fail_task(
     """
     return await _end(
         request,
-        lambda connection: store.fail(connection, _actor(request), task_id, data),
+        lambda connection: store.fail(connection, actor(request), task_id, data),
     )
 
 
@@ -248,7 +243,7 @@ async def release_task(
     data: Annotated[Release, Body(examples=[Example(value={"token": TOKEN})])],
 ) -> Response[Task]:
     """Give the task back without spending an attempt: it is `open` again, or `cancelled` if that was asked for."""
-    return await _end(request, lambda connection: store.release(connection, _actor(request), task_id, data.token))
+    return await _end(request, lambda connection: store.release(connection, actor(request), task_id, data.token))
 
 
 @post(
@@ -265,7 +260,7 @@ async def requeue_task(request: Request[Any, Any, Any], task_id: FromPath[UUID])
 
     So it does with one that rests or that its worker has left; an `open` one stays as it is.
     """
-    return await _end(request, lambda connection: store.requeue(connection, _actor(request), task_id))
+    return await _end(request, lambda connection: store.requeue(connection, actor(request), task_id))
 
 
 @get(

@@ -9,7 +9,7 @@ from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath
 
 from app import conditional
-from app.access import authorize
+from app.access import actor, authorize
 from app.database import Connection, Database
 from app.idempotency import Answer, IdempotencyKey, once
 from app.json_body import StrictJSON
@@ -27,11 +27,6 @@ ACCEPT_PATCH_HEADER = {"Accept-Patch": f"{MERGE_PATCH}, {JSON}"}
 def _database(request: Request[Any, Any, Any]) -> Database:
     database: Database = request.app.state.database
     return database
-
-
-def _actor(request: Request[Any, Any, Any]) -> str:
-    actor: str = request.scope["state"]["key_id"]
-    return actor
 
 
 def _headers(version: int) -> dict[str, str]:
@@ -63,7 +58,7 @@ async def create_task(
     """Create a task. Only `title` is required; the answer shows what the other fields became."""
 
     async def create(connection: Connection) -> Answer:
-        [(task_id, version, task)] = await store.create(connection, _actor(request), [data])
+        [(task_id, version, task)] = await store.create(connection, actor(request), [data])
         return Answer(201, {"Location": f"/v1/tasks/{task_id}"} | _headers(version), task)
 
     response = await once(request, create)
@@ -93,7 +88,7 @@ async def create_tasks(
     """Create up to 1,000 tasks, all or none. They come back in the order given; an error names `#/tasks/17/title`."""
 
     async def create(connection: Connection) -> Answer:
-        created = await store.create(connection, _actor(request), data.tasks)
+        created = await store.create(connection, actor(request), data.tasks)
         return Answer(201, {}, b'{"items":[' + b",".join(task for _, _, task in created) + b"]}")
 
     response = await once(request, create)
@@ -143,7 +138,7 @@ async def update_task(
     """
     versions = conditional.if_match(request.headers)
     changes = data.changes()
-    version, task = await store.update(_database(request), _actor(request), task_id, changes, versions)
+    version, task = await store.update(_database(request), actor(request), task_id, changes, versions)
     if changes.get("status") == "open" or changes.keys() & {"labels", "max_attempts"}:  # there may be more to claim
         request.app.state.bell.ring()
     return _task(task, version)
@@ -161,7 +156,7 @@ async def delete_task(
 ) -> None:
     """Delete a task for good. Deleting it again answers 404; while a worker holds it, 409."""
     versions = conditional.if_match(request.headers)
-    await store.delete(_database(request), _actor(request), task_id, versions)
+    await store.delete(_database(request), actor(request), task_id, versions)
 
 
 router = Router(
