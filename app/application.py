@@ -8,16 +8,17 @@ from litestar.datastructures import State
 from litestar.types import ControllerRouterHandler
 from prometheus_client import REGISTRY
 
-from app import health, metrics, problem_pages
-from app.access import KeyRing
+from app import health, metrics
 from app.bell import Bell
 from app.database import Database
-from app.edge import Edge
+from app.http import problem_pages
+from app.http.access import KeyRing
+from app.http.edge import Edge
+from app.http.openapi import documentation
+from app.http.problems import answer
 from app.leases import routes as lease_routes
 from app.leases.sweeper import SWEEP_EVERY_S, sweep
-from app.openapi import documentation
 from app.periodic import periodically
-from app.problems import answer
 from app.pruning import PRUNE_EVERY_S, prune
 from app.settings import Settings
 from app.task_metrics import COLLECT_EVERY_S, TaskCollector

@@ -7,8 +7,8 @@ import psycopg
 from litestar import Request, Router, get
 
 from app import __version__, migrate
-from app.openapi import answers
-from app.problems import Problem
+from app.http.openapi import answers
+from app.http.problems import Problem
 
 
 class Service(msgspec.Struct):

@@ -6,8 +6,8 @@ from datetime import datetime
 
 import psycopg
 
-from app.access import SCOPES, TOKEN, digest, new_token
 from app.database import connection_parameters, sql
+from app.http.access import SCOPES, TOKEN, digest, new_token
 from app.settings import Settings
 
 

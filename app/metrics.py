@@ -10,9 +10,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from app import __version__
-from app.access import authorize_scrape
 from app.database import Database
-from app.openapi import answers
+from app.http.access import authorize_scrape
+from app.http.openapi import answers
 
 LATENCY_BUCKETS_S: list[str | float] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]
 """Upper bounds; 0.25 s is the latency objective and must be one of them."""

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from app.json_body import Body
-from app.problems import FieldError
+from app.http.json_body import Body
+from app.http.problems import FieldError
 from app.tasks.model import Labels, Task
 
 MAX_RESULT = 16_384

@@ -9,11 +9,13 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath, HeaderParameter
 
-from app import conditional
-from app.access import actor, authorize
 from app.database import Connection
-from app.idempotency import Answer, IdempotencyKey, once
-from app.json_body import StrictJSON
+from app.http import conditional
+from app.http.access import actor, authorize
+from app.http.idempotency import Answer, IdempotencyKey, once
+from app.http.json_body import StrictJSON
+from app.http.negotiation import JSON, negotiate
+from app.http.openapi import ETAG, REPLAYED, answers, header
 from app.leases import store
 from app.leases.counters import CLAIMS
 from app.leases.model import (
@@ -29,8 +31,6 @@ from app.leases.model import (
     Release,
 )
 from app.leases.waiting import preferred_wait, wait_for_work
-from app.negotiation import JSON, negotiate
-from app.openapi import ETAG, REPLAYED, answers, header
 from app.tasks.model import Task
 from app.tasks.store import Versioned
 

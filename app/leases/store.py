@@ -8,9 +8,9 @@ import msgspec
 from psycopg import sql as compose
 
 from app.database import Connection, Database, sql
+from app.http.problems import Problem
 from app.leases.counters import CLAIMS, PULSES, TAKEOVERS
 from app.leases.model import Claim, ClaimMany, Completion, Failure, Pulse
-from app.problems import Problem
 from app.tasks.store import Versioned, claimed, not_found
 
 CLAIM, CLAIM_MANY, PULSE = sql("claim_task"), compose.SQL(sql("claim_tasks")), sql("pulse_lease")

@@ -9,10 +9,10 @@ from litestar import Request, get
 from litestar.params import FromPath
 from litestar.response import Response
 
-from app import cursor as cursors
-from app import page
 from app.database import Database, sql
-from app.openapi import LINK, answers
+from app.http import cursor as cursors
+from app.http import page
+from app.http.openapi import LINK, answers
 from app.tasks.store import not_found
 
 LIST, IS_KNOWN = sql("list_history"), sql("task_is_known")

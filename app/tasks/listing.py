@@ -10,11 +10,11 @@ from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
 from litestar.response import Response, Stream
 
-from app import page
 from app.database import Database
-from app.negotiation import JSON, NDJSON, accept_field, preferred
-from app.openapi import LINK, answers
-from app.problems import FieldError, invalid
+from app.http import page
+from app.http.negotiation import JSON, NDJSON, accept_field, preferred
+from app.http.openapi import LINK, answers
+from app.http.problems import FieldError, invalid
 from app.tasks.model import Assignee, Label, Priority, Status, TaskPage, Time
 from app.tasks.query import SortName, TaskQuery
 

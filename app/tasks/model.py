@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from app.json_body import Body, JSONObject
-from app.problems import FieldError
+from app.http.json_body import Body, JSONObject
+from app.http.problems import FieldError
 
 Status = Literal["open", "in_progress", "done", "cancelled", "failed"]
 Priority = Literal["low", "normal", "high", "urgent"]

@@ -9,8 +9,8 @@ from uuid import UUID
 import msgspec
 from psycopg import sql as compose
 
-from app import cursor
 from app.database import Database, Row, sql, sql_text
+from app.http import cursor
 from app.tasks.model import Priority, Time
 
 LIST, COUNT = sql("list_tasks"), sql("count_tasks")

@@ -8,13 +8,13 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath
 
-from app import conditional
-from app.access import actor, authorize
 from app.database import Connection, Database
-from app.idempotency import Answer, IdempotencyKey, once
-from app.json_body import StrictJSON
-from app.negotiation import JSON, MERGE_PATCH, negotiate
-from app.openapi import ACCEPT_PATCH, ETAG, LOCATION, REPLAYED, answers
+from app.http import conditional
+from app.http.access import actor, authorize
+from app.http.idempotency import Answer, IdempotencyKey, once
+from app.http.json_body import StrictJSON
+from app.http.negotiation import JSON, MERGE_PATCH, negotiate
+from app.http.openapi import ACCEPT_PATCH, ETAG, LOCATION, REPLAYED, answers
 from app.tasks import store
 from app.tasks.history import get_history
 from app.tasks.listing import list_tasks

@@ -8,10 +8,10 @@ from uuid import UUID
 import msgspec
 from psycopg import sql as compose
 
-from app.conditional import precondition_failed
 from app.database import Connection, Database, sql
-from app.json_body import JSONObject
-from app.problems import FieldError, Problem, invalid
+from app.http.conditional import precondition_failed
+from app.http.json_body import JSONObject
+from app.http.problems import FieldError, Problem, invalid
 from app.tasks.model import MAX_PAYLOAD, NewTask, compact, merge
 
 GET, INSERT = sql("get_task"), sql("insert_tasks")

@@ -6,7 +6,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from app import cursor
+from app.http import cursor
 from tests.contract import problem
 from tests.service import Service
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from app.problems import FieldError, Problem, invalid
+from app.http.problems import FieldError, Problem, invalid
 
 T = TypeVar("T")
 

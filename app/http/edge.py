@@ -12,7 +12,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import HTTPScope, LifeSpanScope, Message, Receive, Scope, Send
 from litestar.utils import normalize_path
 
-log = logging.getLogger("app.access")
+log = logging.getLogger("app.http.access")
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._~:/+=-]{1,128}")

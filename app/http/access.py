@@ -13,7 +13,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from app.database import Database, sql
-from app.problems import Problem
+from app.http.problems import Problem
 
 Scope = Literal["read", "write", "work", "metrics"]
 SCOPES: tuple[Scope, ...] = ("read", "write", "work", "metrics")

@@ -7,8 +7,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from app.json_body import StrictJSON
-from app.negotiation import JSON, MERGE_PATCH
+from app.http.json_body import StrictJSON
+from app.http.negotiation import JSON, MERGE_PATCH
 
 
 def add_details(document: dict[str, Any], scopes: Mapping[str, str]) -> None:
@@ -42,7 +42,7 @@ def add_details(document: dict[str, Any], scopes: Mapping[str, str]) -> None:
 
 @cache
 def _details() -> dict[str, Any]:
-    return tomllib.loads((files("app") / "openapi.toml").read_text("utf-8"))
+    return tomllib.loads((files("app.http") / "openapi.toml").read_text("utf-8"))
 
 
 def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:

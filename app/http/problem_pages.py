@@ -5,8 +5,8 @@ from html import escape
 from litestar import MediaType, Router, get
 from litestar.params import FromPath
 
-from app.openapi import answers
-from app.problems import TYPES, Problem
+from app.http.openapi import answers
+from app.http.problems import TYPES, Problem
 
 _PAGE = """<!doctype html>
 <html lang="en">

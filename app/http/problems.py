@@ -20,7 +20,7 @@ from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
 from litestar.typing import FieldDefinition
 from psycopg_pool import PoolTimeout
 
-from app.edge import allowed_methods
+from app.http.edge import allowed_methods
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class ProblemType(msgspec.Struct, frozen=True):
 
 
 TYPES: Mapping[str, ProblemType] = msgspec.convert(
-    tomllib.loads(files("app").joinpath("problems.toml").read_text("utf-8")), dict[str, ProblemType]
+    tomllib.loads(files("app.http").joinpath("problems.toml").read_text("utf-8")), dict[str, ProblemType]
 )
 
 

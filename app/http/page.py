@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from litestar import Request, Response
 from litestar.params import QueryParameter
 
-from app.negotiation import JSON
+from app.http.negotiation import JSON
 
 Limit = Annotated[int, QueryParameter(ge=1, le=200, description="Items a page.")]
 Cursor = Annotated[

@@ -15,8 +15,8 @@ from litestar.static_files import create_static_files_router
 from litestar.types import ControllerRouterHandler
 
 from app import __version__
-from app.openapi_details import add_details
-from app.problems import MEDIA_TYPE, TYPES, ProblemDetails
+from app.http.openapi_details import add_details
+from app.http.problems import MEDIA_TYPE, TYPES, ProblemDetails
 
 _DESCRIPTION = """\
 Plain task CRUD done right, and tasks with a pulse.

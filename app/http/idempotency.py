@@ -14,10 +14,10 @@ import psycopg
 from litestar import Request, Response
 from litestar.params import HeaderParameter
 
-from app.access import actor
 from app.database import Connection, Database, sql
-from app.negotiation import JSON
-from app.problems import FieldError, Problem, invalid
+from app.http.access import actor
+from app.http.negotiation import JSON
+from app.http.problems import FieldError, Problem, invalid
 
 HEADER = "Idempotency-Key"
 MAX_LENGTH = 255

@@ -6,7 +6,7 @@ from typing import Annotated
 from litestar.datastructures import Headers
 from litestar.params import HeaderParameter
 
-from app.problems import FieldError, Problem, invalid
+from app.http.problems import FieldError, Problem, invalid
 
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*(?:,[ \t,]*|$)')
 _VERSION = re.compile(r"[1-9][0-9]{0,17}")

@@ -10,7 +10,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import ParameterKwarg
 from litestar.typing import FieldDefinition
 
-from app.problems import FieldError, Problem, invalid
+from app.http.problems import FieldError, Problem, invalid
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
