@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from delivery.checkout import overlays
+from delivery.deploy.commands import COMMANDS
 from delivery.render import write
 from delivery.validate import CHECKS, validate
 
@@ -40,3 +41,7 @@ def validate_command() -> None:
     if any(findings.values()):
         raise click.exceptions.Exit(1)
     click.echo(f"{', '.join(path.stem for path in findings)}: {len(CHECKS)} checks passed.")
+
+
+for command in COMMANDS:
+    main.add_command(command)
