@@ -92,7 +92,7 @@ class Buildah(Engine):
     """Buildah to build, runc to run."""
 
     program = "buildah"
-    _build_options = ("--isolation=chroot", "--layers")
+    _build_options = ("--isolation=chroot",)  # no cache of layers: Debian 12's takes those of another build argument
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -106,8 +106,8 @@ class Buildah(Engine):
         return found
 
     def _inspect(self, reference: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(output(["buildah", "inspect", "--type=image", reference]))
-        return found["OCIv1"]
+        found: dict[str, Any] = json.loads(output(["buildah", "inspect", "--type=image", reference]))["OCIv1"]
+        return found
 
     def save(self, reference: str, archive: Path) -> None:
         output(["buildah", "push", "--quiet", reference, f"docker-archive:{archive}:{reference}"])
