@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from delivery.deploy import kubectl
 from delivery.deploy.difference import difference
-from delivery.deploy.release import GOOD, Key, Record, Release
+from delivery.deploy.release import Key, Record, Release, applied
 from delivery.objects import Object
 
 CREATE, CHANGE, PUT_BACK, RECREATE = "create", "change", "put back", "recreate"
@@ -76,7 +76,7 @@ def make(release: Release, past: list[Record]) -> Plan:
     live = find([*release.objects, *(each for record in past for each in record.release.objects)])
     if not any(key.kind == "Namespace" for key in live):
         return Plan([Action(CREATE, Key.of(each)) for each in release.objects])
-    last = past[-1] if past and past[-1].state == GOOD else None  # what a deploy that broke off left is no drift
+    last = applied(past)
     old = {Key.of(each): each for each in last.release.objects} if last else {}
     new = {Key.of(each): each for each in release.objects}
     outcomes = try_all([each for key, each in new.items()], live)

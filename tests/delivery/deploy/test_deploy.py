@@ -70,11 +70,9 @@ def test_a_removed_object_is_pruned_and_only_when_the_rest_is_healthy(project: P
     project.deployed()
     project.commit(**project.without("extra"))
     process = project.start("deploy", *project.arguments())
-    seen = []
     assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("==> "):
-            seen.append((line.split()[1], "extra" in project.names("configmaps")))
+    steps = (line.split()[1] for line in process.stdout if line.startswith("==> "))
+    seen = [(step, "extra" in project.names("configmaps")) for step in steps]
     assert process.wait() == 0
     assert [there for step, there in seen if step in {"Apply", "Roll", "Smoke"}] == [True, True, True]
     assert [step for step, _ in seen].index("Prune") > [step for step, _ in seen].index("Smoke")

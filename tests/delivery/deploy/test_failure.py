@@ -44,7 +44,7 @@ def test_pods_that_never_get_ready_are_put_back_and_the_old_ones_not_touched(
     assert project.running() == {(GOOD, commit)}
     assert {name: pods(project)[name] for name in before} == before
     assert "added" not in project.names("configmaps")
-    assert [(each["release"], each["state"]) for each in project.history()] == [(2, "failed"), (1, "good")]
+    assert [(each["release"], each["state"]) for each in project.history()] == [(2, "put back"), (1, "good")]
     assert reason in project.history()[0]["note"]
 
 

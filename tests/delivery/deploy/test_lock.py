@@ -10,7 +10,7 @@ import pytest
 
 from delivery.deploy.lock import DURATION_S
 from tests.delivery.deploy.gate import Gate
-from tests.delivery.deploy.kubelet import GOOD, REPOSITORY
+from tests.delivery.deploy.kubelet import GOOD, NEVER_READY, REPOSITORY
 from tests.delivery.deploy.project import Project
 
 pytestmark = pytest.mark.slow
@@ -56,7 +56,7 @@ def test_the_lock_of_a_dead_holder_expires_and_who_held_it_is_said(project: Proj
 def test_a_deploy_whose_lock_was_taken_touches_nothing_more(project: Project) -> None:
     project.deployed()
     project.commit()
-    process = project.start("deploy", *project.arguments(GOOD.replace("a", "d")))
+    process = project.start("deploy", *project.arguments(NEVER_READY))
     read_until(process, "==> Roll out")
     patch = '{"spec": {"holderIdentity": "somebody else"}}'
     arguments = ("lease", "taskpulse-deploy", f"--namespace={project.namespace}", "--type=merge", f"--patch={patch}")
