@@ -53,8 +53,8 @@ class Release:
     migrations: dict[str, str | None]
     """File names, each with the reason why old code cannot live with it, if so."""
 
-    def keys(self) -> set[Key]:
-        return {Key.of(each) for each in self.objects}
+    def owned(self) -> list[Key]:
+        return [Key.of(each) for each in self.objects]
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -31,10 +32,8 @@ class Gate:
         self.close()
 
     def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for each in self._open:
-            each.close()
+        for each in (self._listener, *self._open):
+            cut(each)
         self._open.clear()
 
     def open(self) -> None:
@@ -64,5 +63,12 @@ def copy(one: socket.socket, other: socket.socket) -> None:
     except OSError:
         pass
     finally:
-        for each in (one, other):
-            each.close()
+        cut(one)
+        cut(other)
+
+
+def cut(connection: socket.socket) -> None:
+    """End a connection for those, too, who are reading from it in another thread."""
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+    connection.close()
