@@ -14,7 +14,7 @@ import pytest
 import trustme
 import yaml
 
-from app.embedded_postgres import NAME, NOBODY, EmbeddedPostgres
+from app.embedded_postgres import NAME, EmbeddedPostgres
 from tests.contract import Contract
 from tests.e2e.cluster import Cluster
 
@@ -98,29 +98,21 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     host = setting("DATABASE_HOST")
     folder = tmp_path_factory.mktemp("database")
     authority, password = trustme.CA(), token_hex(16)
-    certificate = authority.issue_cert(host)
-    files = {
-        "server.crt": certificate.cert_chain_pems[0].bytes(),
-        "server.key": certificate.private_key_pem.bytes(),
-        "pg_hba.conf": b"local all all trust\nhostssl all all all scram-sha-256\n",
-    }
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
-        (folder / name).chmod(0o600)
-        if os.geteuid() == 0:
-            os.chown(folder / name, NOBODY, NOBODY)
-    options = {
-        "listen_addresses": host,
-        "hba_file": str(folder / "pg_hba.conf"),
-        "ssl": "on",
-        "ssl_cert_file": str(folder / "server.crt"),
-        "ssl_key_file": str(folder / "server.key"),
-    }
-    with EmbeddedPostgres(folder, options) as server:
+    certificate, access = folder / "server.pem", folder / "pg_hba.conf"
+    authority.issue_cert(host).private_key_and_cert_chain_pem.write_to_path(certificate)
+    access.write_text(f"local all {NAME} trust\nlocal all all scram-sha-256\n")
+    access.chmod(0o644)
+    with EmbeddedPostgres(folder, {"hba_file": str(access)}) as server:
         with psycopg.connect(host=server.host, dbname=NAME, user=NAME, autocommit=True) as connection:
             connection.execute(f"create role {DB_USER} login password '{password}'".encode())
             connection.execute(f"alter database {NAME} owner to {DB_USER}".encode())
-        yield Database(host, password, authority.cert_pem.bytes())
+        socket = f"{server.host}/.s.PGSQL.5432"
+        encryption = subprocess.Popen([sys.executable, "-m", "tests.e2e.tls", host, socket, certificate])
+        try:
+            yield Database(host, password, authority.cert_pem.bytes())
+        finally:
+            encryption.terminate()
+            encryption.wait()
 
 
 @pytest.fixture(scope="session")
@@ -143,7 +135,7 @@ def overlay(database: Database, tmp_path_factory: pytest.TempPathFactory, root: 
 
 @pytest.fixture(scope="session")
 def cluster(root: Path) -> Iterator[Cluster]:
-    """The cluster of the current kubeconfig, with the kinds that the overlay needs; without our namespace at the end."""
+    """The cluster of the kubeconfig, with the kinds that the overlay needs; at the end without our namespace."""
     cluster = Cluster(NAMESPACE)
     if cluster.run("get", "namespace", NAMESPACE).returncode == 0:
         pytest.fail(f"The cluster has a namespace {NAMESPACE} already: kubectl delete namespace {NAMESPACE}")
