@@ -27,7 +27,7 @@ run: $(READY) ## Start the service with its own PostgreSQL (PORT=8000 DATA=.data
 test: check validate ## Lint, types and the quick tests (a few minutes)
 	@$(BIN)/pytest -m 'not slow'
 
-test-all: check validate $(CONTROLPLANE) $(MONITORING) ## Everything, what takes long too
+test-all: check validate $(CONTROLPLANE) $(MONITORING) $(HELM) ## Everything, what takes long too
 	@$(BIN)/pytest
 
 check: $(READY) ## Lint and types only

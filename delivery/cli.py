@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from delivery import chart, secret_manager
 from delivery.checkout import overlays
 from delivery.render import write
 from delivery.validate import CHECKS, validate
@@ -40,3 +41,30 @@ def validate_command() -> None:
     if any(findings.values()):
         raise click.exceptions.Exit(1)
     click.echo(f"{', '.join(path.stem for path in findings)}: {len(CHECKS)} checks passed.")
+
+
+@main.command("fetch-secrets")
+@click.option("--project", required=True, help="Google project whose Secret Manager is asked.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder to make, readable by its owner alone; remove it afterwards.",
+)
+def fetch_secrets_command(project: str, out: Path) -> None:
+    """Fetch the secrets of terraform/secrets.yaml: one file each, named as in Secret Manager."""
+    names = secret_manager.fetch(project, out)
+    click.echo(f"{len(names)} secrets of project {project} are in {out}: {', '.join(names)}.")
+
+
+@main.command("monitoring-chart")
+@click.argument("overlay", type=click.Choice(overlays()))
+@click.option(
+    "--secrets",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    help="Folder made by fetch-secrets.",
+)
+def monitoring_chart_command(overlay: str, secrets: Path) -> None:
+    """Install or upgrade the monitoring chart in the cluster of the current kubeconfig."""
+    chart.install(overlay, secrets)
