@@ -7,6 +7,7 @@ import click
 
 from delivery import chart, secret_manager
 from delivery.checkout import overlays
+from delivery.deploy.commands import COMMANDS
 from delivery.render import write
 from delivery.validate import CHECKS, validate
 
@@ -63,8 +64,12 @@ def fetch_secrets_command(project: str, out: Path) -> None:
     "--secrets",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     required=True,
-    help="Folder made by fetch-secrets.",
+    help="Folder made by fetch-secrets. DB_USER comes from the environment.",
 )
 def monitoring_chart_command(overlay: str, secrets: Path) -> None:
     """Install or upgrade the monitoring chart in the cluster of the current kubeconfig."""
     chart.install(overlay, secrets)
+
+
+for command in COMMANDS:
+    main.add_command(command)

@@ -8,10 +8,8 @@ from pathlib import Path
 import click
 import yaml
 
-from delivery.checkout import ROOT
+from delivery.deploy.secrets import TABLE
 from delivery.errors import DeliveryError
-
-SECRETS = ROOT / "terraform" / "secrets.yaml"
 
 
 def fetch(project: str, folder: Path) -> list[str]:
@@ -25,7 +23,7 @@ def fetch(project: str, folder: Path) -> list[str]:
     gcloud = shutil.which("gcloud")
     if gcloud is None:
         raise DeliveryError("gcloud is not here: install Google Cloud's command line, or put it on PATH.")
-    names: list[str] = sorted(yaml.safe_load(SECRETS.read_text()))
+    names: list[str] = sorted(yaml.safe_load(TABLE.read_text()))
     try:
         folder.mkdir(mode=0o700, parents=True)
     except FileExistsError:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from delivery.checkout import ROOT
-from delivery.secret_manager import SECRETS
+from delivery.deploy.secrets import TABLE
 
 VALUE = "tp-%-value"
 # writes what the real one writes, to where it writes it; refuses any other command line
@@ -53,7 +53,7 @@ def test_each_secret_is_in_a_file_of_its_name_byte_for_byte(tmp_path: Path, gclo
     out = tmp_path / "secrets"
     result = fetch(out, gcloud)
     assert result.returncode == 0, result.stderr
-    names = sorted(yaml.safe_load(SECRETS.read_text()))
+    names = sorted(yaml.safe_load(TABLE.read_text()))
     assert sorted(path.name for path in out.iterdir()) == names
     assert all((out / name).read_bytes() == f"{VALUE}\n{name}".encode() + b"\xff" for name in names)
 

@@ -33,12 +33,13 @@ def stand_in(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     pin.write_text(yaml.safe_dump({"chart": str(folder), "version": "88.5.3"}))
     monkeypatch.setattr(chart, "PIN", pin)
     monkeypatch.setattr(chart, "TIMEOUT", "60s")
+    monkeypatch.setenv("DB_USER", "taskpulse")
     monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
     monkeypatch.setenv("PATH", str(BINARIES), prepend=":")
     for home in ("HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"):
         monkeypatch.setenv(home, str(tmp_path / home))
     yield folder
-    cluster.remove_namespaces(chart.NAMESPACE)
+    cluster.remove_namespaces(chart.MONITORING)
     cluster.kubectl("delete", "crd", DEFINITION, "--ignore-not-found")
 
 
