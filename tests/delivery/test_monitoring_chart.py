@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from delivery import chart
 from delivery.checkout import ROOT
 from delivery.cli import main
+from delivery.deploy.secrets import MONITORING
 from tests.cluster.controlplane import BINARIES, Cluster, wait
 
 pytestmark = pytest.mark.slow
@@ -39,7 +40,7 @@ def stand_in(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     for home in ("HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"):
         monkeypatch.setenv(home, str(tmp_path / home))
     yield folder
-    cluster.remove_namespaces(chart.MONITORING)
+    cluster.remove_namespaces(MONITORING)
     cluster.kubectl("delete", "crd", DEFINITION, "--ignore-not-found")
 
 
