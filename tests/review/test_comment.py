@@ -109,12 +109,7 @@ def test_read_only_token_is_no_failure(github: GitHub, comment: Comment, method:
     ("answer", "sentence"),
     [
         ((403, {"message": "API rate limit exceeded"}, {"x-ratelimit-remaining": "0"}), "GitHub answers 403"),
-        (
-            403,
-            "You have exceeded a secondary rate limit.",
-            {"Retry-After": "60"},
-            "secondary rate limit. Run this again",
-        ),
+        ((403, {"message": "Slow down"}, {"Retry-After": "60"}), "Slow down. Run this again later."),
         ((404, {"message": "Not Found"}, {}), "GitHub finds no pull request 7 in team/taskpulse"),
         ((503, ["no"], {}), "GitHub answers 503"),
         ((502, {"message": "Server Error"}, {}), "GitHub answers 502"),
