@@ -89,6 +89,12 @@ def test_every_line_is_there() -> None:
     assert shown == wanted
 
 
+def test_overlay_that_does_not_render_counts_nothing() -> None:
+    row = page(example()).partition(">preview</a>")[2].partition("</tr>")[0]
+    assert "does not render" in row
+    assert re.findall(r">([^<]+)</td>", row) == ["?"] * 5
+
+
 def test_words_are_marked() -> None:
     text = page(example())
     assert "memory: <del>256Mi</del>" in text

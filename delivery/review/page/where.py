@@ -11,7 +11,7 @@ def paths(text: str, wanted: set[int]) -> dict[int, str]:
     found: dict[int, str] = {}
     stack: list[tuple[int, str, int]] = []  # indent, key ("" for an item of a list), position in that list
     block: int | None = None  # indent of the key whose literal or folded text goes on
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         body = line.lstrip(" ")
         indent = len(line) - len(body)
         if block is not None and (indent > block or not body):
