@@ -1,5 +1,7 @@
 """`delivery comment`, against a server that answers as GitHub does."""
 
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -152,3 +154,14 @@ def test_longest_text_that_github_takes(github: GitHub, comment: Comment) -> Non
     result = comment("x" * (room + 1))
     assert result.exit_code == 1
     assert "shorten it" in result.output
+
+
+@pytest.mark.slow
+def test_as_the_workflow_calls_it(github: GitHub, comment: Comment, root: Path) -> None:
+    comment.path.write_text("One change.")
+    page = "https://github.com/team/taskpulse/actions/runs/1/artifacts/2"
+    values = {**os.environ, **comment.env, "PULL_REQUEST": "7", "HEAD": COMMIT, "PAGE": page}
+    command = ["make", "review-comment", f"OUT={comment.path.parent}"]
+    result = subprocess.run(command, cwd=root, env=values, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (0, "Commented.\n"), result.stderr
+    assert page in github.comments[0]["body"]
