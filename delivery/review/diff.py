@@ -56,7 +56,9 @@ def grouped(codes: list[Opcode]) -> list[list[Opcode]]:
     """Hunks: changes with at most CONTEXT equal lines around them. As difflib's get_grouped_opcodes."""
     matcher: SequenceMatcher[str] = SequenceMatcher()
     matcher.opcodes = codes  # type: ignore[attr-defined]
-    return [list(group) for group in matcher.get_grouped_opcodes(CONTEXT)] if any(c[0] != "equal" for c in codes) else []
+    return (
+        [list(group) for group in matcher.get_grouped_opcodes(CONTEXT)] if any(c[0] != "equal" for c in codes) else []
+    )
 
 
 def span(start: int, end: int) -> str:
@@ -78,7 +80,9 @@ def path(lines: list[str], index: int) -> str:
         if not depth:
             break
         found = KEY.match(line)
-        if found and len(found[1]) < depth:
+        if not found or len(found[1]) >= depth:
+            continue
+        if len(found[1] + found[2]) < depth:  # else it is the first key of the list item that the line is in
             keys.append(found[3])
-            depth = len(found[1]) + (1 if found[2] else 0)
+        depth = len(found[1]) + (1 if found[2] else 0)
     return ".".join(reversed(keys))

@@ -1,7 +1,6 @@
 """Reviews to make pages of: texts in, the data of a review out."""
 
-from difflib import unified_diff
-
+from delivery.review.diff import unified
 from delivery.review.model import Change, Danger, ImageChange, OverlayReview, Review, Verb
 
 BASE = "1" * 40
@@ -10,7 +9,6 @@ HEAD = "2" * 40
 
 def change(verb: Verb, kind: str, name: str, before: str, after: str, *dangers: Danger, overlay: str = "dev") -> Change:
     """A change of an object in the namespace of `overlay`."""
-    diff = list(unified_diff(before.splitlines(), after.splitlines(), lineterm=""))[2:]
     return Change(
         overlay=overlay,
         verb=verb,
@@ -21,7 +19,7 @@ def change(verb: Verb, kind: str, name: str, before: str, after: str, *dangers: 
         renamed_from="",
         before=before,
         after=after,
-        diff=tuple(diff),
+        diff=unified(before, after),
         dangers=dangers,
     )
 

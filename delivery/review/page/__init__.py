@@ -38,7 +38,7 @@ class Item:
 
     @property
     def sections(self) -> Iterator[Section]:
-        return sections(self.change)
+        return sections(self.change.diff)
 
 
 @dataclass(frozen=True)
