@@ -78,6 +78,7 @@ lock: $(READY) ## Compile requirements/ anew from pyproject.toml (UPGRADE=--upgr
 	$$compile requirements/uv.in -o requirements/uv.txt; \
 	$$compile requirements/audit.in -o requirements/audit.txt; \
 	$$compile requirements/go.in -o requirements/go.txt; \
+	$$compile requirements/build.in -o requirements/build.txt; \
 	$$compile pyproject.toml -o requirements/run.txt; \
 	$$compile pyproject.toml --extra dev --constraint requirements/run.txt -o requirements/dev.txt; \
 	$$compile bench/leases.in --constraint requirements/dev.txt -o requirements/bench.txt
