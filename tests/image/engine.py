@@ -42,6 +42,10 @@ class Engine(ABC):
         """Return the digests of the image's uncompressed layers, the lowest first."""
 
     @abstractmethod
+    def config(self, reference: str) -> dict[str, Any]:
+        """Return the image's configuration: Env, Cmd, User, Labels."""
+
+    @abstractmethod
     def save(self, reference: str, archive: Path) -> None:
         """Write the image in Docker's archive format."""
 
@@ -70,10 +74,16 @@ class Docker(Engine):
             output([self.program, "pull", reference])
 
     def layers(self, reference: str) -> list[str]:
-        found: list[str] = json.loads(
-            output([self.program, "image", "inspect", "--format", "{{json .RootFS.Layers}}", reference])
-        )
+        found: list[str] = self._inspect(reference)["RootFS"]["Layers"]
         return found
+
+    def config(self, reference: str) -> dict[str, Any]:
+        found: dict[str, Any] = self._inspect(reference)["Config"]
+        return found
+
+    def _inspect(self, reference: str) -> dict[str, Any]:
+        [found] = json.loads(output([self.program, "image", "inspect", reference]))
+        return dict(found)
 
     def save(self, reference: str, archive: Path) -> None:
         output([self.program, "save", "--output", str(archive), reference])
@@ -105,6 +115,10 @@ class Buildah(Engine):
         found: list[str] = self._inspect(reference)["rootfs"]["diff_ids"]
         return found
 
+    def config(self, reference: str) -> dict[str, Any]:
+        found: dict[str, Any] = self._inspect(reference)["config"]
+        return found
+
     def _inspect(self, reference: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(output(["buildah", "inspect", "--type=image", reference]))["OCIv1"]
         return found
@@ -126,7 +140,7 @@ class Buildah(Engine):
             output(["buildah", "rm", container])
 
     def run(self, reference: str, command: Sequence[str], environment: Mapping[str, str]) -> "subprocess.Popen[str]":
-        image = self._inspect(reference)["config"]
+        image = self.config(reference)
         name = f"taskpulse-{os.getpid()}-{next(_numbers)}"
         bundle = self._folder / name
         bundle.mkdir()

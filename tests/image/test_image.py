@@ -36,6 +36,16 @@ def files(image: Image) -> dict[str, Any]:
     return found
 
 
+def test_it_says_what_it_is(image: Image) -> None:
+    config = image.engine.config(image.reference)
+    assert config["User"] == "10001:10001"
+    assert config["Cmd"] == ["taskpulse", "serve"]
+    labels = config["Labels"]
+    assert labels["org.opencontainers.image.title"] == "TaskPulse"
+    assert labels["org.opencontainers.image.licenses"] == "MIT"
+    assert labels["org.opencontainers.image.revision"] == REVISION
+
+
 def test_it_runs_without_rights(files: dict[str, Any]) -> None:
     assert files["user"] == [10001, 10001]
     assert files["read_only_root"]
