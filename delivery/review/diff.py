@@ -56,7 +56,9 @@ def grouped(codes: list[Opcode]) -> list[list[Opcode]]:
     """Hunks: changes with at most CONTEXT equal lines around them. As difflib's get_grouped_opcodes."""
     matcher: SequenceMatcher[str] = SequenceMatcher()
     matcher.opcodes = codes  # type: ignore[attr-defined]
-    return [list(group) for group in matcher.get_grouped_opcodes(CONTEXT)] if any(c[0] != "equal" for c in codes) else []
+    return (
+        [list(group) for group in matcher.get_grouped_opcodes(CONTEXT)] if any(c[0] != "equal" for c in codes) else []
+    )
 
 
 def span(start: int, end: int) -> str:
