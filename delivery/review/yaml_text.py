@@ -64,7 +64,9 @@ Dumper.add_representer(str, represent_text)
 
 def escaped(text: str) -> str:
     """The text with every hidden character spelt out as \\uXXXX."""
-    return HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}" if ord(found[0]) < 1 << 16 else f"\\U{ord(found[0]):08x}", text)
+    return HIDDEN.sub(
+        lambda found: f"\\u{ord(found[0]):04x}" if ord(found[0]) < 1 << 16 else f"\\U{ord(found[0]):08x}", text
+    )
 
 
 def dump(each: Object | None) -> str:

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from delivery.cli import main
-from delivery.comment import AUTHOR, LIMIT, MARKER
+from delivery.pull_request import AUTHOR, LIMIT, MARKER
 from tests.review.github import TOKEN, Answer, GitHub
 
 COMMIT = "c" * 40
