@@ -10,11 +10,10 @@ from typing import Any
 import httpx
 
 from delivery.errors import DeliveryError
+from delivery.review.comment import MARKER
 
-MARKER = "<!-- taskpulse: delivery review -->"
-"""First line of the comment, which GitHub does not show."""
 AUTHOR = "github-actions[bot]"
-"""Whom comments made with a workflow's own token belong to. The marker alone can be typed by anybody."""
+"""Whom comments made with a workflow's own token belong to. The marker alone, anybody can type."""
 LIMIT = 65_536
 """Characters in a comment; GitHub refuses more."""
 
@@ -38,7 +37,11 @@ class PullRequest:
             DeliveryError: GitHub refuses or does not answer, or the text is too long.
         """
         link = f"\n[Look at the whole review]({page})\n" if page else ""
-        body = f"{MARKER}\n{text.rstrip()}\n{link}"
+        if not text.startswith(MARKER):
+            raise DeliveryError(
+                f"The comment does not start with {MARKER}, by which the next run finds it: add that line."
+            )
+        body = f"{text.rstrip()}\n{link}"
         if len(body) > LIMIT:
             raise DeliveryError(f"The comment has {len(body)} characters, and GitHub takes {LIMIT}: shorten it.")
         try:

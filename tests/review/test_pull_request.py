@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from delivery.cli import main
-from delivery.pull_request import AUTHOR, LIMIT, MARKER
+from delivery.pull_request import AUTHOR, LIMIT
+from delivery.review.comment import MARKER
 from tests.review.github import TOKEN, Answer, GitHub
 
 COMMIT = "c" * 40
@@ -29,7 +30,7 @@ class Comment:
         self.env = {"GITHUB_API_URL": api, "GITHUB_REPOSITORY": "team/taskpulse", "GITHUB_TOKEN": TOKEN}
 
     def __call__(self, text: str, *more: str) -> Result:
-        self.path.write_text(text)
+        self.path.write_text(f"{MARKER}\n{text}\n")
         arguments = ["comment", "--file", str(self.path), "--pull-request", "7", "--commit", COMMIT, *more]
         return CliRunner().invoke(main, arguments, env=self.env)
 
@@ -147,6 +148,15 @@ def test_nobody_answers(tmp_path: Path) -> None:
     assert f"No answer from {gone.url}: " in result.output
 
 
+def test_text_that_the_next_run_would_not_find(github: GitHub, comment: Comment) -> None:
+    comment.path.write_text("No marker.")
+    arguments = ["comment", "--file", str(comment.path), "--pull-request", "7", "--commit", COMMIT]
+    result = CliRunner().invoke(main, arguments, env=comment.env)
+    assert result.exit_code == 1
+    assert "does not start with <!--" in result.output
+    assert github.asked == []
+
+
 def test_longest_text_that_github_takes(github: GitHub, comment: Comment) -> None:
     room = LIMIT - len(MARKER) - 2
     assert "Commented." in comment("x" * room).output
@@ -158,7 +168,7 @@ def test_longest_text_that_github_takes(github: GitHub, comment: Comment) -> Non
 
 @pytest.mark.slow
 def test_as_the_workflow_calls_it(github: GitHub, comment: Comment, root: Path) -> None:
-    comment.path.write_text("One change.")
+    comment.path.write_text(f"{MARKER}\nOne change.\n")
     page = "https://github.com/team/taskpulse/actions/runs/1/artifacts/2"
     values = {**os.environ, **comment.env, "PULL_REQUEST": "7", "HEAD": COMMIT, "PAGE": page}
     command = ["make", "review-comment", f"OUT={comment.path.parent}"]
