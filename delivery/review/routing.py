@@ -136,7 +136,7 @@ def prefixed(route: Object, prefix: str) -> Object:
 
 
 def subjects(objects: list[Object]) -> dict[tuple[str, str, str], Labels]:
-    """Alerts to ask for: severity, whose, alert's name; one of each severity that no rule has, and all that rules have."""
+    """Alerts to ask for: all that rules have, and one of each severity that no rule has."""
     namespaces = sorted(
         {str(n) for o in objects if o["kind"] == "AlertmanagerConfig" and (n := o["metadata"].get("namespace"))}
     )
@@ -160,7 +160,7 @@ def subjects(objects: list[Object]) -> dict[tuple[str, str, str], Labels]:
 
 
 def sentences(before: tuple[list[Object], Object], after: tuple[list[Object], Object]) -> tuple[str, ...]:
-    """Who receives what, before and after, where that changes; of single alerts only what differs from their severity."""
+    """Who receives what, where that changes; a single alert only where it differs from its severity."""
     if not any(each["kind"] == "AlertmanagerConfig" for each in [*before[0], *after[0]]) and not (
         before[1] or after[1]
     ):
