@@ -12,11 +12,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 OUT ?= rendered
+BASE ?= origin/main
+HEAD ?= HEAD
 
 include tools/tools.mk
 
 .PHONY: help run run-monitoring oncall alerts test test-all render validate check format lock clean
-.PHONY: bench-leases terraform-audit github-variables
+.PHONY: review review-comment bench-leases terraform-audit github-variables
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,7 +57,16 @@ render: $(TOOLS) ## Render each overlay to a file (OUT=rendered)
 validate: $(TOOLS) ## Check manifests and workflows, without a cluster
 	@$(BIN)/yamllint --strict base overlays .github
 	@.tools/bin/actionlint
+	@$(BIN)/zizmor --offline --no-progress --quiet .github
 	@$(BIN)/python -m delivery validate
+
+review review-comment: OUT = build/review
+
+review: $(TOOLS) ## What a commit would change, as comment, page and renders (BASE=origin/main HEAD=HEAD OUT=build/review)
+	@$(BIN)/python -m delivery review --base '$(BASE)' --head '$(HEAD)' --out '$(OUT)'
+
+review-comment: $(READY)
+	@$(BIN)/python -m delivery comment --file '$(OUT)/comment.md' --pull-request '$(PULL_REQUEST)' --commit '$(HEAD)' --page '$(PAGE)'
 
 format: $(READY) ## Format the Python code
 	@$(BIN)/ruff format .

@@ -80,7 +80,9 @@ def path(lines: list[str], index: int) -> str:
         if not depth:
             break
         found = KEY.match(line)
-        if found and len(found[1]) < depth:
+        if not found or len(found[1]) >= depth:
+            continue
+        if len(found[1] + found[2]) < depth:  # else it is the first key of the list item that the line is in
             keys.append(found[3])
-            depth = len(found[1]) + (1 if found[2] else 0)
+        depth = len(found[1]) + (1 if found[2] else 0)
     return ".".join(reversed(keys))
