@@ -13,7 +13,7 @@ SHORT = 25  # lines of a diff that is open from the start
 MOST_IMAGES = 5  # in a cell
 MOST_ROWS = 50  # in the table, and of sentences of one sort
 
-MARKS = {"created": "+", "changed": "~", "recreated": "±", "deleted": "−"}
+MARKS = {"created": "+", "changed": "~", "recreated": "±", "deleted": "-"}
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,13 @@ def opening(review: Review, blocks: list[Block]) -> Iterator[str]:
             for block, danger in dangers
         ]
         yield listed(lines, "warnings")
-    told = [f"- {code(each.name)}: {prose(line, 400)}" for each in review.overlays for line in each.routing]
+    said = {danger.sentence for _, danger in dangers}
+    told = [
+        f"- {code(each.name)}: {prose(line, 400)}"
+        for each in review.overlays
+        for line in each.routing
+        if line not in said
+    ]
     if told:
         yield "### Who receives alerts"
         yield listed(told, "sentences")
@@ -92,9 +98,8 @@ def opening(review: Review, blocks: list[Block]) -> Iterator[str]:
 
 def headline(review: Review, blocks: list[Block]) -> str:
     compared = f"Compared with {code(review.merge_base[:10])}, where it left its base"
-    unchanged = [
-        each.name for each in review.overlays if not each.changes and not each.error_at_base + each.error_at_head
-    ]
+    known = [each for each in review.overlays if not each.error_at_base + each.error_at_head]
+    unchanged = [each.name for each in known if not each.changes]
     if not review.changed:
         return f"**Nothing changes** in what is deployed. {compared}."
     counts = [(verb, sum(block.change.verb == verb for block in blocks)) for verb in VERBS]
@@ -167,5 +172,5 @@ def diff(block: Block) -> str:
     renamed = f", before {code(change.renamed_from)}" if change.renamed_from else ""
     mark = " ⚠️" if change.dangers else ""
     is_open = " open" if change.dangers or len(change.diff) <= SHORT else ""
-    summary = f"{title(block)}: <b>{change.verb}</b>{renamed} (+{added} −{removed}){mark}"
+    summary = f"{title(block)}: <b>{change.verb}</b>{renamed} (+{added} -{removed}){mark}"
     return f"<details{is_open}><summary>{summary}</summary>\n\n{fence(change.diff, 'diff')}\n\n</details>"

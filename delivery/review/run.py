@@ -10,6 +10,7 @@ from delivery.review import chart, trees
 from delivery.review.comment import COMMENT_LIMIT, SUMMARY_LIMIT, markdown
 from delivery.review.compare import Compared, Side, compare
 from delivery.review.model import Review
+from delivery.review.page import page
 
 
 def review(base: str, head: str, out: Path, root: Path = ROOT) -> Review:
@@ -61,13 +62,8 @@ def write(result: Review, compared: list[Compared], out: Path) -> None:
     files = {
         "comment.md": markdown(result, COMMENT_LIMIT),
         "summary.md": markdown(result, SUMMARY_LIMIT),
+        "review.html": page(result),
     }
-    try:
-        from delivery.review.page import page  # type: ignore[import-not-found,unused-ignore]
-    except ImportError:
-        pass
-    else:
-        files["review.html"] = page(result)
     for each in compared:
         for side, text in (("base", each.before), ("head", each.after)):
             if text:
