@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from delivery.errors import DeliveryError
 from delivery.objects import Object
-from delivery.review import images, routing
+from delivery.review import chart, images, routing
 from delivery.review.dangers import alerts, dangers
 from delivery.review.dangers.lifecycle import recreation
 from delivery.review.diff import unified
@@ -60,7 +60,10 @@ def compare(name: str, before: Side, after: Side, notes: tuple[str, ...] = ()) -
         new_objects = [each.after for each in masked if each.after]
         routes: tuple[str, ...] = ()
         if status == "kept":
-            routes = routing.sentences((old_objects, before.base_routes), (new_objects, after.base_routes))
+            if name.startswith(chart.PREFIX):
+                routes = routing.of_cluster(before.base_routes, after.base_routes)
+            else:
+                routes = routing.of_overlay((old_objects, before.base_routes), (new_objects, after.base_routes))
         review = replace(
             review,
             changes=changes(name, masked, routes),
@@ -100,7 +103,7 @@ def changes(name: str, masked: list[Masked], routes: tuple[str, ...]) -> tuple[C
     for number, each in enumerate(masked):
         if each.differs:
             more = tuple(told.get(number, ()))
-            if each.pair.known.kind == "AlertmanagerConfig":
+            if each.pair.known.kind in {"AlertmanagerConfig", "HelmValues"}:
                 more, rerouted = more + rerouted, ()
             found.append(change(name, each, more))
     order = {"deleted": 0, "recreated": 1, "changed": 2, "created": 3}
