@@ -1,5 +1,6 @@
 """The review as GitHub's Markdown: what happens in a table, what is dangerous in words, then every diff."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,7 +14,9 @@ SHORT = 25  # lines of a diff that is open from the start
 MOST_IMAGES = 5  # in a cell
 MOST_ROWS = 50  # in the table, and of sentences of one sort
 
-MARKS = {"created": "+", "changed": "~", "recreated": "±", "deleted": "−"}
+DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
+
+MARKS = {"created": "+", "changed": "~", "recreated": "±", "deleted": "-"}
 
 
 @dataclass(frozen=True)
@@ -71,18 +74,14 @@ def opening(review: Review, blocks: list[Block]) -> Iterator[str]:
     rows = [each for each in review.overlays if each.changes or each.status != "kept" or each.images]
     if rows:
         yield table(rows)
-    dangers = [(block, danger) for block in blocks for danger in block.change.dangers]
-    if dangers:
+    if dangerous := [block for block in blocks if block.change.dangers]:
         yield "### Look at this first"
-        lines = [
-            f"- ⚠️ **{danger.kind.capitalize()}** · {title(block)}: {prose(danger.sentence, 400)}"
-            for block, danger in dangers
-        ]
-        yield listed(lines, "warnings")
-    told = [f"- {code(each.name)}: {prose(line, 400)}" for each in review.overlays for line in each.routing]
+        yield listed([warnings(block) for block in dangerous], "objects with warnings")
+    said = {danger.sentence for block in dangerous for danger in block.change.dangers}
+    told = [(each.name, line) for each in review.overlays for line in each.routing if line not in said]
     if told:
         yield "### Who receives alerts"
-        yield listed(told, "sentences")
+        yield listed([f"- {code(name)}: {prose(line, 400)}" for name, line in told], "sentences")
     if any(image.ours for each in review.overlays for image in each.images):
         yield "What runs is pinned by the deploy, not here: `python -m delivery history OVERLAY` tells which digest it is."
     notes = dict.fromkeys(note for each in review.overlays for note in each.notes)
@@ -90,11 +89,18 @@ def opening(review: Review, blocks: list[Block]) -> Iterator[str]:
         yield "\n".join(f"_{prose(note)}_" for note in notes)
 
 
+def warnings(block: Block) -> str:
+    """An item of a list, with a list of its own where there is more than one danger."""
+    told = [f"**{danger.kind.capitalize()}**: {prose(danger.sentence, 400)}" for danger in block.change.dangers]
+    if len(told) == 1:
+        return f"- ⚠️ {title(block)}: {told[0]}"
+    return "\n  - ".join([f"- ⚠️ {title(block)}", *told])
+
+
 def headline(review: Review, blocks: list[Block]) -> str:
     compared = f"Compared with {code(review.merge_base[:10])}, where it left its base"
-    unchanged = [
-        each.name for each in review.overlays if not each.changes and not each.error_at_base + each.error_at_head
-    ]
+    known = [each for each in review.overlays if not each.error_at_base + each.error_at_head]
+    unchanged = [each.name for each in known if not each.changes]
     if not review.changed:
         return f"**Nothing changes** in what is deployed. {compared}."
     counts = [(verb, sum(block.change.verb == verb for block in blocks)) for verb in VERBS]
@@ -139,7 +145,7 @@ def images(overlay: OverlayReview, *, ours: bool) -> str:
 def tag(references: str, name: str) -> str:
     """What distinguishes a reference: its tag or digest."""
     found = [each.removeprefix(name).lstrip(":@") or "no tag" for each in references.split(", ")]
-    return ", ".join(found) if references else "none"
+    return ", ".join(DIGEST.sub(r"\1…", each) for each in found) if references else "none"
 
 
 def listed(lines: list[str], what: str) -> str:
@@ -167,5 +173,5 @@ def diff(block: Block) -> str:
     renamed = f", before {code(change.renamed_from)}" if change.renamed_from else ""
     mark = " ⚠️" if change.dangers else ""
     is_open = " open" if change.dangers or len(change.diff) <= SHORT else ""
-    summary = f"{title(block)}: <b>{change.verb}</b>{renamed} (+{added} −{removed}){mark}"
+    summary = f"{title(block)}: <b>{change.verb}</b>{renamed} (+{added} -{removed}){mark}"
     return f"<details{is_open}><summary>{summary}</summary>\n\n{fence(change.diff, 'diff')}\n\n</details>"

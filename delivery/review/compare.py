@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from delivery.errors import DeliveryError
 from delivery.objects import Object
-from delivery.review import images, routing
+from delivery.review import chart, images, routing
 from delivery.review.dangers import alerts, dangers
 from delivery.review.dangers.lifecycle import recreation
 from delivery.review.diff import unified
@@ -18,7 +18,7 @@ from delivery.review.yaml_text import documents, dump, parse
 
 @dataclass(frozen=True)
 class Side:
-    """One commit's part: what the overlay rendered to (None: it is not there), and Alertmanager's base configuration."""
+    """One commit's part: the overlay's render (None: there is no overlay), and Alertmanager's base configuration."""
 
     rendered: Rendered | None
     base_routes: Object
@@ -58,9 +58,12 @@ def compare(name: str, before: Side, after: Side, notes: tuple[str, ...] = ()) -
     if not any(errors):
         old_objects = [each.before for each in masked if each.before]
         new_objects = [each.after for each in masked if each.after]
-        routes = ()
+        routes: tuple[str, ...] = ()
         if status == "kept":
-            routes = routing.sentences((old_objects, before.base_routes), (new_objects, after.base_routes))
+            if name.startswith(chart.PREFIX):
+                routes = routing.of_cluster(before.base_routes, after.base_routes)
+            else:
+                routes = routing.of_overlay((old_objects, before.base_routes), (new_objects, after.base_routes))
         review = replace(
             review,
             changes=changes(name, masked, routes),
@@ -74,7 +77,7 @@ def compare(name: str, before: Side, after: Side, notes: tuple[str, ...] = ()) -
 def read(before: Rendered | None, after: Rendered | None) -> tuple[list[Source], list[Source], tuple[str, str]]:
     """Both sides' objects; a document that both have is parsed once."""
     seen: dict[str, list[Object]] = {}
-    result = []
+    result: list[tuple[list[Source], str]] = []
     for each in (before, after):
         if each is None or each.error:
             result.append(([], each.error if each else ""))
@@ -94,11 +97,13 @@ def read(before: Rendered | None, after: Rendered | None) -> tuple[list[Source],
 def changes(name: str, masked: list[Masked], routes: tuple[str, ...]) -> tuple[Change, ...]:
     told = alerts.dangers([each.pair for each in masked])
     found = []
-    rerouted = tuple(Danger("alert sent elsewhere", each) for each in routes)
+    rerouted = tuple(
+        Danger("alert sent elsewhere", each) for each in routes if not each.endswith(" instead of nobody.")
+    )
     for number, each in enumerate(masked):
         if each.differs:
             more = tuple(told.get(number, ()))
-            if each.pair.known.kind == "AlertmanagerConfig":
+            if each.pair.known.kind in {"AlertmanagerConfig", "HelmValues"}:
                 more, rerouted = more + rerouted, ()
             found.append(change(name, each, more))
     order = {"deleted": 0, "recreated": 1, "changed": 2, "created": 3}

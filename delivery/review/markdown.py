@@ -5,7 +5,8 @@ import re
 from delivery.review.yaml_text import HIDDEN, escaped
 
 LONGEST = 200  # characters of a name
-PLAIN = re.compile(r"[A-Za-z0-9 ,;()%'?]")
+MARK = re.compile(r"[]!\"&$*+<>\[\\^_`{|}~@]|:(?=//)|(?<=www)\.|#(?=\d)", re.IGNORECASE)
+CALLS = re.compile(r"&#(64|35);")
 
 
 def visible(text: str, longest: int = LONGEST) -> str:
@@ -18,31 +19,18 @@ def visible(text: str, longest: int = LONGEST) -> str:
 
 def code(text: str) -> str:
     """A name in the font of code, also within a table and within HTML: GitHub calls nobody there."""
-    return f"<code>{entities(visible(text))}</code>"
-
-
-def entities(text: str) -> str:
-    return "".join(each if each.isalnum() or each in " -_/" else f"&#{ord(each)};" for each in text)
+    return f"<code>{marks(visible(text))}</code>"
 
 
 def prose(text: str, longest: int = 2000) -> str:
-    """A sentence that may hold names: every mark of Markdown, link, mention and number of an issue is taken apart."""
-    result = []
-    for word in re.split(r"(@|#(?=\d))", visible(text, longest)):
-        if word in {"@", "#"}:
-            result.append(f"&#{ord(word)};&#8203;")  # GitHub looks for them after the entities are read
-        else:
-            marks = re.sub(r"(?i)www\.", lambda found: found[0][:3] + "&#46;", entities_of_marks(word))
-            result.append(marks)
-    return "".join(result)
+    """A sentence that may hold names: no mark of Markdown, link, mention or number of an issue is left in it."""
+    # GitHub looks for mentions and issues after the entities are read
+    return CALLS.sub("\\g<0>&#8203;", marks(visible(text, longest)))
 
 
-def entities_of_marks(text: str) -> str:
-    """Marks as entities; a full stop or a hyphen within a line is none, as our sentences start with a letter."""
-    return "".join(
-        each if PLAIN.match(each) or each in "-/=>" or ord(each) > 127 else "." if each == "." else f"&#{ord(each)};"
-        for each in text
-    ).replace("->", "-&gt;").replace("=>", "=&gt;").replace(">", "&gt;")  # fmt: skip
+def marks(text: str) -> str:
+    """The text with all that Markdown or HTML reads as a mark spelt as an entity."""
+    return MARK.sub(lambda found: f"&#{ord(found[0])};", text)
 
 
 def fence(lines: tuple[str, ...], language: str) -> str:

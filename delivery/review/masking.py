@@ -51,8 +51,8 @@ class Masker:
             others = other if isinstance(other, dict) else {}
             return {self.leaf(key): self.leaves(value, others.get(key), mark) for key, value in mine.items()}
         if isinstance(mine, list):
-            others = other if isinstance(other, list) else []
-            return [self.leaves(value, others[i] if i < len(others) else None, mark) for i, value in enumerate(mine)]
+            listed = other if isinstance(other, list) else []
+            return [self.leaves(value, listed[i] if i < len(listed) else None, mark) for i, value in enumerate(mine)]
         masked = self.leaf(mine)
         comparable = isinstance(other, (str, Hidden)) and other != mine
         return f"{masked} {mark}" if comparable and self.leaf(other) == masked else masked

@@ -136,7 +136,7 @@ def prefixed(route: Object, prefix: str) -> Object:
 
 
 def subjects(objects: list[Object]) -> dict[tuple[str, str, str], Labels]:
-    """Alerts to ask for: severity, whose, alert's name; one of each severity that no rule has, and all that rules have."""
+    """Alerts to ask for: all that rules have, and one of each severity that no rule has."""
     namespaces = sorted(
         {str(n) for o in objects if o["kind"] == "AlertmanagerConfig" and (n := o["metadata"].get("namespace"))}
     )
@@ -147,7 +147,6 @@ def subjects(objects: list[Object]) -> dict[tuple[str, str, str], Labels]:
     for severity in severities:
         for namespace in namespaces:
             found[severity, namespace, UNNAMED] = {"severity": severity, "namespace": namespace}
-        found[severity, "", UNNAMED] = {"severity": severity, "namespace": "kube-system"}
     for each, rule in rules:
         labels = {str(key): str(value) for key, value in (dig(rule, "labels") or {}).items()}
         severity, namespace = labels.setdefault("severity", "none"), str(each["metadata"].get("namespace", ""))
@@ -159,25 +158,45 @@ def subjects(objects: list[Object]) -> dict[tuple[str, str, str], Labels]:
     return found
 
 
-def sentences(before: tuple[list[Object], Object], after: tuple[list[Object], Object]) -> tuple[str, ...]:
-    """Who receives what, before and after, where that changes; of single alerts only what differs from their severity."""
-    if not any(each["kind"] == "AlertmanagerConfig" for each in [*before[0], *after[0]]) and not (
-        before[1] or after[1]
-    ):
-        return ()
-    old_subjects, new_subjects = subjects(before[0]), subjects(after[0])
+def cluster() -> dict[tuple[str, str, str], Labels]:
+    """Alerts that no AlertmanagerConfig sees: those of namespaces without one, and the one that always fires."""
+    found: dict[tuple[str, str, str], Labels] = {
+        (severity, "", UNNAMED): {"severity": severity, "namespace": "kube-system"} for severity in SEVERITIES
+    }
+    found["none", "", "Watchdog"] = {"severity": "none", "namespace": "monitoring", "alertname": "Watchdog"}
+    return found
+
+
+def of_overlay(before: tuple[list[Object], Object], after: tuple[list[Object], Object]) -> tuple[str, ...]:
+    """Who receives the overlay's own alerts, from its objects and the base configuration, where that changes."""
+    if any(each["kind"] == "AlertmanagerConfig" for each in [*before[0], *after[0]]):
+        return sentences(before, after, subjects(before[0]), subjects(after[0]))
+    return ()
+
+
+def of_cluster(before: Object, after: Object) -> tuple[str, ...]:
+    """Who receives the cluster's alerts, by the base configuration alone, where that changes."""
+    return sentences(([], before), ([], after), cluster(), cluster()) if before and after else ()
+
+
+def sentences(
+    before: tuple[list[Object], Object],
+    after: tuple[list[Object], Object],
+    old: dict[tuple[str, str, str], Labels],
+    new: dict[tuple[str, str, str], Labels],
+) -> tuple[str, ...]:
+    """One sentence for each severity that reaches others than before, and for each alert that differs from its own."""
     result = []
     told: dict[tuple[str, str], tuple[str, str]] = {}
-    for key in old_subjects | new_subjects:
+    for key in old | new:
         severity, namespace, alert = key
-        labels = old_subjects.get(key) or new_subjects[key]
-        was, now = reach(*before, labels), reach(*after, new_subjects.get(key, labels))
+        was, now = (reach(*side, of.get(key) or (old | new)[key]) for side, of in ((before, old), (after, new)))
         if alert == UNNAMED:
             told[severity, namespace] = (was, now)
-        elif told.get((severity, namespace)) == (was, now):
+        elif told.get((severity, namespace)) == (was, now) or not (key in old and key in new):
             continue
-        if was != now and (alert == UNNAMED or (key in old_subjects and key in new_subjects)):
+        if was != now:
             what = f"Alerts of severity {severity}" if alert == UNNAMED else f"Alert {alert} ({severity})"
             where = f"in namespace {namespace}" if namespace else "of the cluster itself"
-            result.append(f"{what} {where} reach {now} instead of {was}.")
+            result.append(f"{what} {where} reach{'es' if alert != UNNAMED else ''} {now} instead of {was}.")
     return tuple(result)

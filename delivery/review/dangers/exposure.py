@@ -36,25 +36,25 @@ def service(before: Object | None, after: Object | None) -> Iterator[str]:
     if before is None:
         return
     if was != now:
-        sense = (
-            "it can be reached from outside the cluster" + allowed(after)
-            if now in OUTSIDE
-            else "its outside address goes"
-        )
-        yield f"Its type changes from {was} to {now}: {sense}."
-    elif internal(before) and not internal(after) and now == "LoadBalancer":
-        yield "Its load balancer is no longer internal: it gets a public address."
-    if now in OUTSIDE and was == now:
-        old, new = (dig(each, "spec", "loadBalancerSourceRanges") or [] for each in (before, after))
-        if old and not new:
-            yield "Its source ranges are removed: everybody may connect."
-        elif old and (added := [each for each in new if each not in old]):
-            yield f"More addresses may connect: {', '.join(map(str, added))}."
-    old_ports, new_ports = (ports(each) for each in (before, after))
-    if old_ports != new_ports:
-        yield f"Its ports change from {words(old_ports)} to {words(new_ports)}: clients must follow, and rules of networks too."
+        outside = f"it can be reached from outside the cluster{allowed(after)}"
+        yield f"Its type changes from {was} to {now}: {outside if now in OUTSIDE else 'its outside address goes'}."
+    elif now in OUTSIDE:
+        yield from opened(before, after)
+    old, new = (words(ports(each)) for each in (before, after))
+    if old != new:
+        yield f"Its ports change from {old} to {new}: clients and network policies must follow."
     if dig(before, "spec", "externalIPs") != dig(after, "spec", "externalIPs"):
         yield "Its external addresses change."
+
+
+def opened(before: Object, after: Object) -> Iterator[str]:
+    if internal(before) and not internal(after):
+        yield "Its load balancer is no longer internal: it gets a public address."
+    old, new = (dig(each, "spec", "loadBalancerSourceRanges") or [] for each in (before, after))
+    if old and not new:
+        yield "Its source ranges are removed: everybody may connect."
+    elif old and (added := [str(each) for each in new if each not in old]):
+        yield f"More addresses may connect: {', '.join(added)}."
 
 
 def ports(each: Object) -> list[str]:

@@ -59,7 +59,7 @@ def weakened(before: Object, after: Object) -> Iterator[str]:
         for field in ("minAvailable", "maxUnavailable"):
             old, new = dig(before, "spec", field), dig(after, "spec", field)
             if old != new and old is not None:
-                yield f"{field} changes from {old} to {'nothing' if new is None else new}: more pods may be away at once."
+                yield f"{field} changes from {old} to {new or 'nothing'}: more pods may be away at once."
     if after["kind"] == "HorizontalPodAutoscaler":
         for field in ("minReplicas", "maxReplicas"):
             old, new = dig(before, "spec", field), dig(after, "spec", field)
