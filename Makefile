@@ -18,7 +18,7 @@ HEAD ?= HEAD
 include tools/tools.mk
 
 .PHONY: help run run-monitoring oncall alerts test test-all render validate check format lock clean
-.PHONY: review review-comment bench-leases terraform-audit github-variables
+.PHONY: review review-comment bench bench-leases terraform-audit github-variables
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ run: $(READY) ## Start the service with its own PostgreSQL (PORT=8000 DATA=.data
 test: check validate ## Lint, types and the quick tests (a few minutes)
 	@$(BIN)/pytest -m 'not slow'
 
-test-all: check validate $(CONTROLPLANE) $(MONITORING) ## Everything, what takes long too
+test-all: check validate $(CONTROLPLANE) $(MONITORING) $(HELM) ## Everything, what takes long too
 	@$(BIN)/pytest
 
 check: $(READY) ## Lint and types only
@@ -78,13 +78,23 @@ lock: $(READY) ## Compile requirements/ anew from pyproject.toml (UPGRADE=--upgr
 	$$compile requirements/uv.in -o requirements/uv.txt; \
 	$$compile requirements/audit.in -o requirements/audit.txt; \
 	$$compile requirements/go.in -o requirements/go.txt; \
+	$$compile requirements/build.in -o requirements/build.txt; \
 	$$compile pyproject.toml -o requirements/run.txt; \
 	$$compile pyproject.toml --extra dev --constraint requirements/run.txt -o requirements/dev.txt; \
-	$$compile bench/leases.in --constraint requirements/dev.txt -o requirements/bench.txt
+	$$compile bench/requirements.in --constraint requirements/dev.txt -o requirements/bench.txt
 
-bench-leases: $(READY) ## Claims and completions a second, beside procrastinate
-	@$(BIN)/uv pip install --quiet --target .tools/bench --no-deps --require-hashes -r requirements/bench.txt
+bench: .tools/bench/.ready ## Requests a second beside peers (ROUNDS=3 SECONDS=3; some 15 minutes)
+	@$(BIN)/python -m bench.run
+	@PYTHONPATH=.tools/bench $(BIN)/python -m bench.report
+
+bench-leases: .tools/bench/.ready ## Claims and completions a second, beside procrastinate
 	@PYTHONPATH=.tools/bench $(BIN)/python bench/leases.py
+
+.tools/bench/.ready: requirements/bench.txt bench/go.mod bench/go.sum $(wildcard bench/load/*.go bench/peers/go_pgx/*.go) | $(READY) $(GO_READY)
+	@echo "Installing the peers into .tools ..."
+	@$(BIN)/uv pip install --quiet --target .tools/bench --no-deps --require-hashes -r requirements/bench.txt
+	@cd bench && ../$(GO)/bin/go build -o ../.tools/bench/bin/ ./load ./peers/go_pgx
+	@touch $@
 
 terraform-audit: .tools/checkov/.ready ## Audit the Terraform configuration with checkov
 	@.tools/checkov/bin/checkov --directory '$(TERRAFORM_DIR)' --framework terraform --compact --quiet --skip-download

@@ -28,7 +28,8 @@ def run(tool: str, *arguments: str | Path, stdin: str | None = None) -> subproce
     """
     program = ROOT / ".tools" / "bin" / tool
     if not program.exists():
-        raise DeliveryError(f"{tool} is not built yet: run `make tools` first.")
+        target = "helm" if tool == "helm" else "tools"
+        raise DeliveryError(f"{tool} is not built yet: run `make {target}` first.")
     try:
         return subprocess.run([program, *arguments], input=stdin, capture_output=True, text=True, check=False)
     except OSError as error:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
+from delivery import chart, secret_manager
 from delivery.checkout import overlays
+from delivery.deploy.commands import COMMANDS
 from delivery.errors import DeliveryError
 from delivery.pull_request import PullRequest, connect
 from delivery.render import write
@@ -72,6 +74,33 @@ def review_command(base: str, head: str, out: Path) -> None:
         raise click.exceptions.Exit(1)
 
 
+@main.command("fetch-secrets")
+@click.option("--project", required=True, help="Google project whose Secret Manager is asked.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder to make, readable by its owner alone; remove it afterwards.",
+)
+def fetch_secrets_command(project: str, out: Path) -> None:
+    """Fetch the secrets of terraform/secrets.yaml: one file each, named as in Secret Manager."""
+    names = secret_manager.fetch(project, out)
+    click.echo(f"{len(names)} secrets of project {project} are in {out}: {', '.join(names)}.")
+
+
+@main.command("monitoring-chart")
+@click.argument("overlay", type=click.Choice(overlays()))
+@click.option(
+    "--secrets",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    help="Folder made by fetch-secrets. DB_USER comes from the environment.",
+)
+def monitoring_chart_command(overlay: str, secrets: Path) -> None:
+    """Install or upgrade the monitoring chart in the cluster of the current kubeconfig."""
+    chart.install(overlay, secrets)
+
+
 @main.command("comment")
 @click.option(
     "--file", "path", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True, help="The text."
@@ -93,3 +122,7 @@ def comment_command(*, path: Path, number: int, commit: str, page: str, reposito
         raise DeliveryError("GITHUB_TOKEN is not set: give it a token that may write to pull requests.")
     with connect(api, token) as client:
         click.echo(PullRequest(client, repository, number).comment(path.read_text(), commit, page))
+
+
+for command in COMMANDS:
+    main.add_command(command)

@@ -12,8 +12,9 @@ resource "google_artifact_registry_repository" "image" {
     id     = "keep-newest"
     action = "KEEP"
 
+    # a push leaves three: index, image, and its SBOM with the provenance; so the last 30 pushes stay
     most_recent_versions {
-      keep_count = 30
+      keep_count = 90
     }
   }
 

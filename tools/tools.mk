@@ -2,6 +2,7 @@
 TOOLS := .tools/.ready
 CONTROLPLANE := .tools/controlplane/.ready
 MONITORING := .tools/bin/.monitoring
+HELM := .tools/bin/.helm
 GO := .tools/go
 GO_READY := .tools/.go
 GO_MINOR := 26
@@ -15,10 +16,11 @@ endif
 
 $(if $(wildcard $(GO)/bin/go),,$(shell rm -f $(GO_READY))) # the machine's Go may have been replaced
 
-.PHONY: tools controlplane monitoring
+.PHONY: tools controlplane monitoring helm
 
 tools: $(TOOLS) ## Build kustomize, kubeconform and actionlint, and lay out the schemas
 controlplane: $(CONTROLPLANE) ## Build a real Kubernetes control plane for tests (minutes, once)
+helm: $(HELM) ## Build Helm (a minute or two, once)
 monitoring: $(MONITORING) ## Build Prometheus, Alertmanager and their tools (minutes, once)
 
 # the machine's Go where it is new enough, else the one from PyPI
@@ -68,4 +70,10 @@ $(MONITORING): tools/monitoring/go.mod tools/monitoring/go.sum $(wildcard tools/
 	@mkdir -p .tools/bin
 	@cd tools/monitoring && ../../$(GO)/bin/go build -tags remove_all_sd -ldflags '-s -w' -o ../../.tools/bin/ tool
 	@cd tools/alertmanager-config && ../../$(GO)/bin/go build -ldflags '-s -w' -o ../../.tools/bin/ .
+	@touch $@
+
+$(HELM): tools/helm/go.mod tools/helm/go.sum | $(GO_READY)
+	@echo "Building Helm; once, a minute or two ..."
+	@mkdir -p .tools/bin
+	@cd tools/helm && ../../$(GO)/bin/go build -ldflags '-s -w' -o ../../.tools/bin/ tool
 	@touch $@

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from delivery.review.model import OverlayReview, Review
 from delivery.review.page import page
 from tests.app.test_docs_page import CHROMIUM, FLAGS
-from tests.review.reviews import BASE, DEPLOYMENT, HEAD, change, example, review
+from tests.delivery.review.reviews import BASE, DEPLOYMENT, HEAD, change, example, review
 
 HOSTILE = (
     "<script>document.title = 'owned'</script>&amp;\u202egpj.exe\u0007\u200b<img src=//example.com/x onerror=alert(1)>"

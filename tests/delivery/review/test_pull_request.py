@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from delivery.cli import main
 from delivery.pull_request import AUTHOR, LIMIT
 from delivery.review.comment import MARKER
-from tests.review.github import TOKEN, Answer, GitHub
+from tests.delivery.review.github import TOKEN, Answer, GitHub
 
 COMMIT = "c" * 40
 

@@ -1,0 +1,50 @@
+"""Changing the cluster: applying what was planned, and deleting what only earlier releases had."""
+
+from collections.abc import Callable
+
+from delivery.deploy import kubectl, plan
+from delivery.deploy.plan import Plan
+from delivery.deploy.release import Key, Record, Release
+from delivery.deploy.report import Say
+from delivery.objects import Object
+
+Check = Callable[[], None]
+"""Called before each change; raises where the lock was lost."""
+
+
+def apply(objects: list[Object], secrets: list[Object], planned: Plan, say: Say, check: Check) -> None:
+    """Apply Namespace, Secrets and the rest in this order, over others' changes only where the plan found such.
+
+    Raises:
+        KubectlError: the API server refuses something; the rest may be applied.
+    """
+    forced = {action.key for action in planned.actions if action.force}
+    recreated = {action.key for action in planned.of(plan.RECREATE)}
+    spaces = [each for each in objects if each["kind"] == "Namespace"]
+    rest = [each for each in objects if each["kind"] != "Namespace"]
+    for each in rest:
+        if Key.of(each) in recreated:
+            check()
+            say(f"deleting {Key.of(each)}, to make it anew")
+            kubectl.delete([each])
+    for batch, force in (
+        ([each for each in spaces if Key.of(each) not in forced], False),
+        ([each for each in spaces if Key.of(each) in forced], True),
+        (secrets, True),  # Secret Manager is their source
+        ([each for each in rest if Key.of(each) not in forced], False),
+        ([each for each in rest if Key.of(each) in forced], True),
+    ):
+        if batch:
+            check()
+            kubectl.apply(batch, force=force)
+    say(f"{len(objects) + len(secrets)} objects are as they should be")
+
+
+def remove(past: list[Record], wanted: Release, say: Say, check: Check) -> None:
+    """Delete what recorded releases had and `wanted` has not."""
+    live = plan.find([each for record in past for each in record.release.objects])
+    for action in plan.removals(past, wanted.keys(), live):
+        say(f"{action.what:9}{action.key}")
+        if action.what == plan.PRUNE:
+            check()
+            kubectl.delete([live[action.key]])

@@ -1,0 +1,211 @@
+"""The commands `plan`, `deploy`, `history` and `rollback`."""
+
+import json
+import os
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from delivery.deploy import overlay as overlays
+from delivery.deploy import release, secrets
+from delivery.deploy.commits import head
+from delivery.deploy.deploy import Deploy, make_plan
+from delivery.deploy.plan import REFUSE
+from delivery.deploy.release import Record, Release
+from delivery.deploy.report import Report, as_json, summary
+from delivery.errors import DeliveryError
+from delivery.objects import Object
+
+DURATION = re.compile(r"(?:(\d+)m)?(?:(\d+)s)?")
+
+
+class Duration(click.ParamType[float]):
+    """Minutes and seconds, as kubectl has them: 10m, 90s, 1m30s."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        match = DURATION.fullmatch(str(value))
+        if not match or not any(match.groups()):
+            self.fail(f"{value} is no duration: write 10m, 90s or 1m30s.", param, ctx)
+        return int(match[1] or 0) * 60.0 + int(match[2] or 0)
+
+
+image_option = click.option("--image", required=True, help="NAME@sha256:DIGEST of the image to run.")
+secrets_option = click.option(
+    "--secrets",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder with a file for each secret of terraform/secrets.yaml. DB_USER comes from the environment.",
+)
+commit_option = click.option("--commit", help="Commit that the image was built from.  [default: git HEAD]")
+older_option = click.option(
+    "--allow-older", is_flag=True, help="Also a commit older than what runs, or without a marked migration."
+)
+timeout_option = click.option(
+    "--timeout", type=Duration(), default="10m", show_default=True, help="For the lock, and for new pods."
+)
+output_option = click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+
+
+@click.command("plan")
+@click.argument("overlay")
+@image_option
+@secrets_option
+@commit_option
+@older_option
+@output_option
+def plan_command(
+    *, overlay: str, image: str, folder: Path | None, commit: str | None, output: str, allow_older: bool
+) -> None:
+    """Say what `deploy` would do to the cluster of the current kubeconfig, and change nothing."""
+    report = Report(as_json=output == "json")
+    wanted = overlays.prepare(overlay, image, commit or head())
+    given = secrets_of(folder, wanted.namespace, report)
+    planned = make_plan(
+        wanted, release.records(wanted.namespace), given, may_be_older=allow_older, may_lack_migrations=allow_older
+    )
+    report.plan(planned)
+    if report.as_json:
+        click.echo(json.dumps({"namespace": wanted.namespace, "plan": as_json(planned)}, indent=2))
+    summary(f"Plan for {overlay}", facts(wanted), planned, report.lines)
+    if planned.of(REFUSE):
+        raise DeliveryError("A deploy would be refused.")
+
+
+@click.command("deploy")
+@click.argument("overlay")
+@image_option
+@secrets_option
+@commit_option
+@older_option
+@timeout_option
+@output_option
+def deploy_command(
+    *,
+    overlay: str,
+    image: str,
+    folder: Path | None,
+    commit: str | None,
+    timeout: float,
+    output: str,
+    allow_older: bool,
+) -> None:
+    """Bring an image to the cluster of the current kubeconfig; put back what ran before if it does not work.
+
+    OVERLAY is a name under overlays/, or a path to a folder with a kustomization.
+    """
+    report = Report(as_json=output == "json")
+    report.step(f"Render and validate {overlay}")
+    wanted = overlays.prepare(overlay, image, commit or head())
+    report.detail(f"{len(wanted.objects)} objects in namespace {wanted.namespace}")
+    given = secrets_of(folder, wanted.namespace, report)
+    run(
+        Deploy(wanted.namespace, lambda _: wanted, report, timeout, given, allow_older, allow_older),
+        f"Deploy to {overlay}",
+    )
+
+
+@click.command("rollback")
+@click.argument("overlay")
+@click.argument("releases", type=click.IntRange(min=1), default=1)
+@timeout_option
+@output_option
+def rollback_command(overlay: str, releases: int, timeout: float, output: str) -> None:
+    """Bring back the good release that ran before, or RELEASES before, with its image and its manifests."""
+    report = Report(as_json=output == "json")
+    namespace = overlays.namespace_of(overlay)
+    target = earlier(release.records(namespace), releases)
+
+    def choose(past: list[Record]) -> Release:
+        if earlier(past, releases).number != target.number:
+            raise DeliveryError("Another deploy came first: look at `delivery history` and decide anew.")
+        return target.release
+
+    deploy = Deploy(namespace, choose, report, timeout, may_be_older=True)
+    deploy.note = f"rollback to release {target.number}"
+    run(deploy, f"Rollback of {overlay}")
+
+
+@click.command("history")
+@click.argument("overlay")
+@output_option
+def history_command(overlay: str, output: str) -> None:
+    """List the releases that the cluster has recorded, newest first."""
+    past = release.records(overlays.namespace_of(overlay))[::-1]
+    if output == "json":
+        click.echo(json.dumps([record.as_json() for record in past], indent=2))
+        return
+    for record in past:
+        facts = (
+            f"{record.number:4}",
+            f"{record.state:7}",
+            record.time,
+            record.release.commit[:12],
+            record.release.image,
+        )
+        click.echo("  ".join([*facts, record.note]).rstrip())
+    if not past:
+        click.echo(f"Nothing was ever deployed to {overlay}.")
+
+
+def earlier(past: list[Record], releases: int) -> Record:
+    good = release.good(past)
+    if len(good) <= releases:
+        raise DeliveryError(f"There is no good release {releases} before: {max(0, len(good) - 1)} are recorded.")
+    return good[-1 - releases]
+
+
+def secrets_of(folder: Path | None, namespace: str, report: Report) -> list[Object]:
+    given = secrets.load(folder, namespace, os.environ) if folder else []
+    report.secret = secrets.values_of(given)
+    return given
+
+
+def run(deploy: Deploy, heading: str) -> None:
+    """Run a deploy, and say at the end what came of it wherever that is read."""
+    began = time.monotonic()
+    reason = ""
+    try:
+        deploy.run()
+    except DeliveryError as failure:
+        reason = deploy.report.mask(failure.message)
+        raise type(failure)(reason) from None
+    finally:
+        seconds = round(time.monotonic() - began, 1)
+        if not reason:
+            deploy.report.step(f"Done in {seconds:.0f} s")
+        conclude(deploy, f"{heading}: {deploy.outcome}", reason, seconds)
+
+
+def conclude(deploy: Deploy, heading: str, reason: str, seconds: float) -> None:
+    record = deploy.record
+    result = {
+        "result": deploy.outcome,
+        "reason": reason,
+        "release": record.number if record else None,
+        "commit": record.release.commit if record else None,
+        "image": record.release.image if record else None,
+        "namespace": deploy.namespace,
+        "seconds": seconds,
+        "plan": as_json(deploy.plan),
+    }
+    if deploy.report.as_json:
+        click.echo(json.dumps(result, indent=2))
+    known = facts(record.release) if record else []
+    summary(
+        heading,
+        [*known, ("seconds", str(seconds)), *([("reason", reason)] if reason else [])],
+        deploy.plan,
+        deploy.report.lines,
+    )
+
+
+def facts(wanted: Release) -> list[tuple[str, str]]:
+    return [("namespace", wanted.namespace), ("commit", wanted.commit), ("image", wanted.image)]
+
+
+COMMANDS: tuple[click.Command, ...] = (plan_command, deploy_command, rollback_command, history_command)

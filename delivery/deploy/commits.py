@@ -1,0 +1,39 @@
+"""Which commit is older: asked of git."""
+
+import subprocess
+
+from delivery.checkout import ROOT
+from delivery.errors import DeliveryError
+
+
+def git(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True, check=False)  # noqa: S607
+
+
+def head() -> str:
+    """The commit that is checked out.
+
+    Raises:
+        DeliveryError: this is no git checkout.
+    """
+    result = git("rev-parse", "HEAD")
+    if result.returncode:
+        raise DeliveryError("There is no git commit here to name the release by: give one with --commit.")
+    return result.stdout.strip()
+
+
+def is_older(commit: str, running: str) -> bool:
+    """Whether `commit` is an ancestor of `running`; no where git, with its whole history, does not know both.
+
+    Raises:
+        DeliveryError: the checkout is shallow, so nobody can tell.
+    """
+    if commit == running:
+        return False
+    result = git("merge-base", "--is-ancestor", commit, running)
+    if result.returncode > 1 and git("rev-parse", "--is-shallow-repository").stdout.strip() == "true":
+        raise DeliveryError(
+            f"Whether {commit[:12]} is older than {running[:12]}, which runs, cannot be told from a shallow checkout:"
+            " fetch the whole history (fetch-depth: 0), or say --allow-older."
+        )
+    return result.returncode == 0

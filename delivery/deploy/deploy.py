@@ -1,0 +1,178 @@
+"""The steps of a deploy. Each can be done again: killed anywhere, the same command run once more converges."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from delivery.deploy import apply as changing
+from delivery.deploy import kubectl, migrations, plan, recovery, release, rollout, secrets
+from delivery.deploy.commits import is_older
+from delivery.deploy.lock import Lock
+from delivery.deploy.plan import Plan
+from delivery.deploy.release import Record, Release
+from delivery.deploy.report import Report
+from delivery.deploy.smoke import smoke_test
+from delivery.errors import DeliveryError
+from delivery.objects import Object
+
+
+@dataclass
+class Deploy:
+    """A deploy under way. `choose` says what to release once the records are known and the lock is held."""
+
+    namespace: str
+    choose: Callable[[list[Record]], Release]
+    report: Report
+    timeout_s: float
+    secrets: list[Object] = field(default_factory=list)
+    may_be_older: bool = False
+    may_lack_migrations: bool = False
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        self.lock = Lock(self.namespace)
+        self.past: list[Record] = []
+        self.plan: Plan | None = None
+        self.record: Record | None = None
+        self.outcome = "refused"
+
+    @property
+    def begun(self) -> Record:
+        if self.record is None:
+            raise RuntimeError("the steps are out of order")
+        return self.record
+
+    @property
+    def planned(self) -> Plan:
+        if self.plan is None:
+            raise RuntimeError("the steps are out of order")
+        return self.plan
+
+    @property
+    def release(self) -> Release:
+        return self.begun.release
+
+    def run(self) -> None:
+        """Take every step; on failure put the last good release back.
+
+        Raises:
+            DeliveryError: it failed, or was refused; says why and what runs now.
+        """
+        try:
+            for step in STEPS:
+                step(self)
+        except DeliveryError as failure:
+            if self.outcome == "failed":
+                self.outcome = recovery.recover(self, failure)
+            raise
+        finally:
+            self.lock.release()
+
+
+def take_lock(deploy: Deploy) -> None:
+    """Hold the lock of the namespace, which is made first: it is where the lock lives."""
+    deploy.report.step(f"Lock ({deploy.lock.identity})")
+    made = kubectl.get("namespace", deploy.namespace)
+    if not made:
+        wanted = deploy.choose([])
+        refuse(secrets.refuse_missing(wanted.objects, deploy.secrets, deploy.namespace))
+        kubectl.apply(each for each in wanted.objects if each["kind"] == "Namespace")
+    deploy.lock.acquire(deploy.timeout_s, deploy.report.detail)
+
+
+def tell(deploy: Deploy) -> None:
+    """Say what will happen, and refuse what must not."""
+    deploy.report.step("Plan")
+    deploy.past = release.records(deploy.namespace)
+    wanted = deploy.choose(deploy.past)
+    deploy.record = release.next_record(deploy.past, wanted)
+    deploy.plan = make_plan(
+        wanted,
+        deploy.past,
+        deploy.secrets,
+        may_be_older=deploy.may_be_older,
+        may_lack_migrations=deploy.may_lack_migrations,
+    )
+    deploy.report.plan(deploy.plan)
+    refuse([f"{action.key}: {action.reason}" for action in deploy.plan.of(plan.REFUSE)])
+
+
+def write_down(deploy: Deploy) -> None:
+    """Record what this release will own before any of it is there, so that nothing is ever orphaned."""
+    record = deploy.begun
+    deploy.report.step(f"Release {record.number}: commit {record.release.commit[:12]}, image {record.release.image}")
+    deploy.lock.check()
+    if record.state != release.GOOD:
+        release.write(record)
+    deploy.outcome = "failed"  # from here on there is something to put back
+
+
+def apply(deploy: Deploy) -> None:
+    deploy.report.step("Apply")
+    changing.apply(deploy.release.objects, deploy.secrets, deploy.planned, deploy.report.detail, deploy.lock.check)
+
+
+def wait(deploy: Deploy) -> None:
+    deploy.report.step("Roll out")
+    rollout.wait(deploy.release.objects, deploy.namespace, deploy.timeout_s, deploy.report.detail, deploy.lock.check)
+
+
+def smoke(deploy: Deploy) -> None:
+    deploy.report.step("Smoke test")
+    smoke_test(deploy.release, deploy.report.detail, deploy.lock.check)
+
+
+def prune(deploy: Deploy) -> None:
+    """Delete what only earlier releases had, now that no pod of theirs is left to miss it."""
+    deploy.outcome = "unfinished"  # what runs is healthy: no reason to put anything back
+    deploy.report.step("Prune")
+    changing.remove(deploy.past, deploy.release, deploy.report.detail, deploy.lock.check)
+
+
+def mark_good(deploy: Deploy) -> None:
+    record = deploy.begun
+    deploy.report.step(f"Release {record.number} is good")
+    deploy.lock.check()
+    if record.state != release.GOOD:
+        deploy.record = record.ended(release.GOOD, deploy.note)
+        release.write(deploy.record)
+    others = [each for each in deploy.past if each.number != record.number]
+    release.forget([*others, deploy.begun])
+    deploy.outcome = "deployed"
+
+
+STEPS: tuple[Callable[[Deploy], None], ...] = (
+    take_lock,
+    tell,
+    write_down,
+    apply,
+    wait,
+    smoke,
+    prune,
+    mark_good,
+)
+"""In this order; the render goes before, when the release is prepared."""
+
+
+def make_plan(
+    wanted: Release, past: list[Record], given: list[Object], *, may_be_older: bool, may_lack_migrations: bool
+) -> Plan:
+    """The plan for `wanted` with the Secrets `given`, after the refusals that no dry run tells.
+
+    Raises:
+        DeliveryError: it is older than what runs, lacks a marked migration, or pods need a Secret that is not there.
+    """
+    running = release.good(past)[-1:]
+    if running and not may_be_older and is_older(wanted.commit, running[0].release.commit):
+        raise DeliveryError(
+            f"Commit {wanted.commit[:12]} is older than {running[0].release.commit[:12]}, which runs:"
+            " to go back, use `delivery rollback`, or say --allow-older."
+        )
+    if not may_lack_migrations:
+        refuse(migrations.barriers(past, wanted))
+    refuse(secrets.refuse_missing(wanted.objects, given, wanted.namespace))
+    return Plan([*secrets.changes(given), *plan.make(wanted, past).actions])
+
+
+def refuse(sentences: list[str]) -> None:
+    if sentences:
+        raise DeliveryError("Refused. " + " ".join(sentences))

@@ -1,0 +1,49 @@
+"""What differs between two states of an object, as the paths of fields."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from delivery.objects import Object
+
+BOOKKEEPING = {"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink"}
+SHORT = 60
+_NONE = object()
+
+
+def difference(before: Object, after: Object) -> list[str]:
+    """Each field that differs, as `path: before -> after`; what the API server keeps for itself is left out."""
+    return list(_walk("", _own(before), _own(after)))
+
+
+def _own(each: Object) -> Object:
+    metadata = {name: value for name, value in each["metadata"].items() if name not in BOOKKEEPING}
+    return {name: value for name, value in each.items() if name not in {"status", "apiVersion"}} | {
+        "metadata": metadata
+    }
+
+
+def _walk(path: str, before: Any, after: Any) -> Iterator[str]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        for name in sorted(before.keys() | after.keys()):
+            yield from _walk(f"{path}.{name}".lstrip("."), before.get(name, _NONE), after.get(name, _NONE))
+    elif isinstance(before, list) and isinstance(after, list):
+        left, right = _by_name(before), _by_name(after)
+        for name in [*left, *(each for each in right if each not in left)]:
+            yield from _walk(f"{path}[{name}]", left.get(name, _NONE), right.get(name, _NONE))
+    elif before != after:
+        yield f"{path}: {_short(before)} -> {_short(after)}"
+
+
+def _by_name(items: list[Any]) -> dict[Any, Any]:
+    """Items by their name where each has one of its own, else by their place."""
+    names = [each.get("name") if isinstance(each, dict) else None for each in items]
+    if None in names or len(set(names)) < len(names):
+        return dict(enumerate(items))
+    return dict(zip(names, items, strict=True))
+
+
+def _short(value: Any) -> str:
+    if value is _NONE:
+        return "none"
+    text = " ".join(str(value).split())
+    return text if len(text) <= SHORT else f"{text[:SHORT]}…"

@@ -1,0 +1,141 @@
+"""The one way to the cluster: kubectl, against the current kubeconfig, patient while the API server is away."""
+
+import json
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+
+from delivery.checkout import ROOT
+from delivery.errors import DeliveryError
+from delivery.objects import Object
+
+MANAGER = "taskpulse-delivery"
+"""Field manager of everything that a deploy applies."""
+
+AWAY_S = 90
+"""How long the API server may be away before a command gives up."""
+PAUSE_S = 1
+
+_AWAY = re.compile(
+    r"connection refused|connection reset|connection lost|unable to connect|i/o timeout|handshake timeout|"
+    r"no route to host|unexpected EOF|: EOF|etcdserver: |too many requests|awaiting headers|"
+    r"apiserver not ready|the server is currently unable|server is shutting down|request timed out",
+    re.IGNORECASE,
+)
+
+
+class KubectlError(DeliveryError):
+    """kubectl, or the API server behind it, refused something."""
+
+
+class UnreachableError(DeliveryError):
+    """The API server has been away for longer than a deploy waits."""
+
+
+def program() -> str:
+    """Path of kubectl: the machine's, else the one that `make controlplane` builds.
+
+    Raises:
+        DeliveryError: there is none.
+    """
+    built = ROOT / ".tools" / "controlplane" / "kubectl"
+    found = shutil.which("kubectl") or (str(built) if built.exists() else None)
+    if not found:
+        raise DeliveryError("There is no kubectl on the PATH: install it, or build it with `make controlplane`.")
+    return found
+
+
+def once(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run kubectl once, whatever its exit status."""
+    command = [program(), "--request-timeout=30s", *arguments]
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+
+
+def run(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run kubectl, whatever its exit status; again and again while the API server is away.
+
+    Raises:
+        UnreachableError: it was away for AWAY_S.
+    """
+    end = time.monotonic() + AWAY_S
+    while True:
+        result = once(*arguments, stdin=stdin)
+        if result.returncode == 0 or not _AWAY.search(result.stderr):
+            return result
+        if time.monotonic() > end:
+            raise UnreachableError(
+                f"The API server was away for {AWAY_S} s ({last_line(result.stderr)})."
+                " Run the same command again when it is back; it goes on from what is there."
+            )
+        time.sleep(PAUSE_S)
+
+
+def output(*arguments: str, stdin: str | None = None) -> str:
+    """Output of kubectl, which must succeed.
+
+    Raises:
+        KubectlError: it does not; says what kubectl said.
+        UnreachableError: the API server is away.
+    """
+    result = run(*arguments, stdin=stdin)
+    if result.returncode:
+        raise KubectlError(complaint(result.stderr))
+    return result.stdout
+
+
+def get(*arguments: str, stdin: str | None = None) -> list[Object]:
+    """The objects that `kubectl get` finds; those that are not there are left out."""
+    text = output("get", *arguments, "--ignore-not-found", "--output=json", stdin=stdin)
+    return listed(text)
+
+
+def apply(objects: Iterable[Object], *, dry_run: bool = False, force: bool = False) -> list[Object]:
+    """Apply objects server-side as MANAGER; return what they are now, or would be.
+
+    Raises:
+        KubectlError: one is refused; the others may have been applied.
+    """
+    arguments = ["apply", "--server-side", f"--field-manager={MANAGER}", "--filename=-", "--output=json"]
+    arguments += ["--dry-run=server"] if dry_run else []
+    arguments += ["--force-conflicts"] if force else []
+    return listed(output(*arguments, stdin=as_yaml(objects)))
+
+
+def delete(objects: Iterable[Object]) -> None:
+    """Delete objects and wait until they are gone; those that are gone already do not matter."""
+    text = as_yaml(stub(each) for each in objects)
+    if text:
+        output("delete", "--filename=-", "--ignore-not-found", "--timeout=120s", "--output=name", stdin=text)
+
+
+def listed(text: str) -> list[Object]:
+    if not text.strip():
+        return []
+    found: Any = json.loads(text)
+    items: list[Object] = found["items"] if found["kind"] == "List" else [found]
+    return items
+
+
+def stub(each: Object) -> Object:
+    """As much of an object as says which it is."""
+    metadata = {name: each["metadata"][name] for name in ("name", "namespace") if name in each["metadata"]}
+    return {"apiVersion": each["apiVersion"], "kind": each["kind"], "metadata": metadata}
+
+
+def as_yaml(objects: Iterable[Object]) -> str:
+    return yaml.dump_all(objects, Dumper=yaml.CSafeDumper)
+
+
+def complaint(text: str) -> str:
+    """What kubectl complains of, without its advice and warnings."""
+    lines = [line.removeprefix("error: ") for line in text.splitlines() if not line.startswith("Warning: ")]
+    return " ".join("\n".join(lines).partition("\nPlease review the fields above")[0].split()) or "kubectl failed."
+
+
+def last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["no reason given"])[-1]

@@ -1,0 +1,146 @@
+"""From an overlay and an image to a release: rendered in a throw-away overlay, validated, and refused when wrong."""
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+import yaml
+
+from delivery import kubeconform
+from delivery.checkout import ROOT, overlays
+from delivery.deploy.migrations import migrations
+from delivery.deploy.release import Release
+from delivery.errors import DeliveryError
+from delivery.objects import Object, Render, identity
+from delivery.render import render
+from delivery.schemas import KUBERNETES_VERSIONS
+from delivery.validate import validate
+
+NAME = "taskpulse-api"
+"""The Deployment, its Service, and the image's name in base/."""
+CONTAINER = "api"
+IMAGE = re.compile(r"(?P<name>[a-z0-9][a-zA-Z0-9._:/-]*)@(?P<digest>sha256:[0-9a-f]{64})")
+COMMIT = re.compile(r"[0-9a-f]{7,64}")
+
+
+def folder_of(overlay: str) -> Path:
+    """Folder of an overlay: a name under overlays/, or a path.
+
+    Raises:
+        DeliveryError: there is no such thing.
+    """
+    folder = ROOT / "overlays" / overlay if overlay in overlays() else Path(overlay)
+    if not (folder / "kustomization.yaml").is_file():
+        raise DeliveryError(
+            f"There is no overlay {overlay}: name one of {', '.join(overlays())},"
+            " or a folder with a kustomization.yaml."
+        )
+    return folder.resolve()
+
+
+def prepare(overlay: str, image: str, commit: str) -> Release:
+    """The release that an overlay, an image and a commit make.
+
+    Raises:
+        DeliveryError: it does not render or is not valid, or the image or a namespace is not what it must be.
+    """
+    match = IMAGE.fullmatch(image)
+    if not match:
+        raise DeliveryError(
+            f"--image {image} has no digest: give NAME@sha256:DIGEST, so that what runs is what was built."
+        )
+    if not COMMIT.fullmatch(commit):
+        raise DeliveryError(f"--commit {commit} is no commit: give its full hexadecimal name.")
+    folder = folder_of(overlay)
+    text = throw_away(folder, thin_layer(match["name"], match["digest"], commit))
+    check(folder, text)
+    objects = Render.parse(folder.name, text).objects
+    namespace = sole_namespace(folder, objects)
+    refuse_other_images(folder.name, objects, image)
+    return Release(folder.name, namespace, commit, image, objects, migrations())
+
+
+def namespace_of(overlay: str) -> str:
+    """The namespace in which an overlay lives.
+
+    Raises:
+        DeliveryError: it does not render, or has none of its own.
+    """
+    folder = folder_of(overlay)
+    return sole_namespace(folder, Render.parse(folder.name, throw_away(folder, {})).objects)
+
+
+def thin_layer(name: str, digest: str, commit: str) -> Object:
+    """What a deploy adds to an overlay: the image, and the commit that `/` shows."""
+    container = {"name": CONTAINER, "env": [{"name": "REVISION", "value": commit}]}
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": NAME},
+        "spec": {"template": {"spec": {"containers": [container]}}},
+    }
+    return {
+        "images": [{"name": NAME, "newName": name, "digest": digest}],
+        "patches": [{"target": {"kind": "Deployment", "name": NAME}, "patch": yaml.safe_dump(deployment)}],
+    }
+
+
+def throw_away(folder: Path, layer: Object) -> str:
+    """Render the overlay in `folder` with a layer on top that is gone afterwards."""
+    with tempfile.TemporaryDirectory() as name:
+        top = Path(name).resolve() / "overlays" / folder.name
+        top.mkdir(parents=True)
+        kustomization = {"resources": [os.path.relpath(folder, top)], **layer}
+        (top / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+        return render(folder.name, Path(name).resolve())
+
+
+def check(folder: Path, text: str) -> None:
+    """Judge an overlay of the checkout as `delivery validate` does, and any other one by the schemas.
+
+    Raises:
+        DeliveryError: with every fault that was found.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / f"{folder.name}.yaml"
+        if folder.parent == ROOT / "overlays":
+            path.write_text(throw_away(folder, {}))
+            found = validate([path])[path]
+        else:
+            path.write_text(text)
+            found = [each for version in KUBERNETES_VERSIONS for each in kubeconform.conform([path], version)[path]]
+    if found:
+        faults = " ".join(f"[{each.check}] {each.sentence}" for each in found)
+        raise DeliveryError(f"Overlay {folder.name} is not valid: {faults}")
+
+
+def sole_namespace(folder: Path, objects: list[Object]) -> str:
+    """The one namespace of a render, in which everything else must be.
+
+    Raises:
+        DeliveryError: there is not exactly one, or something is elsewhere.
+    """
+    overlay = Render(folder.name, objects)
+    names = [each["metadata"]["name"] for each in overlay.of("Namespace")]
+    own = overlay.namespace if folder.parent == ROOT / "overlays" else None
+    if len(names) != 1 or own not in {None, names[0]}:
+        raise DeliveryError(
+            f"Overlay {folder.name} must hold the one Namespace {own or 'it lives in'}; it holds {names}."
+        )
+    for each in objects:
+        if each["kind"] != "Namespace" and each["metadata"].get("namespace") != names[0]:
+            place = each["metadata"].get("namespace") or "no namespace"
+            raise DeliveryError(f"{identity(each)} is in {place}, not in {names[0]}: a deploy keeps to its namespace.")
+        if each["kind"] == "Secret":
+            raise DeliveryError(f"{identity(each)} is in the render: Secrets come from --secrets, never from Git.")
+    return str(names[0])
+
+
+def refuse_other_images(overlay: str, objects: list[Object], image: str) -> None:
+    containers = [container for _, _, container in Render(overlay, objects).containers()]
+    for container in containers:
+        if "@sha256:" not in container["image"]:
+            raise DeliveryError(f"Container {container['name']} runs {container['image']}, which has no digest.")
+    if image not in {container["image"] for container in containers}:
+        raise DeliveryError(f"No container of overlay {overlay} runs {NAME}, so the image would reach nothing.")

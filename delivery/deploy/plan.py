@@ -1,0 +1,182 @@
+"""What a deploy will do to the cluster as it is: asked of the API server by dry run, and told before it is done."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
+
+from delivery.deploy import kubectl
+from delivery.deploy.difference import difference
+from delivery.deploy.release import GOOD, Key, Record, Release
+from delivery.objects import Object
+
+CREATE, CHANGE, PUT_BACK, RECREATE = "create", "change", "put back", "recreate"
+PRUNE, KEEP, REFUSE, NOTHING = "prune", "keep", "refuse", "unchanged"
+
+PART_OF = ("app.kubernetes.io/part-of", "taskpulse")
+HOLDS_DATA = ("Namespace", "PersistentVolumeClaim", "PersistentVolume", "CustomResourceDefinition", "StatefulSet")
+"""Kinds whose deletion loses data, or everything that is in them: never deleted."""
+
+IMMUTABLE = re.compile(r"immutable|cannot change roleRef|may not change once set|for fields other than")
+CONFLICT = re.compile(r"^Apply failed with \d+ conflicts?: |conflicts? with \"")
+
+
+@dataclass(frozen=True)
+class Action:
+    """What becomes of one object, why, and which fields differ; `drift` is what others changed meanwhile."""
+
+    what: str
+    key: Key
+    reason: str = ""
+    fields: list[str] = field(default_factory=list)
+    drift: list[str] = field(default_factory=list)
+    force: bool = False
+    """Whether others hold fields that are ours."""
+
+    def as_json(self) -> Object:
+        return {
+            "action": self.what,
+            "kind": self.key.kind,
+            "name": self.key.name,
+            "namespace": self.key.namespace,
+            "reason": self.reason,
+            "fields": self.fields,
+            "drift": self.drift,
+        }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The actions of a deploy: of what it has first, then of what only earlier releases had."""
+
+    actions: list[Action]
+
+    def of(self, *what: str) -> list[Action]:
+        return [action for action in self.actions if action.what in what]
+
+    def changes(self) -> list[Action]:
+        return [action for action in self.actions if action.what != NOTHING]
+
+
+class Outcome(NamedTuple):
+    """What a dry run makes of an object, or why it is refused."""
+
+    result: Object | None
+    error: str = ""
+    force: bool = False
+
+
+def make(release: Release, past: list[Record]) -> Plan:
+    """Ask the API server what `release` would change, where `past` was recorded.
+
+    Raises:
+        KubectlError: the cluster does not know a kind.
+    """
+    live = find([*release.objects, *(each for record in past for each in record.release.objects)])
+    if not any(key.kind == "Namespace" for key in live):
+        return Plan([Action(CREATE, Key.of(each)) for each in release.objects])
+    last = past[-1] if past and past[-1].state == GOOD else None  # what a deploy that broke off left is no drift
+    old = {Key.of(each): each for each in last.release.objects} if last else {}
+    new = {Key.of(each): each for each in release.objects}
+    outcomes = try_all([each for key, each in new.items()], live)
+    moved = [each for key, each in old.items() if key in live and each != new.get(key)]
+    before = try_all(moved, live)
+    actions = []
+    for key in new:
+        baseline = (before.get(key) or outcomes[key]) if key in old else None
+        actions.append(decide(key, live.get(key), outcomes[key], baseline))
+    return Plan(actions + removals(past, new.keys(), live))
+
+
+def find(objects: list[Object]) -> dict[Key, Object]:
+    """Those objects that are in the cluster, with who manages their fields."""
+    stubs = {Key.of(each): kubectl.stub(each) for each in objects}
+    found = kubectl.get("--filename=-", "--show-managed-fields", stdin=kubectl.as_yaml(stubs.values()))
+    return {Key.of(each): each for each in found}
+
+
+def try_all(objects: list[Object], live: dict[Key, Object]) -> dict[Key, Outcome]:
+    """Dry runs: all in one, and where that is refused each for itself, to know which and why."""
+    if not objects:
+        return {}
+    try:
+        results = {Key.of(each): each for each in kubectl.apply(objects, dry_run=True)}
+        return {Key.of(each): Outcome(results[Key.of(each)]) for each in objects}
+    except kubectl.KubectlError:
+        with ThreadPoolExecutor(4) as pool:
+            return dict(zip(map(Key.of, objects), pool.map(partial(try_one, live), objects), strict=True))
+
+
+def try_one(live: dict[Key, Object], each: Object) -> Outcome:
+    try:
+        return Outcome(kubectl.apply([each], dry_run=True)[0])
+    except kubectl.KubectlError as refusal:
+        there = live.get(Key.of(each))
+        if not CONFLICT.search(refusal.message) or there is None or not ours(there):
+            return Outcome(None, refusal.message)
+    try:
+        return Outcome(kubectl.apply([each], dry_run=True, force=True)[0], force=True)
+    except kubectl.KubectlError as refusal:
+        return Outcome(None, refusal.message, force=True)
+
+
+def decide(key: Key, live: Object | None, outcome: Outcome, before: Outcome | None) -> Action:
+    """What becomes of an object of the release; `before` is what the last one would make of it now, if it had it."""
+    if live is None:
+        drift = ["was deleted by others"] if before else []
+        return Action(REFUSE, key, outcome.error) if outcome.error else Action(CREATE, key, drift=drift)
+    if outcome.result is None:
+        return undo(key, live, outcome)
+    fields = difference(live, outcome.result)
+    if fields and not ours(live) and key.kind != "Namespace":
+        return Action(REFUSE, key, "it is there and was not made by a deploy; rename one of the two, or delete it")
+    drift = difference(live, before.result) if before and before.result else []
+    own = difference(before.result, outcome.result) if before and before.result else fields
+    if drift:
+        who = others(live)
+        reason = f"changed since the last deploy by {who}" if who else "changed since the last deploy"
+        return Action(CHANGE if own else PUT_BACK, key, reason, own, drift, outcome.force)
+    return Action(CHANGE if fields else NOTHING, key, fields=fields, force=outcome.force)
+
+
+def undo(key: Key, live: Object, outcome: Outcome) -> Action:
+    """What is done about an object that cannot be changed to what it must be."""
+    if not IMMUTABLE.search(outcome.error):
+        return Action(REFUSE, key, outcome.error)
+    if not ours(live):
+        return Action(REFUSE, key, f"it was not made by a deploy and cannot be changed: {outcome.error}")
+    if key.kind in HOLDS_DATA:
+        return Action(REFUSE, key, f"to change it, it must be deleted, and that loses data: {outcome.error}")
+    what = "deleted and made anew, because a field of it cannot be changed"
+    return Action(RECREATE, key, f"{what} (what it provides is away meanwhile): {outcome.error}")
+
+
+def removals(past: list[Record], new: set[Key] | object, live: dict[Key, Object]) -> list[Action]:
+    """What earlier releases had and this one has not: ours to delete once this one is healthy."""
+    owned = {Key.of(each): None for record in past for each in record.release.objects}
+    gone = [key for key in owned if key not in new and key in live and applied_by_us(live[key])]  # type: ignore[operator]
+    return [
+        Action(KEEP, key, "no longer wanted, but deleting it loses data: do that by hand")
+        if key.kind in HOLDS_DATA
+        else Action(PRUNE, key, "no longer wanted; deleted when the rest is healthy")
+        for key in gone
+    ]
+
+
+def applied_by_us(live: Object) -> bool:
+    managers = live["metadata"].get("managedFields", [])
+    return any(each["manager"] == kubectl.MANAGER and each["operation"] == "Apply" for each in managers)
+
+
+def ours(live: Object) -> bool:
+    """Whether a deploy made an object, or somebody applied our manifests by hand."""
+    label, value = PART_OF
+    return applied_by_us(live) or live["metadata"].get("labels", {}).get(label) == value
+
+
+def others(live: Object) -> str:
+    """Who else manages fields of an object that people change, status apart."""
+    managers = live["metadata"].get("managedFields", [])
+    names = {each["manager"] for each in managers if not each.get("subresource")}
+    return ", ".join(sorted(names - {kubectl.MANAGER, "kube-controller-manager"}))

@@ -1,0 +1,61 @@
+"""When a deploy fails: the last good release is put back, and what only the failed one had is removed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from delivery.deploy import migrations, plan, release, rollout
+from delivery.deploy.apply import apply, remove
+from delivery.deploy.kubectl import UnreachableError
+from delivery.deploy.lock import LostLockError
+from delivery.deploy.smoke import smoke_test
+from delivery.errors import DeliveryError
+from delivery.objects import Object
+
+if TYPE_CHECKING:
+    from delivery.deploy.deploy import Deploy
+
+
+def recover(deploy: Deploy, failure: DeliveryError) -> str:
+    """Do what can be done about `failure`, and return what came of it."""
+    if isinstance(failure, LostLockError | UnreachableError):
+        return "unfinished"
+    failed = deploy.begun
+    deploy.report.step(f"Failed: {failure.message}")
+    for line in getattr(failure, "lines", []):
+        deploy.report.detail(f"| {line}")
+    if failed.state == release.GOOD:
+        deploy.report.step("Nothing is put back: this is the last good release itself.")
+        return "failed"
+    record = failed.ended(release.FAILED, deploy.report.mask(failure.message))
+    release.write(record)
+    good = [each for each in release.good(deploy.past) if each.number != failed.number]
+    if not good:
+        deploy.report.step("Nothing is put back: no release was good before. What there is stays, to look at.")
+        return "failed"
+    target = good[-1]
+    between = migrations.barriers([*deploy.past, failed], target.release)
+    if between:
+        deploy.report.step(f"Release {target.number} is not put back. {' '.join(between)} Mend it with a new commit.")
+        return "failed"
+    return put_back(deploy, target, failed)
+
+
+def put_back(deploy: Deploy, target: release.Record, failed: release.Record) -> str:
+    deploy.report.step(f"Put back release {target.number}: commit {target.release.commit[:12]}")
+    try:
+        past = [*(each for each in deploy.past if each.number != failed.number), failed]
+        planned = plan.make(target.release, past)
+        deploy.report.plan(planned)
+        none: list[Object] = []  # values of Secrets are kept nowhere, so what was applied stays
+        apply(target.release.objects, none, planned, deploy.report.detail, deploy.lock.check)
+        rollout.wait(
+            target.release.objects, deploy.namespace, deploy.timeout_s, deploy.report.detail, deploy.lock.check
+        )
+        smoke_test(target.release, deploy.report.detail, deploy.lock.check)
+        remove(past, target.release, deploy.report.detail, deploy.lock.check)
+    except DeliveryError as trouble:
+        deploy.report.step(f"Release {target.number} could not be put back whole: {trouble.message}")
+        return "failed"
+    deploy.report.step(f"Release {target.number} runs again.")
+    return "rolled back"

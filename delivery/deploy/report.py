@@ -1,0 +1,98 @@
+"""What people are told: progress line by line, the plan, and the summary of the job in GitHub Actions."""
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import click
+
+from delivery.deploy.plan import CHANGE, CREATE, KEEP, PRUNE, PUT_BACK, RECREATE, REFUSE, Action, Plan
+from delivery.objects import Object
+
+SHOWN = 12
+"""Fields of one object that the progress shows; the JSON has them all."""
+VERBS = (CREATE, CHANGE, PUT_BACK, RECREATE, PRUNE, KEEP, REFUSE)
+
+
+class Report:
+    """Collects what happened; the values in `secret` appear nowhere."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+        self.secret: set[str] = set()
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        """A line of progress; on standard error where standard output is for JSON."""
+        line = self.mask(line)
+        self.lines.append(line)
+        click.echo(line, err=self.as_json)
+
+    def step(self, line: str) -> None:
+        self.say(f"==> {line}")
+
+    def detail(self, line: str) -> None:
+        self.say(f"    {line}")
+
+    def mask(self, text: str) -> str:
+        for value in sorted(self.secret, key=len, reverse=True):
+            for part in (value, *value.splitlines()):
+                text = text.replace(part, "***") if part.strip() else text
+        return text
+
+    def plan(self, plan: Plan) -> None:
+        for action in plan.changes():
+            self.detail(in_words(action))
+            for line in [*(f"drift  {each}" for each in action.drift), *action.fields][:SHOWN]:
+                self.detail(f"         {line}")
+            if (more := len(action.drift) + len(action.fields) - SHOWN) > 0:
+                self.detail(f"         and {more} fields more")
+        self.detail(total(plan))
+
+
+def in_words(action: Action) -> str:
+    return f"{action.what:9}{action.key}" + (f": {action.reason}" if action.reason else "")
+
+
+def total(plan: Plan) -> str:
+    counts = [f"{verb} {len(plan.of(verb))}" for verb in VERBS if plan.of(verb)]
+    drifted = sum(bool(action.drift) for action in plan.actions)
+    return "Plan: " + (", ".join(counts) or "nothing to change") + (f"; {drifted} drifted" if drifted else "")
+
+
+def summary(heading: str, facts: Iterable[tuple[str, str]], plan: Plan | None, lines: list[str]) -> None:
+    """Append to the job summary of GitHub Actions, where there is one."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return
+    table = ["| what | object | why |", "| --- | --- | --- |"]
+    for action in plan.changes() if plan else []:
+        why = "; ".join(filter(None, [action.reason, *(f"drift: {each}" for each in action.drift), *action.fields][:4]))
+        table.append(f"| {action.what} | {cell(str(action.key))} | {cell(why)} |")
+    parts = [
+        f"## {heading}",
+        *(f"- {name}: `{cell(value)}`" for name, value in facts),
+        "",
+        *(table if len(table) > 2 else ["Nothing had to change."]),
+        "",
+        "<details><summary>Progress</summary>",
+        "",
+        *(f"    {line}" for line in lines),
+        "",
+        "</details>",
+        "",
+    ]
+    with Path(path).open("a") as file:
+        file.write("\n".join(parts))
+
+
+def cell(text: str) -> str:
+    """Text that can neither end a table's cell nor become HTML."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;").replace("`", "'")
+
+
+Say = Callable[[str], None]
+
+
+def as_json(plan: Plan | None) -> list[Object]:
+    return [action.as_json() for action in plan.actions] if plan else []
