@@ -61,7 +61,10 @@ def grouped(review: Review) -> list[Block]:
     found: dict[tuple[object, ...], list[Change]] = {}
     for overlay in review.overlays:
         for change in overlay.changes:
-            key = (change.verb, change.kind, change.name, change.renamed_from, change.diff, change.dangers)
+            # the namespace stands in the lines around, and is the only thing in which overlays must differ
+            own = f"namespace: {change.namespace}"
+            lines = tuple("" if line.startswith(" ") and line.strip() == own else line for line in change.diff)
+            key = (change.verb, change.kind, change.name, change.renamed_from, lines, change.dangers)
             found.setdefault(key, []).append(change)
     blocks = [Block(tuple(each.overlay for each in changes), changes[0]) for changes in found.values()]
     return sorted(blocks, key=lambda block: not block.change.dangers)
@@ -83,7 +86,7 @@ def opening(review: Review, blocks: list[Block]) -> Iterator[str]:
         yield "### Who receives alerts"
         yield listed([f"- {code(name)}: {prose(line, 400)}" for name, line in told], "sentences")
     if any(image.ours for each in review.overlays for image in each.images):
-        yield "What runs is pinned by the deploy, not here: `python -m delivery history OVERLAY` tells which digest it is."
+        yield "The deploy pins the image by digest: `python -m delivery history OVERLAY` tells what runs."
     notes = dict.fromkeys(note for each in review.overlays for note in each.notes)
     if notes:
         yield "\n".join(f"_{prose(note)}_" for note in notes)

@@ -23,7 +23,7 @@ class Repository:
         return repository
 
     def git(self, *arguments: str) -> str:
-        command = ["git", *WHO, "-C", self.folder, *arguments]
+        command = ["git", *WHO, "-C", str(self.folder), *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
     def commit(self, source: Path) -> str:

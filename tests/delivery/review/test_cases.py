@@ -25,7 +25,8 @@ def reviewed(case: str, folder: Path) -> tuple[Review, str]:
 
 
 @pytest.mark.parametrize("case", sorted(path.name for path in CASES.iterdir()))
-def test_the_comment_of(case: str, tmp_path: Path) -> None:
+def test_the_comment_of(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("delivery.review.chart.helm", lambda: None)  # some machines have it
     _, comment = reviewed(case, tmp_path)
     assert comment == (CASES / case / "comment.md").read_text("utf-8")
 
