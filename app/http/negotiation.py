@@ -69,7 +69,7 @@ def accept_field(headers: Headers) -> str:
 
 
 def _check_accept(accept: str | None, gives: tuple[str, ...]) -> None:
-    if not accept or accept in ("*/*", JSON):
+    if not accept or accept == "*/*" or (accept == JSON and JSON in gives):
         return
     if preferred(accept, gives) is None:
         raise Problem("not-acceptable", f"This call gives {' or '.join(gives)}; Accept allows neither.")

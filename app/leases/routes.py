@@ -9,6 +9,7 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath, HeaderParameter
 
+from app.bell import CHANGES
 from app.database import Connection
 from app.http import conditional
 from app.http.access import actor, authorize
@@ -95,7 +96,9 @@ async def claim_task(
     async def claim(connection: Connection) -> Answer:
         return Answer(200, {}, await store.claim(connection, actor(request), task_id, data))
 
-    return await once(request, claim)
+    response = await once(request, claim)
+    request.app.state.bell.ring(CHANGES)
+    return response
 
 
 @post(
@@ -140,7 +143,9 @@ async def claim_tasks(
     response = await attempt()
     if response is None and seconds:
         response = await wait_for_work(attempt, frozenset(data.labels or ()), seconds, request)
-    if response is None:
+    if response is not None:
+        request.app.state.bell.ring(CHANGES)
+    else:
         CLAIMS.labels("empty").inc()
         response = Response(None, status_code=204)
     if seconds:
@@ -194,7 +199,9 @@ async def complete_task(
     async def complete(connection: Connection) -> Answer:
         return _answer(await store.complete(connection, actor(request), task_id, data))
 
-    return await once(request, complete)
+    response = await once(request, complete)
+    request.app.state.bell.ring(CHANGES)
+    return response
 
 
 @post(

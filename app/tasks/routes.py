@@ -8,6 +8,7 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath
 
+from app.bell import CHANGES
 from app.database import Connection, Database
 from app.http import conditional
 from app.http.access import actor, authorize
@@ -141,6 +142,8 @@ async def update_task(
     version, task = await store.update(_database(request), actor(request), task_id, changes, versions)
     if changes.get("status") == "open" or changes.keys() & {"labels", "max_attempts"}:  # there may be more to claim
         request.app.state.bell.ring()
+    else:
+        request.app.state.bell.ring(CHANGES)
     return _task(task, version)
 
 
@@ -157,6 +160,7 @@ async def delete_task(
     """Delete a task for good. Deleting it again answers 404; while a worker holds it, 409."""
     versions = conditional.if_match(request.headers)
     await store.delete(_database(request), actor(request), task_id, versions)
+    request.app.state.bell.ring(CHANGES)
 
 
 router = Router(
