@@ -26,7 +26,7 @@ from app.periodic import periodically
 from app.pruning import PRUNE_EVERY_S, prune
 from app.settings import Settings
 from app.task_metrics import COLLECT_EVERY_S, TaskCollector
-from app.tasks import routes
+from app.tasks import routes, store
 
 HANDLERS: list[ControllerRouterHandler] = [
     health.router,
@@ -74,12 +74,12 @@ def create_app(settings: Settings) -> Edge:
         "keyring": keyring,
         "hub": hub,
         "past": CatchUp(database),
+        "task_reader": store.reader(database),
         "schema_current": False,
         "draining": False,
     }
     app = Litestar(
         [*HANDLERS, *documentation(HANDLERS)],
-        middleware=[metrics.http.middleware],
         exception_handlers={Exception: answer},
         lifespan=[lifespan],
         openapi_config=None,

@@ -20,7 +20,7 @@ _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 """msgspec would take 1e2 and 5.0 too."""
 
 
-async def negotiate(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+def negotiate(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Refuse what the route does not know; `opt["takes"]` and `opt["gives"]` list its media types.
 
     Raises Problem: invalid-request, not-acceptable, unsupported-media-type.

@@ -12,10 +12,12 @@ from litestar.params import Body, FromPath, HeaderParameter
 from app.bell import CHANGES
 from app.database import Connection
 from app.http import conditional
-from app.http.access import actor, authorize
+from app.http.access import actor
+from app.http.admission import admit
 from app.http.idempotency import Answer, IdempotencyKey, once
+from app.http.json_answer import JSONAnswer
 from app.http.json_body import StrictJSON
-from app.http.negotiation import JSON, negotiate
+from app.http.negotiation import JSON
 from app.http.openapi import ETAG, REPLAYED, answers, header
 from app.leases import store
 from app.leases.counters import CLAIMS
@@ -54,7 +56,7 @@ class _NothingToClaim(Exception):  # noqa: N818 - not an error: it undoes the tr
 
 
 def _json(body: bytes) -> Response[Any]:
-    return Response(body, media_type=JSON)
+    return JSONAnswer(body)
 
 
 def _answer(changed: Versioned) -> Answer:
@@ -294,7 +296,7 @@ router = Router(
         requeue_task,
         get_lease,
     ],
-    guards=[authorize, negotiate],
+    before_request=admit,
     tags=["Tasks with a pulse"],
     security=[{"key": []}],
     request_max_body_size=MEBIBYTE,
