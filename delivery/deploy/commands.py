@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
+from delivery.deploy import kubectl, release, secrets
 from delivery.deploy import overlay as overlays
-from delivery.deploy import release, secrets
 from delivery.deploy.commits import head
 from delivery.deploy.deploy import Deploy, make_plan
 from delivery.deploy.plan import REFUSE
@@ -160,25 +160,27 @@ def earlier(past: list[Record], releases: int) -> Record:
 
 
 def secrets_of(folder: Path | None, namespace: str, report: Report) -> list[Object]:
+    """The Secrets to apply; those of a namespace that is not ours and not there are left out, which is said."""
     given = secrets.load(folder, namespace, os.environ) if folder else []
     report.secret = secrets.values_of(given)
+    for place in sorted({each["metadata"]["namespace"] for each in given} - {namespace}):
+        if not kubectl.get("namespace", place):
+            report.detail(f"There is no namespace {place}, so its Secrets are left out.")
+            given = [each for each in given if each["metadata"]["namespace"] != place]
     return given
 
 
 def run(deploy: Deploy, heading: str) -> None:
     """Run a deploy, and say at the end what came of it wherever that is read."""
     began = time.monotonic()
-    reason = ""
     try:
         deploy.run()
     except DeliveryError as failure:
         reason = deploy.report.mask(failure.message)
-        raise type(failure)(reason) from None
-    finally:
-        seconds = round(time.monotonic() - began, 1)
-        if not reason:
-            deploy.report.step(f"Done in {seconds:.0f} s")
-        conclude(deploy, f"{heading}: {deploy.outcome}", reason, seconds)
+        conclude(deploy, heading, reason, time.monotonic() - began)
+        raise DeliveryError(reason) from None
+    deploy.report.step(f"Done in {time.monotonic() - began:.0f} s")
+    conclude(deploy, heading, "", time.monotonic() - began)
 
 
 def conclude(deploy: Deploy, heading: str, reason: str, seconds: float) -> None:
@@ -190,15 +192,15 @@ def conclude(deploy: Deploy, heading: str, reason: str, seconds: float) -> None:
         "commit": record.release.commit if record else None,
         "image": record.release.image if record else None,
         "namespace": deploy.namespace,
-        "seconds": seconds,
+        "seconds": round(seconds, 1),
         "plan": as_json(deploy.plan),
     }
     if deploy.report.as_json:
         click.echo(json.dumps(result, indent=2))
     known = facts(record.release) if record else []
     summary(
-        heading,
-        [*known, ("seconds", str(seconds)), *([("reason", reason)] if reason else [])],
+        f"{heading}: {deploy.outcome}",
+        [*known, ("seconds", f"{seconds:.0f}"), *([("reason", reason)] if reason else [])],
         deploy.plan,
         deploy.report.lines,
     )

@@ -22,9 +22,10 @@ AWAY_S = 90
 PAUSE_S = 1
 
 _AWAY = re.compile(
-    r"connection refused|connection reset|connection lost|unable to connect|i/o timeout|handshake timeout|"
-    r"no route to host|unexpected EOF|: EOF|etcdserver: |too many requests|awaiting headers|"
-    r"apiserver not ready|the server is currently unable|server is shutting down|request timed out",
+    r"was refused - did you|connection refused|connection reset|connection lost|closed network connection|"
+    r"i/o timeout|handshake timeout|operation timed out|request timed out|request canceled|deadline exceeded|"
+    r"network is unreachable|no route to host|failure in name resolution|unexpected EOF|: EOF|"
+    r"etcdserver: |too many requests|apiserver not ready|the server is currently unable|server is shutting down",
     re.IGNORECASE,
 )
 

@@ -1,6 +1,7 @@
 """What a deploy will do to the cluster as it is: asked of the API server by dry run, and told before it is done."""
 
 import re
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -8,7 +9,7 @@ from typing import NamedTuple
 
 from delivery.deploy import kubectl
 from delivery.deploy.difference import difference
-from delivery.deploy.release import GOOD, Key, Record, Release
+from delivery.deploy.release import Key, Record, Release, applied
 from delivery.objects import Object
 
 CREATE, CHANGE, PUT_BACK, RECREATE = "create", "change", "put back", "recreate"
@@ -18,6 +19,7 @@ PART_OF = ("app.kubernetes.io/part-of", "taskpulse")
 HOLDS_DATA = ("Namespace", "PersistentVolumeClaim", "PersistentVolume", "CustomResourceDefinition", "StatefulSet")
 """Kinds whose deletion loses data, or everything that is in them: never deleted."""
 
+UNJUDGED = "the API server can judge the rest only when it is there"
 IMMUTABLE = re.compile(r"immutable|cannot change roleRef|may not change once set|for fields other than")
 CONFLICT = re.compile(r"^Apply failed with \d+ conflicts?: |conflicts? with \"")
 
@@ -75,8 +77,8 @@ def make(release: Release, past: list[Record]) -> Plan:
     """
     live = find([*release.objects, *(each for record in past for each in record.release.objects)])
     if not any(key.kind == "Namespace" for key in live):
-        return Plan([Action(CREATE, Key.of(each)) for each in release.objects])
-    last = past[-1] if past and past[-1].state == GOOD else None  # what a deploy that broke off left is no drift
+        return Plan([Action(CREATE, key, UNJUDGED if key.kind == "Namespace" else "") for key in release.owned()])
+    last = applied(past)
     old = {Key.of(each): each for each in last.release.objects} if last else {}
     new = {Key.of(each): each for each in release.objects}
     outcomes = try_all([each for key, each in new.items()], live)
@@ -86,7 +88,7 @@ def make(release: Release, past: list[Record]) -> Plan:
     for key in new:
         baseline = (before.get(key) or outcomes[key]) if key in old else None
         actions.append(decide(key, live.get(key), outcomes[key], baseline))
-    return Plan(actions + removals(past, new.keys(), live))
+    return Plan(actions + removals(past, new, live))
 
 
 def find(objects: list[Object]) -> dict[Key, Object]:
@@ -152,10 +154,10 @@ def undo(key: Key, live: Object, outcome: Outcome) -> Action:
     return Action(RECREATE, key, f"{what} (what it provides is away meanwhile): {outcome.error}")
 
 
-def removals(past: list[Record], new: set[Key] | object, live: dict[Key, Object]) -> list[Action]:
+def removals(past: list[Record], new: Collection[Key], live: dict[Key, Object]) -> list[Action]:
     """What earlier releases had and this one has not: ours to delete once this one is healthy."""
     owned = {Key.of(each): None for record in past for each in record.release.objects}
-    gone = [key for key in owned if key not in new and key in live and applied_by_us(live[key])]  # type: ignore[operator]
+    gone = [key for key in owned if key not in new and key in live and applied_by_us(live[key])]
     return [
         Action(KEEP, key, "no longer wanted, but deleting it loses data: do that by hand")
         if key.kind in HOLDS_DATA

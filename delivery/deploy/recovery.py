@@ -38,7 +38,7 @@ def recover(deploy: Deploy, failure: DeliveryError) -> str:
     if between:
         deploy.report.step(f"Release {target.number} is not put back. {' '.join(between)} Mend it with a new commit.")
         return "failed"
-    return put_back(deploy, target, failed)
+    return put_back(deploy, target, record)
 
 
 def put_back(deploy: Deploy, target: release.Record, failed: release.Record) -> str:
@@ -57,5 +57,6 @@ def put_back(deploy: Deploy, target: release.Record, failed: release.Record) -> 
     except DeliveryError as trouble:
         deploy.report.step(f"Release {target.number} could not be put back whole: {trouble.message}")
         return "failed"
+    release.write(failed.ended(release.PUT_BACK, failed.note))
     deploy.report.step(f"Release {target.number} runs again.")
     return "rolled back"

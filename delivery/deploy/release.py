@@ -20,7 +20,8 @@ KEPT = 5
 LIMIT = 1_000_000
 """Bytes of a record; a ConfigMap holds 1 MiB."""
 
-STARTED, GOOD, FAILED = "started", "good", "failed"
+STARTED, GOOD, FAILED, PUT_BACK = "started", "good", "failed", "put back"
+"""PUT_BACK: it failed, and the good release before it runs again."""
 
 
 class Key(NamedTuple):
@@ -52,8 +53,8 @@ class Release:
     migrations: dict[str, str | None]
     """File names, each with the reason why old code cannot live with it, if so."""
 
-    def keys(self) -> set[Key]:
-        return {Key.of(each) for each in self.objects}
+    def owned(self) -> list[Key]:
+        return [Key.of(each) for each in self.objects]
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,12 @@ def write(record: Record) -> None:
 
 def good(past: list[Record]) -> list[Record]:
     return [record for record in past if record.state == GOOD]
+
+
+def applied(past: list[Record]) -> Record | None:
+    """The good release that was the last to be applied; none where a later one may have left something."""
+    later = [record for record in past if record.state != PUT_BACK]
+    return later[-1] if later and later[-1].state == GOOD else None
 
 
 def forget(past: list[Record]) -> None:

@@ -18,6 +18,7 @@ import trustme
 
 PATIENCE_S = 300  # on a machine that is busy with other work, too
 BINARIES = Path(__file__).resolve().parents[2] / ".tools" / "controlplane"
+STAGES = BINARIES / "stages"
 DEFINITIONS = BINARIES.parent / "crds"
 ZONES = ("zone-a", "zone-b", "zone-c")
 ROOM = {"cpu": "8", "memory": "16Gi", "pods": "110"}
@@ -53,8 +54,11 @@ class Cluster:
 
 
 @contextmanager
-def control_plane(folder: Path) -> Iterator[Cluster]:
-    """Start a control plane whose files and logs are in `folder`; everything ends with the block."""
+def control_plane(folder: Path, stages: Path = STAGES, *kubelet: str) -> Iterator[Cluster]:
+    """Start a control plane whose files and logs are in `folder`; everything ends with the block.
+
+    The life of a pod is in `stages`, kwok's own files unless others are given, and `kubelet` are further flags of kwok.
+    """
     if not (BINARIES / ".ready").exists():
         raise FileNotFoundError("The control plane is not built yet: run `make controlplane` first.")
     token = secrets.token_hex(16)
@@ -88,6 +92,7 @@ def control_plane(folder: Path) -> Iterator[Cluster]:
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={folder / 'server.key'}",
             f"--service-account-signing-key-file={folder / 'server.key'}",
+            "--kubelet-preferred-address-types=InternalIP",
             "--service-cluster-ip-range=10.96.0.0/16",
         )
         cluster = Cluster(kubeconfig)
@@ -102,8 +107,8 @@ def control_plane(folder: Path) -> Iterator[Cluster]:
             "--horizontal-pod-autoscaler-sync-period=1s",
         )
         start("kube-scheduler", f"--kubeconfig={kubeconfig}", "--leader-elect=false", "--secure-port=0")
-        stages = [f"--config={path}" for path in sorted((BINARIES / "stages").glob("*.yaml"))]
-        start("kwok", f"--kubeconfig={kubeconfig}", "--manage-all-nodes", *stages)
+        lives = [f"--config={path}" for path in sorted(stages.glob("*.yaml"))]
+        start("kwok", f"--kubeconfig={kubeconfig}", "--manage-all-nodes", *lives, *kubelet)
         cluster.kubectl("apply", "--server-side", f"--filename={DEFINITIONS}")
         cluster.kubectl("apply", "--server-side", "--filename=-", stdin=json.dumps(nodes()))
         cluster.kubectl("wait", "--for=condition=Ready", "node", "--all", f"--timeout={PATIENCE_S}s")

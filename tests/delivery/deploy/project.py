@@ -1,0 +1,146 @@
+"""A checkout of its own, with a Git history of its own, that deploys one overlay to one namespace."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from delivery.checkout import ROOT
+from tests.cluster.controlplane import BINARIES, Cluster
+from tests.delivery.deploy.kubelet import GOOD
+
+COPIED = ("app/migrations", "base", "delivery", "monitoring", "overlays", "terraform/secrets.yaml")
+PASSWORD = "correct-horse-battery"
+SECRETS = {
+    "taskpulse-database-password": PASSWORD,
+    "taskpulse-database-ca": "-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIUZ\n-----END CERTIFICATE-----\n",
+    "taskpulse-metrics-token": "staple-token-for-scrapes",
+}
+GIT = ("git", "-c", "user.name=Tests", "-c", "user.email=tests@example.com", "-c", "commit.gpgsign=false")
+
+
+class Project:
+    """A checkout in `folder`; what it deploys lives in `namespace`, and its pods listen on `port`."""
+
+    def __init__(self, folder: Path, cluster: Cluster, namespace: str, port: int) -> None:
+        self.folder = folder
+        self.cluster = cluster
+        self.namespace = namespace
+        self.overlay = folder / "variant"
+        self.kubeconfig = cluster.kubeconfig
+        for part in COPIED:
+            source = ROOT / part
+            target = folder / part
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, target)
+        (folder / ".tools").symlink_to(ROOT / ".tools")
+        self.secrets = folder / "secrets"
+        self.secrets.mkdir()
+        for name, value in SECRETS.items():
+            (self.secrets / name).write_text(value)
+        self.overlay.mkdir()
+        listen = [{"op": "replace", "path": "/spec/template/spec/containers/0/ports/0/containerPort", "value": port}]
+        self.kustomization: dict[str, Any] = {
+            "namespace": namespace,
+            "resources": ["../overlays/dev"],
+            "patches": [{"target": {"kind": "Deployment"}, "patch": yaml.safe_dump(listen)}],
+        }
+        self.git("init", "--quiet")
+        self.commit()
+
+    def git(self, *arguments: str) -> str:
+        return subprocess.run([*GIT, *arguments], cwd=self.folder, check=True, capture_output=True, text=True).stdout
+
+    def commit(self, **changes: Any) -> str:
+        """Commit the overlay with `changes` to its kustomization; returns the commit."""
+        self.kustomization |= changes
+        (self.overlay / "kustomization.yaml").write_text(yaml.safe_dump(self.kustomization))
+        self.git("add", "--all", "app", "base", "variant")
+        self.git("commit", "--quiet", "--allow-empty", "--message=A change")
+        return self.head()
+
+    def head(self) -> str:
+        return self.git("rev-parse", "HEAD").strip()
+
+    def with_settings(self, name: str, **values: str) -> dict[str, Any]:
+        """Changes of the kustomization that add a ConfigMap with a name of its own."""
+        config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": values}
+        (self.overlay / f"{name}.yaml").write_text(yaml.safe_dump(config))
+        return {"resources": sorted({*self.kustomization["resources"], f"{name}.yaml"})}
+
+    def without(self, name: str) -> dict[str, Any]:
+        return {"resources": [each for each in self.kustomization["resources"] if each != f"{name}.yaml"]}
+
+    def environment(self) -> dict[str, str]:
+        path = f"{BINARIES}{os.pathsep}{os.environ['PATH']}"
+        own = {"PATH": path, "KUBECONFIG": str(self.kubeconfig), "DB_USER": "taskpulse"}
+        return {name: value for name, value in os.environ.items() if not name.startswith("GITHUB_")} | own
+
+    def start(self, *arguments: str, program: Sequence[str] = ("-m", "delivery")) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, *program, *arguments],
+            cwd=self.folder,
+            env=self.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def delivery(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of delivery, whatever its exit status."""
+        process = self.start(*arguments)
+        out, err = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def arguments(self, image: str = GOOD, *more: str) -> list[str]:
+        return [str(self.overlay), f"--image={image}", f"--secrets={self.secrets}", *more]
+
+    def deploy(self, image: str = GOOD, *more: str) -> subprocess.CompletedProcess[str]:
+        return self.delivery("deploy", *self.arguments(image, *more))
+
+    def deployed(self, image: str = GOOD, *more: str) -> dict[str, Any]:
+        """Result of a deploy, which must succeed."""
+        result = self.deploy(image, "--output=json", *more)
+        assert result.returncode == 0, result.stderr
+        answer: dict[str, Any] = json.loads(result.stdout)
+        return answer
+
+    def plan(self, image: str = GOOD) -> dict[str, dict[str, Any]]:
+        """What `plan` would do, by kind and name; objects that stay as they are are left out."""
+        result = self.delivery("plan", *self.arguments(image, "--output=json"))
+        return changes(json.loads(result.stdout))
+
+    def history(self) -> list[dict[str, Any]]:
+        answer: list[dict[str, Any]] = json.loads(self.delivery("history", str(self.overlay), "--output=json").stdout)
+        return answer
+
+    def names(self, kind: str) -> set[str]:
+        items = self.cluster.get(kind, f"--namespace={self.namespace}")["items"]
+        return {each["metadata"]["name"] for each in items}
+
+    def running(self) -> set[tuple[str, str]]:
+        """Image and revision of each pod that is there and not going."""
+        pods = self.cluster.get("pods", f"--namespace={self.namespace}")["items"]
+        return {
+            (container["image"], variable["value"])
+            for pod in pods
+            if "deletionTimestamp" not in pod["metadata"]
+            for container in pod["spec"]["containers"]
+            for variable in container["env"]
+            if variable["name"] == "REVISION"
+        }
+
+
+def changes(answer: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Actions of a plan by kind and name, without those that change nothing."""
+    return {f"{each['kind']}/{each['name']}": each for each in answer["plan"] if each["action"] != "unchanged"}

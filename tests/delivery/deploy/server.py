@@ -1,0 +1,52 @@
+"""Answers in the place of the pods: as the newest one that is ready would."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+from tests.cluster.controlplane import Cluster
+from tests.delivery.deploy.kubelet import UNHEALTHY, host_address
+
+
+@contextmanager
+def pods_answer(cluster: Cluster, namespace: str) -> Iterator[int]:
+    """Serve / and /health/ready for the pods of a namespace; gives the port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            pod = newest(cluster, namespace)
+            unhealthy = pod["image"] == UNHEALTHY and self.path == "/health/ready"
+            body = json.dumps({"revision": pod["revision"]}).encode()
+            self.send_response(503 if unhealthy else 200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer((host_address(), 0), Handler)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def newest(cluster: Cluster, namespace: str) -> dict[str, str]:
+    pods = [each for each in cluster.get("pods", f"--namespace={namespace}")["items"] if is_ready(each)]
+    pod = max(pods, key=lambda each: str(each["metadata"]["creationTimestamp"]))
+    container = pod["spec"]["containers"][0]
+    revision = next(each["value"] for each in container["env"] if each["name"] == "REVISION")
+    return {"image": container["image"], "revision": revision}
+
+
+def is_ready(pod: dict[str, Any]) -> bool:
+    conditions = {each["type"]: each["status"] for each in pod["status"].get("conditions", [])}
+    return conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]

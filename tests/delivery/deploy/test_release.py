@@ -1,0 +1,52 @@
+"""Records, and what is asked of them."""
+
+import pytest
+
+from delivery.deploy.migrations import barriers, migrations
+from delivery.deploy.release import FAILED, GOOD, PUT_BACK, STARTED, Record, Release, applied, next_record
+from delivery.errors import DeliveryError
+
+CONFIG = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "n"}, "data": {"a": "1"}}
+
+
+def release(commit: str = "c0ffee0", **migrations: str | None) -> Release:
+    return Release("dev", "n", commit, "image@sha256:1", [CONFIG], migrations)
+
+
+def test_a_record_comes_back_as_it_was_written() -> None:
+    record = Record(3, release(one=None, two="reason"), GOOD, "note")
+    assert Record.parse(record.as_object()) == record
+
+
+def test_a_record_that_no_config_map_can_hold_is_refused() -> None:
+    import secrets
+
+    large = Release("dev", "n", "c", "i", [{**CONFIG, "data": {"a": secrets.token_hex(900_000)}}], {})
+    with pytest.raises(DeliveryError, match="The manifests take"):
+        Record(1, large).as_object()
+
+
+def test_the_same_release_again_takes_its_record_up_again() -> None:
+    assert next_record([], release()) == Record(1, release(), STARTED, "", next_record([], release()).time)
+    for state in (STARTED, FAILED, PUT_BACK):
+        again = next_record([Record(4, release(), state)], release())
+        assert (again.number, again.state) == (4, STARTED)
+    assert next_record([Record(4, release(), GOOD)], release()).state == GOOD
+    assert next_record([Record(4, release(), GOOD)], release("decade0")).number == 5
+
+
+@pytest.mark.parametrize(("state", "expected"), [(GOOD, 2), (PUT_BACK, 1), (FAILED, None), (STARTED, None)])
+def test_what_was_applied_last_is_known_only_after_a_good_end(state: str, expected: int | None) -> None:
+    found = applied([Record(1, release(), GOOD), Record(2, release(), state)])
+    assert (found.number if found else None) == expected
+
+
+def test_a_marked_migration_stands_between_releases_that_have_it_and_that_have_not() -> None:
+    past = [Record(1, release(one=None)), Record(2, release(one=None, two="the column is gone"))]
+    assert barriers(past, release(one=None)) == ["Code without migration two cannot live with it: the column is gone."]
+    assert barriers(past, release(one=None, two="the column is gone")) == []
+    assert barriers(past[:1], release()) == []
+
+
+def test_the_migrations_of_this_checkout_are_read() -> None:
+    assert "0001_tasks.sql" in migrations()

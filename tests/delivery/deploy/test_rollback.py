@@ -1,0 +1,67 @@
+"""Rollbacks by hand, and the history they go by."""
+
+import pytest
+
+from tests.delivery.deploy.kubelet import GOOD, REPOSITORY
+from tests.delivery.deploy.project import Project
+
+pytestmark = pytest.mark.slow
+
+SECOND, THIRD = REPOSITORY + 64 * "2", REPOSITORY + 64 * "3"
+MARKED = "-- old code cannot live with this: statuses were renamed\nselect 1;\n"
+
+
+def rollback(project: Project, *arguments: str) -> tuple[int, str, str]:
+    result = project.delivery("rollback", str(project.overlay), *arguments)
+    return result.returncode, result.stdout, result.stderr
+
+
+def test_it_works_two_releases_back(project: Project) -> None:
+    first = project.commit(**project.with_settings("first", a="1"))
+    project.deployed(GOOD)
+    project.commit(**project.without("first"))
+    project.deployed(SECOND)
+    project.commit(**project.with_settings("third", a="1"))
+    project.deployed(THIRD)
+    status, _, err = rollback(project, "2")
+    assert (status, err) == (0, "")
+    assert project.running() == {(GOOD, first)}
+    assert "first" in project.names("configmaps")
+    assert "third" not in project.names("configmaps")
+    newest = project.history()[0]
+    assert (newest["release"], newest["state"], newest["note"]) == (4, "good", "rollback to release 1")
+
+
+def test_one_release_back_is_the_default(project: Project) -> None:
+    first = project.head()
+    project.deployed(GOOD)
+    project.commit()
+    project.deployed(SECOND)
+    assert rollback(project)[0] == 0
+    assert project.running() == {(GOOD, first)}
+
+
+def test_there_must_be_such_a_release(project: Project) -> None:
+    project.deployed()
+    status, _, err = rollback(project, "3")
+    assert (status, err) == (1, "Error: There is no good release 3 before: 0 are recorded.\n")
+
+
+def test_it_stops_at_a_marked_migration(project: Project) -> None:
+    project.deployed(GOOD)
+    (project.folder / "app" / "migrations" / "9999_rename.sql").write_text(MARKED)
+    second = project.commit()
+    project.deployed(SECOND)
+    status, _, err = rollback(project)
+    assert status == 1
+    assert "Code without migration 9999_rename.sql cannot live with it: statuses were renamed." in err
+    assert project.running() == {(SECOND, second)}
+
+
+def test_history_is_a_table_for_people(project: Project) -> None:
+    empty = project.delivery("history", str(project.overlay))
+    assert empty.stdout == f"Nothing was ever deployed to {project.overlay}.\n"
+    project.deployed()
+    (line,) = project.delivery("history", str(project.overlay)).stdout.splitlines()
+    assert line.split()[:2] == ["1", "good"]
+    assert line.split()[3:] == [project.head()[:12], GOOD]
