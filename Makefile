@@ -12,11 +12,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 OUT ?= rendered
+BASE ?= origin/main
+HEAD ?= HEAD
 
 include tools/tools.mk
 
 .PHONY: help run run-monitoring oncall alerts test test-all render validate check format lock clean
-.PHONY: bench-leases terraform-audit github-variables
+.PHONY: review review-comment bench bench-leases terraform-audit github-variables
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,7 +57,16 @@ render: $(TOOLS) ## Render each overlay to a file (OUT=rendered)
 validate: $(TOOLS) ## Check manifests and workflows, without a cluster
 	@$(BIN)/yamllint --strict base overlays .github
 	@.tools/bin/actionlint
+	@$(BIN)/zizmor --offline --no-progress --quiet .github
 	@$(BIN)/python -m delivery validate
+
+review review-comment: OUT = build/review
+
+review: $(TOOLS) ## What a commit would change, as comment, page and renders (BASE=origin/main HEAD=HEAD OUT=build/review)
+	@$(BIN)/python -m delivery review --base '$(BASE)' --head '$(HEAD)' --out '$(OUT)'
+
+review-comment: $(READY)
+	@$(BIN)/python -m delivery comment --file '$(OUT)/comment.md' --pull-request '$(PULL_REQUEST)' --commit '$(HEAD)' --page '$(PAGE)'
 
 format: $(READY) ## Format the Python code
 	@$(BIN)/ruff format .
@@ -67,13 +78,23 @@ lock: $(READY) ## Compile requirements/ anew from pyproject.toml (UPGRADE=--upgr
 	$$compile requirements/uv.in -o requirements/uv.txt; \
 	$$compile requirements/audit.in -o requirements/audit.txt; \
 	$$compile requirements/go.in -o requirements/go.txt; \
+	$$compile requirements/build.in -o requirements/build.txt; \
 	$$compile pyproject.toml -o requirements/run.txt; \
 	$$compile pyproject.toml --extra dev --constraint requirements/run.txt -o requirements/dev.txt; \
-	$$compile bench/leases.in --constraint requirements/dev.txt -o requirements/bench.txt
+	$$compile bench/requirements.in --constraint requirements/dev.txt -o requirements/bench.txt
 
-bench-leases: $(READY) ## Claims and completions a second, beside procrastinate
-	@$(BIN)/uv pip install --quiet --target .tools/bench --no-deps --require-hashes -r requirements/bench.txt
+bench: .tools/bench/.ready ## Requests a second beside peers (ROUNDS=3 SECONDS=3; some 15 minutes)
+	@$(BIN)/python -m bench.run
+	@PYTHONPATH=.tools/bench $(BIN)/python -m bench.report
+
+bench-leases: .tools/bench/.ready ## Claims and completions a second, beside procrastinate
 	@PYTHONPATH=.tools/bench $(BIN)/python bench/leases.py
+
+.tools/bench/.ready: requirements/bench.txt bench/go.mod bench/go.sum $(wildcard bench/load/*.go bench/peers/go_pgx/*.go) | $(READY) $(GO_READY)
+	@echo "Installing the peers into .tools ..."
+	@$(BIN)/uv pip install --quiet --target .tools/bench --no-deps --require-hashes -r requirements/bench.txt
+	@cd bench && ../$(GO)/bin/go build -o ../.tools/bench/bin/ ./load ./peers/go_pgx
+	@touch $@
 
 terraform-audit: .tools/checkov/.ready ## Audit the Terraform configuration with checkov
 	@.tools/checkov/bin/checkov --directory '$(TERRAFORM_DIR)' --framework terraform --compact --quiet --skip-download

@@ -1,5 +1,6 @@
 """The command line: `python -m delivery COMMAND`, from the root of a checkout."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -7,7 +8,9 @@ import click
 
 from delivery import chart, secret_manager
 from delivery.checkout import overlays
+from delivery.comment import PullRequest, connect
 from delivery.deploy.commands import COMMANDS
+from delivery.errors import DeliveryError
 from delivery.render import write
 from delivery.validate import CHECKS, validate
 
@@ -69,6 +72,29 @@ def fetch_secrets_command(project: str, out: Path) -> None:
 def monitoring_chart_command(overlay: str, secrets: Path) -> None:
     """Install or upgrade the monitoring chart in the cluster of the current kubeconfig."""
     chart.install(overlay, secrets)
+
+
+@main.command("comment")
+@click.option(
+    "--file", "path", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True, help="The text."
+)
+@click.option("--pull-request", "number", type=click.IntRange(min=1), required=True, help="Its number.")
+@click.option("--commit", required=True, help="The full name of the commit that the text speaks of.")
+@click.option("--page", default="", help="URL that the comment links to.")
+@click.option("--repository", envvar="GITHUB_REPOSITORY", required=True, help="OWNER/NAME; else GITHUB_REPOSITORY.")
+@click.option(
+    "--api", envvar="GITHUB_API_URL", default="https://api.github.com", help="GitHub's API; else GITHUB_API_URL."
+)
+def comment_command(*, path: Path, number: int, commit: str, page: str, repository: str, api: str) -> None:
+    """Write a file into the one comment that this makes on a pull request; GITHUB_TOKEN is the token.
+
+    A token that may not write is said, and no failure.
+    """
+    token = os.environ.get("GITHUB_TOKEN")
+    if not token:
+        raise DeliveryError("GITHUB_TOKEN is not set: give it a token that may write to pull requests.")
+    with connect(api, token) as client:
+        click.echo(PullRequest(client, repository, number).comment(path.read_text(), commit, page))
 
 
 for command in COMMANDS:

@@ -1,0 +1,116 @@
+"""The monitoring chart: rendered where Helm is at hand, else its values files stand for it.
+
+Its name and version are pinned in the install command on top of monitoring/chart/values.yaml.
+"""
+
+import re
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from delivery.checkout import ROOT
+from delivery.errors import DeliveryError
+from delivery.objects import Object
+
+VALUES = Path("monitoring", "chart")
+PREFIX = "chart-"
+PINNED = re.compile(
+    r"^# +helm upgrade --install (?P<release>\S+) (?P<chart>\S+) --version (?P<version>\S+)"
+    r"(?:\s*\\\n# *)? *--namespace (?P<namespace>\S+)",
+    re.MULTILINE,
+)
+
+
+def helm() -> str | None:
+    """The program, on PATH or as `make` built it."""
+    return shutil.which("helm") or shutil.which("helm", path=str(ROOT / ".tools" / "bin"))
+
+
+def names(folder: Path) -> list[str]:
+    """`chart-dev`, `chart-main`: one for each environment that has values."""
+    return sorted(
+        PREFIX + path.stem.removeprefix("values-")
+        for path in (folder / VALUES).glob("values-*.yaml")
+        if (folder / VALUES / "values.yaml").exists()
+    )
+
+
+def values_files(name: str) -> list[Path]:
+    return [VALUES / "values.yaml", VALUES / f"values-{name.removeprefix(PREFIX)}.yaml"]
+
+
+def render(name: str, folder: Path) -> str:
+    """What the chart renders to with the values of one environment; its values where there is no chart to be had.
+
+    Raises:
+        DeliveryError: Helm has the chart and refuses the values, or no version is pinned.
+    """
+    if unavailable(folder):
+        return values(name, folder)
+    pinned = pin(folder)
+    options = [option for path in values_files(name) for option in ("-f", str(path))]
+    result = run_helm(folder, "template", pinned["release"], *source(pinned), "--namespace", pinned["namespace"],
+                      *options)  # fmt: skip
+    if result.returncode:
+        raise DeliveryError(f"{name} does not render: {result.stderr.strip()}")
+    return result.stdout
+
+
+def values(name: str, folder: Path) -> str:
+    """The values files as objects of a kind of their own, so that their change is shown like any other."""
+    return "---\n".join(
+        yaml.safe_dump({
+            "apiVersion": "",
+            "kind": "HelmValues",
+            "metadata": {"name": str(path)},
+            "values": load(folder / path),
+        })
+        for path in values_files(name)
+    )  # fmt: skip
+
+
+def load(path: Path) -> Object:
+    try:
+        loaded = yaml.load(path.read_text("utf-8"), yaml.CSafeLoader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise DeliveryError(f"{'/'.join(path.parts[-3:])} cannot be read: {error}") from None
+    return loaded if isinstance(loaded, dict) else {}
+
+
+def unavailable(folder: Path) -> str:
+    """Why the chart that `folder` pins cannot be rendered here, as a sentence; "" where it can."""
+    if not names(folder):
+        return ""
+    if helm() is None:
+        return "The monitoring chart was not rendered, as there is no helm here; its values files are shown instead."
+    pinned = pin(folder)
+    if reason := not_had(pinned["chart"], pinned["version"], folder):
+        return (
+            f"The monitoring chart {pinned['chart']} {pinned['version']} was not rendered, as it could not be had "
+            f"({reason}); its values files are shown instead."
+        )
+    return ""
+
+
+def pin(folder: Path) -> dict[str, str]:
+    found = PINNED.search((folder / VALUES / "values.yaml").read_text("utf-8"))
+    if not found:
+        raise DeliveryError(f"Pin the chart in the first lines of {VALUES}/values.yaml: # helm upgrade --install ...")
+    return found.groupdict()
+
+
+def source(pinned: dict[str, str]) -> list[str]:
+    return [pinned["chart"], "--version", pinned["version"]]
+
+
+@cache
+def not_had(chart: str, version: str, folder: Path) -> str:
+    shown = run_helm(folder, "show", "chart", chart, "--version", version)
+    return " ".join(shown.stderr.split())[:300] if shown.returncode else ""
+
+
+def run_helm(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(helm()), *arguments], cwd=folder, capture_output=True, text=True, check=False)

@@ -1,0 +1,139 @@
+"""Takes the values of Secrets out of a pair of renders, so that their change is told and they are not."""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from delivery.objects import Object, dig
+from delivery.review.pairing import Pair, Source
+
+MASK = "***"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+SHORTEST = 8  # characters from which a Secret's value is looked for outside of it too
+
+SHOWN = {"apiVersion", "kind", "type", "immutable"}  # of a Secret
+SHOWN_METADATA = {"name", "namespace", "labels"}
+
+# keys of a chart's values, and of Alertmanager's configuration in them, under which secrets are kept
+SECRET_KEYS = re.compile(
+    r"(?i)(.*(password|passwd|token|credentials|secret_?key|private_?key)|(slack_)?api_url|api_key|service_key|routing_key"
+    r"|authorization|url)\Z"
+)
+
+
+class Masker:
+    """Knows the values of all Secrets of both sides, and masks objects and texts with it."""
+
+    def __init__(self, sides: Iterable[Source]) -> None:
+        sources = list(sides)
+        names = "\n".join(f"{each.kind} {each.namespace} {each.name}" for each in sources)
+        spellings = {spelling for each in sources for value in secrets(each.value) for spelling in spelt(value)}
+        known = sorted(spelling for spelling in spellings if len(spelling) >= SHORTEST and spelling not in names)
+        known.sort(key=len, reverse=True)
+        self.known = re.compile("|".join(map(re.escape, known))) if known else None
+
+    def text(self, text: str) -> str:
+        """The text without any value of a Secret."""
+        return self.known.sub(MASK, text) if self.known else text
+
+    def pair(self, pair: Pair) -> tuple[Object | None, Object | None]:
+        """Both sides of an object, masked; None where there is none."""
+        before, after = (None if each is None else hide(each.value) for each in (pair.before, pair.after))
+        if self.known is None and before == _value(pair.before) and after == _value(pair.after):
+            return before, after
+        return self.leaves(before, after), self.leaves(after, before, mark="(after)")
+
+    def leaves(self, mine: Any, other: Any, mark: str = "(before)") -> Any:
+        """`mine` masked; what differs from `other` but would read the same is marked."""
+        if isinstance(mine, dict):
+            others = other if isinstance(other, dict) else {}
+            return {self.leaf(key): self.leaves(value, others.get(key), mark) for key, value in mine.items()}
+        if isinstance(mine, list):
+            others = other if isinstance(other, list) else []
+            return [
+                self.leaves(value, others[i] if i < len(others) else None, mark) for i, value in enumerate(mine)
+            ]
+        masked = self.leaf(mine)
+        comparable = isinstance(other, (str, Hidden)) and other != mine
+        return f"{masked} {mark}" if comparable and self.leaf(other) == masked else masked
+
+    def leaf(self, value: Any) -> Any:
+        if isinstance(value, Hidden):
+            return MASK
+        return self.text(value) if isinstance(value, str) else value
+
+
+class Hidden:
+    """A value that is compared and never shown."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Hidden) and self.value == other.value
+
+    def __hash__(self) -> int:
+        return hash(MASK)
+
+
+def _value(source: Source | None) -> Object | None:
+    return None if source is None else source.value
+
+
+def hide(each: Object) -> Object:
+    """The object with `Hidden` in place of whatever may hold a secret."""
+    if each["kind"] == "HelmValues":
+        return {**each, "values": hide_keys(each.get("values"))}
+    if each["kind"] != "Secret":
+        if LAST_APPLIED not in (dig(each, "metadata", "annotations") or {}):
+            return each
+        annotations = {**each["metadata"]["annotations"]}
+        annotations[LAST_APPLIED] = Hidden(annotations[LAST_APPLIED])
+        return {**each, "metadata": {**each["metadata"], "annotations": annotations}}
+    metadata = {
+        key: value if key in SHOWN_METADATA else hide_values(value) for key, value in each["metadata"].items()
+    }
+    shown = {key: value if key in SHOWN else hide_values(value) for key, value in each.items()}
+    return {**shown, "metadata": metadata}
+
+
+def hide_values(value: Any) -> Any:
+    """A mapping's keys stay; all else is hidden."""
+    return {key: Hidden(each) for key, each in value.items()} if isinstance(value, dict) else Hidden(value)
+
+
+def hide_keys(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: Hidden(each) if isinstance(each, str) and SECRET_KEYS.match(str(key)) else hide_keys(each)
+            for key, each in value.items()
+        }
+    return [hide_keys(each) for each in value] if isinstance(value, list) else value
+
+
+def secrets(each: Object) -> Iterator[str]:
+    """Values that a Secret holds, as written."""
+    if each["kind"] != "Secret":
+        return
+    for part in ("data", "stringData"):
+        values = each.get(part)
+        for value in values.values() if isinstance(values, dict) else [values]:
+            if isinstance(value, bytes):
+                yield value.decode("utf-8", "replace")
+            elif value is not None:
+                yield str(value)
+
+
+def spelt(value: str) -> Iterator[str]:
+    """A value as it may be written elsewhere: as it is, decoded, encoded, without white space around."""
+    for text in (value, value.strip()):
+        yield text
+        yield base64.b64encode(text.encode()).decode()
+        try:
+            decoded = base64.b64decode("".join(text.split()), validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError, ValueError):
+            continue
+        yield decoded
+        yield decoded.strip()

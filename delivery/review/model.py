@@ -1,0 +1,81 @@
+"""What a review says. Every text here is masked: no Secret's value is in it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Status = Literal["kept", "added", "removed"]
+Verb = Literal["created", "changed", "recreated", "deleted"]
+
+VERBS: tuple[Verb, ...] = ("created", "changed", "recreated", "deleted")
+
+
+@dataclass(frozen=True)
+class Danger:
+    """One thing that a reviewer should not overlook."""
+
+    kind: str  # short and fixed, such as "deletion" or "exposure": for a badge
+    sentence: str  # plain text, what changes and why that is dangerous
+
+
+@dataclass(frozen=True)
+class Change:
+    """One object that differs between base and head."""
+
+    overlay: str
+    verb: Verb
+    kind: str
+    api_version: str
+    namespace: str  # "" where it has none
+    name: str  # as at head; as at base where it is deleted
+    renamed_from: str  # "" where the name stays; the old name of a hash-suffixed ConfigMap or Secret too
+    before: str  # normalised YAML; "" where created
+    after: str  # normalised YAML; "" where deleted
+    diff: tuple[str, ...]  # lines of a unified diff without line ends: "@@ ...", " ...", "-...", "+..."
+    dangers: tuple[Danger, ...] = ()
+
+
+@dataclass(frozen=True)
+class ImageChange:
+    """A container image that an overlay uses at one commit only; the reference without tag or digest is `name`."""
+
+    name: str
+    before: str  # "" where it is new
+    after: str  # "" where it is gone
+    ours: bool  # the service's own image
+
+
+@dataclass(frozen=True)
+class OverlayReview:
+    """One overlay (or the monitoring chart, named "chart-dev" and so on) at both commits."""
+
+    name: str
+    status: Status
+    changes: tuple[Change, ...] = ()
+    images: tuple[ImageChange, ...] = ()
+    routing: tuple[str, ...] = ()  # plain sentences: who receives which severity, before and after, where that changes
+    error_at_base: str = ""  # why it does not render there, "" where it does
+    error_at_head: str = ""
+    notes: tuple[str, ...] = ()  # plain sentences, such as that the chart was not rendered and why
+
+    def count(self, verb: Verb) -> int:
+        return sum(change.verb == verb for change in self.changes)
+
+    @property
+    def dangers(self) -> tuple[tuple[Change, Danger], ...]:
+        return tuple((change, danger) for change in self.changes for danger in change.dangers)
+
+
+@dataclass(frozen=True)
+class Review:
+    """What changes from the merge-base to head. Commits are full hexadecimal names."""
+
+    base: str  # the commit that --base named
+    head: str
+    merge_base: str  # what head is compared with
+    overlays: tuple[OverlayReview, ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        return any(
+            each.changes or each.status != "kept" or each.error_at_base or each.error_at_head for each in self.overlays
+        )

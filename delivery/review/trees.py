@@ -1,0 +1,103 @@
+"""Two commits laid out as folders, and what each overlay of them renders to."""
+
+import io
+import subprocess
+import tarfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from delivery.errors import DeliveryError
+from delivery.render import render
+from delivery.review import chart
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What one overlay renders to at one commit: its YAML, or why there is none."""
+
+    text: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """One commit as a folder."""
+
+    commit: str
+    folder: Path
+
+    def overlays(self) -> list[str]:
+        return sorted(path.parent.name for path in self.folder.glob("overlays/*/kustomization.yaml"))
+
+
+def git(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(["git", "-C", root, *arguments], capture_output=True, check=False)  # noqa: S607
+    except FileNotFoundError:
+        raise DeliveryError("There is no git here: install it.") from None
+
+
+def commit(root: Path, ref: str, option: str) -> str:
+    """The full name of the commit that `ref` names in the repository at `root`.
+
+    Raises:
+        DeliveryError: it names none; the sentence speaks of the command line's `option`.
+    """
+    found = git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+    if found.returncode:
+        raise DeliveryError(f"{option} {ref!r} names no commit here: fetch it, or give a branch, a tag or a commit.")
+    return found.stdout.decode().strip()
+
+
+def merge_base(root: Path, base: str, head: str) -> str:
+    """The last commit that two commits have in common.
+
+    Raises:
+        DeliveryError: they have none in this clone.
+    """
+    found = git(root, "merge-base", base, head)
+    if found.returncode:
+        raise DeliveryError(
+            f"{base[:12]} and {head[:12]} have no commit in common here: fetch the whole history (fetch-depth: 0)."
+        )
+    return found.stdout.decode().strip()
+
+
+def lay_out(root: Path, name: str, folder: Path) -> Tree:
+    """Write the files of a commit to a fresh `folder`; the checkout is left alone.
+
+    Raises:
+        DeliveryError: git cannot read the commit, or it holds a link that leads out of it.
+    """
+    archive = git(root, "archive", "--format=tar", name)
+    if archive.returncode:
+        raise DeliveryError(f"git cannot read commit {name[:12]}: {archive.stderr.decode(errors='replace').strip()}")
+    folder.mkdir()
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
+            tar.extractall(folder, filter="data")
+    except tarfile.FilterError as error:
+        raise DeliveryError(f"Commit {name[:12]} is not laid out: {error}") from None
+    return Tree(name, folder)
+
+
+def render_all(trees: list[Tree]) -> list[dict[str, Rendered]]:
+    """What each overlay and each chart of each tree renders to; one that fails keeps none of the others from it."""
+    with ThreadPoolExecutor() as pool:
+        started = [
+            {name: pool.submit(rendered, name, tree) for name in [*tree.overlays(), *chart.names(tree.folder)]}
+            for tree in trees
+        ]
+        return [{name: future.result() for name, future in each.items()} for each in started]
+
+
+def rendered(name: str, tree: Tree) -> Rendered:
+    try:
+        if name in tree.overlays():
+            return Rendered(text=render(name, tree.folder))
+        return Rendered(text=chart.render(name, tree.folder))
+    except DeliveryError as error:
+        # where the tree lies differs from run to run, and tells a reviewer nothing
+        resolved = str(tree.folder.resolve())
+        return Rendered(error=error.message.replace(f"{resolved}/", "").replace(resolved, "."))

@@ -1,0 +1,100 @@
+"""Kubernetes' YAML read and written in one normal form: keys sorted, nothing folded, nothing hidden."""
+
+import re
+from typing import Any
+
+import yaml
+
+from delivery.errors import DeliveryError
+from delivery.objects import Object
+
+# what changes how a text looks without being seen: controls, joiners, direction marks, separators of lines
+# Source: https://trojansource.codes, Unicode general categories Cc, Cf, Zl, Zp
+HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U000e0000-\U000e0fff]"
+)
+SEPARATOR = re.compile(r"^---(?:[ \t].*)?$", re.MULTILINE)
+LINE = 1 << 30  # bytes: no line is folded
+
+
+class Loader(yaml.CSafeLoader):
+    """Reads plain scalars as YAML 1.2's core schema does, so that no time, date or base-60 number is made of one."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
+
+
+for tag, pattern, first in (
+    ("null", r"~|null|Null|NULL|", "~nN"),
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", "-+.0123456789"),
+):  # fmt: skip
+    Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(rf"(?:{pattern})\Z"), [*first, ""])
+Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"<<\Z"), ["<"])
+
+
+def construct_int(_: Loader, node: yaml.ScalarNode) -> int | str:
+    text = node.value
+    return int(text.replace("0o", "0o"), 0 if text.startswith(("0o", "0x")) else 10)
+
+
+def construct_float(loader: Loader, node: yaml.ScalarNode) -> float:
+    return float(node.value.replace(".inf", "inf").replace(".Inf", "inf").replace(".INF", "inf").replace(".nan", "nan")
+                 .replace(".NaN", "nan").replace(".NAN", "nan"))  # fmt: skip
+
+
+Loader.add_constructor("tag:yaml.org,2002:int", construct_int)
+Loader.add_constructor("tag:yaml.org,2002:float", construct_float)
+
+
+class Dumper(yaml.CSafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        return True
+
+
+def represent_text(dumper: Dumper, text: str) -> yaml.Node:
+    """Several lines as a block; a text with a hidden character in double quotes, where it can be escaped."""
+    style = '"' if HIDDEN.search(text) else "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+Dumper.add_representer(str, represent_text)
+
+
+def escaped(text: str) -> str:
+    """The text with every hidden character spelt out as \\uXXXX."""
+    return HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}" if ord(found[0]) < 1 << 16 else f"\\U{ord(found[0]):08x}", text)
+
+
+def dump(each: Object | None) -> str:
+    """An object in the normal form; "" for None."""
+    if each is None:
+        return ""
+    return escaped(yaml.dump(each, Dumper=Dumper, sort_keys=True, allow_unicode=True, width=LINE))
+
+
+def documents(text: str) -> list[str]:
+    """The documents of a stream, as written: a line that starts with `---` can be nothing else (YAML 1.2.2, 9.1.2)."""
+    return [document for document in SEPARATOR.split(text) if document.strip()]
+
+
+def parse(document: str) -> list[Object]:
+    """The objects of one document; a List is taken apart.
+
+    Raises:
+        DeliveryError: it is no YAML, or no Kubernetes object.
+    """
+    try:
+        loaded = yaml.load(document, Loader)  # noqa: S506, a safe loader
+    except (yaml.YAMLError, ValueError) as error:
+        raise DeliveryError(f"The render holds what is no YAML: {error}") from None
+    if loaded is None:
+        return []
+    items = loaded.get("items") if isinstance(loaded, dict) and str(loaded.get("kind")).endswith("List") else None
+    objects = items if isinstance(items, list) else [loaded]
+    for each in objects:
+        named = isinstance(each, dict) and isinstance(each.get("metadata"), dict)
+        if not named or not isinstance(each.get("kind"), str) or not isinstance(each["metadata"].get("name"), str):
+            raise DeliveryError("The render holds a document without kind and metadata.name.")
+    return objects

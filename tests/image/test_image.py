@@ -1,0 +1,147 @@
+"""The image: what is in it, how large it is, and that it runs as the cluster runs it."""
+
+import gzip
+import json
+import signal
+import tarfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.image.conftest import BASE, REVISION, Image
+from tests.image.engine import Engine
+from tests.service import free_port
+
+pytestmark = pytest.mark.slow
+
+LARGEST_MB = 35
+LATEST_READY_S = 1.5
+MOST_RESIDENT_MIB = 90
+STARTS = 3
+"""The quickest counts: other work on the machine can only slow one down."""
+
+
+@pytest.fixture(scope="module")
+def files(image: Image) -> dict[str, Any]:
+    """What files.py finds inside."""
+    script = Path(__file__).with_name("files.py").read_text()
+    process = image.engine.run(image.reference, ["python", "-c", script], {})
+    told, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, told
+    found: dict[str, Any] = json.loads(told)
+    return found
+
+
+def test_it_runs_without_rights(files: dict[str, Any]) -> None:
+    assert files["user"] == [10001, 10001]
+    assert files["read_only_root"]
+    assert {line.split()[1] for line in files["capabilities"]} == {"0000000000000000"}
+
+
+def test_nothing_in_it_is_its_users_to_change(files: dict[str, Any]) -> None:
+    assert files["writable"] == []
+
+
+def test_what_only_builds_and_tests_need_is_not_in_it(files: dict[str, Any], root: Path) -> None:
+    lines = (root / "requirements/run.txt").read_text().splitlines()
+    locked = {line.partition("==")[0].replace("-", "_") for line in lines if "==" in line}
+    assert {name.lower() for name in files["packages"]} <= locked | {"taskpulse"}
+    assert "taskpulse" in files["packages"]
+    assert "app" in files["top"]
+    assert not {"tests", "delivery", "monitoring", "pip"} & set(files["top"])
+    assert files["tools"] == []
+    assert files["caches"] == []
+
+
+def test_every_module_is_compiled(files: dict[str, Any]) -> None:
+    """On a read-only root, what is not compiled is compiled at every start."""
+    assert files["uncompiled"] == []
+    assert files["compiled"] > 1000
+
+
+def test_it_is_small(image: Image, tmp_path: Path) -> None:
+    base, layers = image.engine.layers(BASE), image.engine.layers(image.reference)
+    assert layers[: len(base)] == base
+    archive = tmp_path / "image.tar"
+    image.engine.save(image.reference, archive)
+    size = 0
+    with tarfile.open(archive) as saved:
+        manifest = json.loads(_read(saved, "manifest.json"))
+        for name in manifest[0]["Layers"][len(base) :]:
+            layer = _read(saved, name)
+            size += len(layer) if layer.startswith(b"\x1f\x8b") else len(gzip.compress(layer, 6))
+    print(f"\n{size / 1e6:.1f} MB compressed on top of the base")
+    assert size <= LARGEST_MB * 1e6
+
+
+def test_it_migrates_and_serves(image: Image, environment: Mapping[str, str]) -> None:
+    migration = image.engine.run(image.reference, ["taskpulse", "migrate"], environment)
+    told, _ = migration.communicate(timeout=60)
+    assert migration.returncode == 0, told
+    assert "applied" in told
+    starts = [_serve(image, environment) for _ in range(STARTS)]
+    ready, resident = min(starts)
+    told = ", ".join(f"{each:.2f}" for each, _ in starts)
+    print(f"\nready after {told} s; resident when idle: {resident:.0f} MiB")
+    assert ready <= LATEST_READY_S
+    assert resident <= MOST_RESIDENT_MIB
+
+
+def _serve(image: Image, environment: Mapping[str, str]) -> tuple[float, float]:
+    """Serve once; return the seconds until ready, and the MiB that the idle process then holds."""
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    begin = time.monotonic()
+    process = image.engine.run(image.reference, [], {**environment, "PORT": str(port)})
+    try:
+        while True:
+            try:
+                if httpx.get(f"{url}/health/ready").status_code == 200:
+                    break
+            except httpx.TransportError:
+                pass
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() - begin < 60
+            time.sleep(0.01)
+        ready = time.monotonic() - begin
+        assert httpx.get(url).json()["revision"] == REVISION
+        time.sleep(3)
+        metrics = httpx.get(f"{url}/metrics", headers={"Authorization": "Bearer scrape-me"}).text
+        resident = next(line for line in metrics.splitlines() if line.startswith("process_resident_memory_bytes "))
+    finally:
+        process.send_signal(signal.SIGTERM)
+        told, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, told
+    return ready, float(resident.split()[1]) / 2**20
+
+
+def test_nothing_but_what_is_copied_is_sent_to_the_build(builder: Engine, root: Path, tmp_path: Path) -> None:
+    admitted = {"LICENSE", "README.md", "pyproject.toml", "app/cli.py", "app/sql/list.sql"}
+    admitted |= {"requirements/build.txt", "requirements/run.txt"}
+    refused = {".env", ".git/config", ".venv/bin/python", ".data/key", "tests/test.py", "requirements/dev.txt"}
+    refused |= {"gha-creds-1.json", "app/gha-creds-1.json", "app/sql/gha-creds-1.json", "app/__pycache__/cli.pyc"}
+    context = tmp_path / "context"
+    for name in admitted | refused:
+        (context / name).parent.mkdir(parents=True, exist_ok=True)
+        (context / name).write_text(name)
+    (context / ".dockerignore").write_text((root / ".dockerignore").read_text())
+    (context / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
+    reference = "localhost/taskpulse-context:test"
+    builder.build(context, reference)
+    try:
+        builder.save(reference, tmp_path / "context.tar")
+    finally:
+        builder.remove(reference)
+    with tarfile.open(tmp_path / "context.tar") as saved:
+        [layer] = json.loads(_read(saved, "manifest.json"))[0]["Layers"]
+        with tarfile.open(fileobj=saved.extractfile(layer)) as copied:
+            assert {each.name.lstrip("/") for each in copied if each.isfile()} == admitted
+
+
+def _read(archive: tarfile.TarFile, name: str) -> bytes:
+    file = archive.extractfile(name)
+    assert file is not None
+    return file.read()
