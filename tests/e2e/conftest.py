@@ -54,19 +54,19 @@ class Delivery:
         """Return exit status and output."""
         arguments = [sys.executable, "-m", "delivery", command, str(self._overlay), *options]
         print(f"\n$ python -m delivery {command} OVERLAY {' '.join(options)}")
-        process = subprocess.Popen(
+        lines = []
+        with subprocess.Popen(
             arguments,
             env={**os.environ, "DB_USER": DB_USER},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-        )
-        assert process.stdout is not None
-        lines = []
-        for line in process.stdout:
-            print(f"  {line}", end="", flush=True)
-            lines.append(line)
-        return process.wait(), "".join(lines)
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                print(f"  {line}", end="", flush=True)
+                lines.append(line)
+        return process.returncode, "".join(lines)
 
     def deploy(self, image: str, commit: str) -> tuple[int, str]:
         """Deploy an image under a commit's name, which git need not know."""

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from secrets import token_hex
 
 import httpx
@@ -41,22 +42,24 @@ def test_the_service_shows_what_was_deployed(cluster: Cluster, deployed: Deploye
     assert httpx.get(f"{deployed.url}/health/ready").json() == {"status": "ok"}
 
 
-def test_a_worker_does_the_tasks_of_a_client(client: httpx.Client, deployed: Deployed) -> None:
+def test_a_worker_does_the_tasks_of_a_client(client: httpx.Client, deployed: Deployed, tmp_path: Path) -> None:
     tasks = [{"title": f"task {number}", "labels": ["e2e"]} for number in range(TASKS)]
     assert client.post("/v1/tasks/batch", json={"tasks": tasks}).status_code == 201
-    worker = subprocess.Popen(
-        [TASKPULSE, "work", f"--url={deployed.url}", "--label=e2e", "--", "cat"],
-        env={**os.environ, "TASKPULSE_KEY": deployed.key},
-    )
+    log = tmp_path / "worker.log"
+    command = [TASKPULSE, "work", f"--url={deployed.url}", "--label=e2e", "--", "cat"]
+    with log.open("w") as out:
+        worker = subprocess.Popen(command, env={**os.environ, "TASKPULSE_KEY": deployed.key}, stdout=out, stderr=out)
     try:
         end = time.monotonic() + 60
         while _done(client) < TASKS:
-            assert worker.poll() is None
-            assert time.monotonic() < end
+            assert worker.poll() is None, log.read_text()
+            assert time.monotonic() < end, log.read_text()
             time.sleep(0.2)
     finally:
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(timeout=30) == 0
+        status = worker.wait(timeout=30)
+    assert status == 0, log.read_text()
+    print(f"\na worker has done {TASKS} tasks")
 
 
 def _done(client: httpx.Client) -> int:

@@ -1,4 +1,4 @@
-"""TLS in front of a PostgreSQL that has none, as the embedded one: `python -m tests.e2e.tls ADDRESS SOCKET CERTIFICATE`.
+"""TLS in front of a PostgreSQL that is built without: `python -m tests.e2e.tls ADDRESS SOCKET CERTIFICATE`.
 
 Answers the protocol's SSLRequest, which comes before the TLS handshake, and refuses who does not ask for TLS.
 Source: https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL
