@@ -28,8 +28,8 @@ def config_map(number: int, value: str) -> Object:
 
 
 def reviewed(before: list[Object], after: list[Object], out: Path) -> tuple[Compared, dict[str, str]]:
-    sides = [Side(Rendered(yaml.dump_all(each, Dumper=yaml.CSafeDumper)), {}) for each in (before, after)]
-    compared = compare("dev", *sides)
+    old, new = (Side(Rendered(yaml.dump_all(each, Dumper=yaml.CSafeDumper)), {}) for each in (before, after))
+    compared = compare("dev", old, new)
     run.write(Review(COMMIT, COMMIT, COMMIT, (compared.review,)), [compared], out)
     return compared, {path.name: path.read_text("utf-8") for path in out.glob("*.*")}
 
