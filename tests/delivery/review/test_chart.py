@@ -89,4 +89,10 @@ def test_a_chart_that_cannot_be_had_leaves_its_values(tmp_path: Path) -> None:
     _, overlays = reviewed(tmp_path, {"monitoring/chart/values.yaml": values.replace("two", "three")})
     [note] = overlays["chart-dev"].notes
     assert note.startswith("The monitoring chart ./nowhere 0.1.0 was not rendered, as it could not be had (")
-    assert "HelmValues" in {each.kind for each in overlays["chart-dev"].changes}
+    assert [(each.kind, each.verb) for each in overlays["chart-dev"].changes] == [("HelmValues", "changed")]
+
+
+def test_a_chart_without_a_version_leaves_its_values(tmp_path: Path) -> None:
+    _, overlays = reviewed(tmp_path, {"monitoring/chart/values.yaml": "password: hunter-number-three\n"})
+    [note] = overlays["chart-dev"].notes
+    assert "Pin the chart in the first lines of monitoring/chart/values.yaml" in note
