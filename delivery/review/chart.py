@@ -43,13 +43,11 @@ def values_files(name: str) -> list[Path]:
 
 
 def render(name: str, folder: Path) -> str:
-    """What the chart renders to with the values of one environment; its values where there is no chart to be had.
+    """What the chart renders to with the values of one environment.
 
     Raises:
-        DeliveryError: Helm has the chart and refuses the values, or no version is pinned.
+        DeliveryError: Helm refuses the values, or no version is pinned.
     """
-    if unavailable(folder):
-        return values(name, folder)
     pinned = pin(folder)
     options = [option for path in values_files(name) for option in ("-f", str(path))]
     result = run_helm(folder, "template", pinned["release"], *source(pinned), "--namespace", pinned["namespace"],
@@ -86,13 +84,22 @@ def unavailable(folder: Path) -> str:
         return ""
     if helm() is None:
         return "The monitoring chart was not rendered, as there is no helm here; its values files are shown instead."
-    pinned = pin(folder)
+    try:
+        pinned = pin(folder)
+    except DeliveryError as error:
+        return f"The monitoring chart was not rendered; its values files are shown instead. {error.message}"
     if reason := not_had(pinned["chart"], pinned["version"], folder):
         return (
             f"The monitoring chart {pinned['chart']} {pinned['version']} was not rendered, as it could not be had "
             f"({reason}); its values files are shown instead."
         )
     return ""
+
+
+def same(before: Path, after: Path) -> bool:
+    """Whether both commits have the same values for the same chart from a registry: then it need not be fetched."""
+    old, new = ({path.name: path.read_bytes() for path in (each / VALUES).glob("*.yaml")} for each in (before, after))
+    return old == new and b" oci://" in old.get("values.yaml", b"")
 
 
 def pin(folder: Path) -> dict[str, str]:

@@ -18,8 +18,8 @@ def visible(text: str, longest: int = LONGEST) -> str:
 
 
 def code(text: str) -> str:
-    """A name in the font of code, also within a table and within HTML: GitHub calls nobody there."""
-    return f"<code>{marks(visible(text))}</code>"
+    """A name in the font of code, also within a table and within HTML."""
+    return f"<code>{prose(text, LONGEST)}</code>"
 
 
 def prose(text: str, longest: int = 2000) -> str:

@@ -33,8 +33,10 @@ def review(base: str, head: str, out: Path, root: Path = ROOT) -> Review:
 
 
 def compare_trees(before: trees.Tree, after: trees.Tree) -> list[Compared]:
-    old, new = trees.render_all([before, after])
-    notes = tuple(dict.fromkeys(note for tree in (before, after) if (note := chart.unavailable(tree.folder))))
+    same = chart.same(before.folder, after.folder)
+    asked = [] if same else [before, after]
+    notes = tuple(dict.fromkeys(note for tree in asked if (note := chart.unavailable(tree.folder))))
+    old, new = trees.render_all([before, after], with_charts=not same and not notes)
     return [
         compare(
             name,

@@ -112,10 +112,33 @@ def network_policy(before: Object | None, after: Object | None) -> Iterator[str]
             yield f"It no longer isolates {' and '.join(lost).lower()} traffic."
     for way, peers, direction in (("ingress", "from", "in from"), ("egress", "to", "out to")):
         for rule in new_spec.get(way) or []:
-            if isinstance(rule, dict) and rule not in (old_spec.get(way) or []):
+            if isinstance(rule, dict) and not any(covers(old, rule, peers) for old in old_spec.get(way) or []):
                 where = reach(rule.get(peers))
                 on = ", ".join(str(p.get("port", "any")) for p in rule.get("ports") or []) or "every port"
                 yield f"It lets traffic {direction} {where} on {'port ' if on != 'every port' else ''}{on}."
+
+
+def covers(old: Object, new: Object, peers: str) -> bool:
+    """Whether an old rule already let in all that a new one does, by address ranges on the same ports."""
+    if old == new:
+        return True
+    if old.get("ports") and old.get("ports") != new.get("ports"):
+        return False
+    if not old.get(peers):
+        return True
+    return bool(new.get(peers)) and all(any(within(one, other) for other in old[peers]) for one in new[peers])
+
+
+def within(new: Any, old: Any) -> bool:
+    if new == old:
+        return True
+    if set(new) != {"ipBlock"} or set(old) != {"ipBlock"} or dig(old, "ipBlock", "except"):
+        return False
+    try:
+        inner, outer = (ipaddress.ip_network(str(each["ipBlock"].get("cidr")), strict=False) for each in (new, old))
+    except ValueError:
+        return False
+    return inner.version == outer.version and inner.network_address in outer and inner.prefixlen >= outer.prefixlen
 
 
 def types(spec: Object) -> list[str]:

@@ -159,23 +159,13 @@ def parsed(text: str) -> Iterator[Any]:
 
 
 OWN_HTML = re.compile(r"(?:<!-- taskpulse review -->|</?(?:details|summary|code|b|br)(?: open)?>)")
-ENTITY_OR_TEXT = re.compile(r"[^<>]*")
 
 
 def check_structure(text: str, review: Review) -> None:
     """Only our own headings, rows and tags; nothing that links, shows an image or calls anybody."""
     tokens = list(parsed(text))
     kinds = {token.type for token in tokens}
-    assert not kinds & {
-        "link_open",
-        "image",
-        "code_block",
-        "hr",
-        "blockquote_open",
-        "s_open",
-        "em_open",
-        "softbreak",
-    } - {"em_open"}
+    assert not kinds & {"link_open", "image", "code_block", "hr", "blockquote_open", "s_open", "em_open", "softbreak"}
     headings = [tokens[i + 1].content for i, token in enumerate(tokens) if token.type == "heading_open"]
     assert headings[0].startswith("What commit ")
     assert set(headings[1:]) <= {"Look at this first", "Every change", "Who receives alerts"}
@@ -184,7 +174,7 @@ def check_structure(text: str, review: Review) -> None:
             assert "<" not in OWN_HTML.sub("", token.content), token.content
             assert "@" not in OWN_HTML.sub("", token.content)
         if token.type == "text":
-            assert not re.search(r"@\w", token.content), token.content
+            assert not re.search(r"@\w|#\d", token.content), token.content
     rows = [token for token in tokens if token.type == "tr_open"]
     assert len(rows) == (1 + len(review.overlays) if review.changed else 0)
     cells = [token for token in tokens if token.type in {"td_open", "th_open"}]
