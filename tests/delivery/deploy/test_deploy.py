@@ -73,8 +73,9 @@ def test_a_removed_object_is_pruned_and_only_when_the_rest_is_healthy(project: P
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
     (healthy,) = [number for number, line in enumerate(lines) if line.startswith("    Service taskpulse-api is ready")]
-    assert lines.index("    prune    ConfigMap/extra") < healthy  # as planned
-    assert lines.index("    prune    ConfigMap/extra", healthy) > healthy
+    prunes = [number for number, line in enumerate(lines) if line.startswith("    prune    ConfigMap/extra")]
+    assert len(prunes) == 2
+    assert prunes[0] < healthy < prunes[1]  # announced, and done
     assert "extra" not in project.names("configmaps")
 
 
