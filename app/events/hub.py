@@ -23,7 +23,7 @@ LOOK_AGAIN_S = 0.05
 """Seconds until the next look while a committed change waits for an older transaction."""
 RECHECK_KEYS_S = 4.0
 MAX_BACKLOG = 1024 * 1024
-"""Bytes for one reader beyond which nothing more may wait: it is cut off. One page may be larger, and is let through."""
+"""Bytes waiting for one reader at which the next page cuts it off; a page may be larger than that by itself."""
 
 CUT_OFF = Counter(
     "taskpulse_event_streams_cut_off_total", "Event streams broken off because their reader was too slow."

@@ -27,7 +27,7 @@ AT_ONCE = 60
 INSERT = (
     "insert into history (task_id, version, action, after)"
     " select gen_random_uuid(), 1, 'created', json_build_object('title', repeat('x', 15000))"
-    f" from generate_series(1, {AT_ONCE})"
+    " from generate_series(1, 60)"
 )
 
 
