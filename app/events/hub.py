@@ -23,7 +23,7 @@ LOOK_AGAIN_S = 0.05
 """Seconds until the next look while a committed change waits for an older transaction."""
 RECHECK_KEYS_S = 4.0
 MAX_BACKLOG = 1024 * 1024
-"""Bytes that may wait for one reader; beyond them it is cut off."""
+"""Bytes waiting for one reader at which the next page cuts it off; a page may be larger than that by itself."""
 
 CUT_OFF = Counter(
     "taskpulse_event_streams_cut_off_total", "Event streams broken off because their reader was too slow."
@@ -44,11 +44,14 @@ class Reader:
 
     def push(self, chunk: bytes) -> None:
         """Give it bytes to send; a reader for which too many wait already is cut off."""
+        if self.ended:
+            return
+        if self._waiting > MAX_BACKLOG:
+            self.cut()
+            return
         self._chunks.append(chunk)
         self._waiting += len(chunk)
         self.more.set()
-        if self._waiting > MAX_BACKLOG and not self.ended:
-            self.cut()
 
     def take(self) -> bytes:
         """Return what there is to send."""
@@ -162,7 +165,7 @@ class Hub:
             found = await look(self._database, self.head)
         else:
             found = await look(self._database, self.head, limit=0)
-        if self.epochs is None or found.epoch != self.epochs.number:
+        if self.epochs is None or found.epoch != self.epochs.id:
             await self._change_epoch(found)
         self.floor, self.newest = found.floor, found.head
         full = len(found.changes) == PAGE

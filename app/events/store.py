@@ -16,7 +16,7 @@ _WHITE = bytes.maketrans(b"\n\r", b"  ")
 class Look:
     """What one statement saw."""
 
-    epoch: int
+    epoch: str
     floor: Position
     """The last event that is no longer kept."""
     head: Position
@@ -44,11 +44,11 @@ async def look(database: Database, after: Position, until: Position = END, limit
     if not rows or not rows[0][1]:
         await database.fetch(BEGIN, {})
         rows = await database.fetch(LIST, values)
-    number, _, floor_transaction, floor_sequence, transaction, sequence, looked_at, held_since = rows[0][:8]
+    epoch, _, floor_transaction, floor_sequence, transaction, sequence, looked_at, held_since = rows[0][:8]
     floor = Position(int(floor_transaction), floor_sequence)
     head = START if transaction is None else Position(int(transaction), sequence)
     changes = [_change(row[8:]) for row in rows if row[8] is not None]
-    return Look(number, floor, max(floor, head), looked_at, held_since, changes)
+    return Look(epoch, floor, max(floor, head), looked_at, held_since, changes)
 
 
 def _change(row: tuple[Any, ...]) -> Change:
@@ -69,9 +69,8 @@ class Epochs:
     """The epochs of the database, oldest first."""
 
     def __init__(self, rows: list[tuple[Any, ...]]) -> None:
-        self.number = int(rows[-1][0])
-        self.id = str(rows[-1][1])
-        self._rows = [(str(row[1]), bool(row[2]), Position(int(row[3]), row[4])) for row in rows]
+        self.id = str(rows[-1][0])
+        self._rows = [(str(row[0]), bool(row[1]), Position(int(row[2]), row[3])) for row in rows]
 
     @classmethod
     async def read(cls, database: Database) -> "Epochs":

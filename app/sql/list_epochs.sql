@@ -1,3 +1,3 @@
-select number, id, continues, until_transaction::text, until_sequence
+select id, continues, until_transaction::text, until_sequence
 from event_epochs
 order by number

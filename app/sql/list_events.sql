@@ -1,6 +1,6 @@
 -- A transaction below the snapshot's xmin has ended, and no later one gets a lower number: nothing is missed.
 select
-    e.number,
+    e.id,
     (e.server_started_at, e.timeline, e.history) is not distinct from (
         pg_postmaster_start_time(), left(pg_walfile_name(pg_current_wal_lsn()), 8), 'history'::regclass::oid
     ) as present,
