@@ -58,19 +58,20 @@ def validate_command() -> None:
     help="Folder for comment.md, summary.md, review.html and both renders.",
 )
 def review_command(base: str, head: str, out: Path) -> None:
-    """Say what a change would do to every overlay, in words and as a diff."""
+    """Say what a change would do to every overlay, in words and as a diff.
+
+    Fails where an overlay does not render at head. One that does not at the base is said alone: else no change could
+    mend it.
+    """
     from delivery.review.run import review
 
-    failures = [
-        f"{each.name} {where}: {error}"
-        for each in review(base, head, out).overlays
-        for where, error in (("at the base", each.error_at_base), ("at head", each.error_at_head))
-        if error
-    ]
+    overlays = review(base, head, out).overlays
     click.echo(out / "comment.md")
-    for failure in failures:
-        click.echo(failure, err=True)
-    if failures:
+    for each in overlays:
+        for where, error in (("at the base", each.error_at_base), ("at head", each.error_at_head)):
+            if error:
+                click.echo(f"{each.name} {where}: {error}", err=True)
+    if any(each.error_at_head for each in overlays):
         raise click.exceptions.Exit(1)
 
 

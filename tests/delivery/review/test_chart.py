@@ -32,11 +32,8 @@ kind: Secret
 metadata: {name: password}
 stringData: {password: {{ .Values.password }}}
 """,
-    "monitoring/chart/values.yaml": """\
-# helm upgrade --install monitoring ./stack --version 0.1.0 \\
-#   --namespace monitoring
-password: hunter-number-two
-""",
+    "monitoring/chart/pin.yaml": "chart: ./stack\nversion: 0.1.0\n",
+    "monitoring/chart/values.yaml": "password: hunter-number-two\n",
     "monitoring/chart/values-dev.yaml": "image: example.com/operator:1\n",
 }
 
@@ -85,14 +82,18 @@ def test_values_that_the_chart_refuses_are_a_render_that_fails(tmp_path: Path) -
 
 
 def test_a_chart_that_cannot_be_had_leaves_its_values(tmp_path: Path) -> None:
-    values = FILES["monitoring/chart/values.yaml"].replace("./stack", "./nowhere")
-    _, overlays = reviewed(tmp_path, {"monitoring/chart/values.yaml": values.replace("two", "three")})
+    changes = {
+        "monitoring/chart/pin.yaml": "chart: ./nowhere\nversion: 0.1.0\n",
+        "monitoring/chart/values.yaml": "password: hunter-number-three\n",
+    }
+    _, overlays = reviewed(tmp_path, changes)
     [note] = overlays["chart-dev"].notes
     assert note.startswith("The monitoring chart ./nowhere 0.1.0 was not rendered, as it could not be had (")
     assert [(each.kind, each.verb) for each in overlays["chart-dev"].changes] == [("HelmValues", "changed")]
 
 
 def test_a_chart_without_a_version_leaves_its_values(tmp_path: Path) -> None:
-    _, overlays = reviewed(tmp_path, {"monitoring/chart/values.yaml": "password: hunter-number-three\n"})
+    changes = {"monitoring/chart/pin.yaml": "chart: ./stack\n", "monitoring/chart/values.yaml": "password: three\n"}
+    _, overlays = reviewed(tmp_path, changes)
     [note] = overlays["chart-dev"].notes
-    assert "Pin the chart in the first lines of monitoring/chart/values.yaml" in note
+    assert "monitoring/chart/pin.yaml must say `chart` and `version`" in note
