@@ -18,7 +18,7 @@ HEAD ?= HEAD
 include tools/tools.mk
 
 .PHONY: help run run-monitoring oncall alerts test test-all render validate check format lock clean
-.PHONY: image-test e2e review review-comment bench bench-leases terraform-audit github-variables
+.PHONY: review review-comment image-test e2e e2e-kind bench bench-leases terraform-audit github-variables
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,12 @@ image-test: $(READY) ## Build the image with Docker, Podman or Buildah, measure 
 e2e: $(TOOLS) ## Deploy to the current cluster, and try to break it (tests/e2e/README.md)
 	@$(BIN)/pytest -s -m e2e tests/e2e
 
+e2e-kind: ## `make e2e` in a cluster of kind on this machine, whose Services it makes a route to
+	@node="$$(docker inspect --format '{{.NetworkSettings.Networks.kind.IPAddress}}' kind-control-plane)"; \
+	DATABASE_HOST="$$(docker network inspect kind --format '{{range .IPAM.Config}}{{println .Gateway}}{{end}}' | grep -F .)"; \
+	sudo ip route replace 10.96.0.0/16 via "$$node"; \
+	DATABASE_HOST="$$DATABASE_HOST" $(MAKE) e2e
+
 run-monitoring: $(TOOLS) $(MONITORING) ## The service, Prometheus and Alertmanager, and a worker that goes quiet
 	@exec $(BIN)/python -m monitoring.local.run --port '$(PORT)' --data '$(DATA)'
 
@@ -63,8 +69,8 @@ render: $(TOOLS) ## Render each overlay to a file (OUT=rendered)
 validate: $(TOOLS) ## Check manifests, workflows and Dockerfile, without a cluster
 	@$(BIN)/yamllint --strict base overlays .github
 	@.tools/bin/actionlint
-	@$(BIN)/hadolint Dockerfile tests/e2e/crashing/Dockerfile
 	@$(BIN)/zizmor --offline --no-progress --quiet .github
+	@$(BIN)/hadolint Dockerfile tests/e2e/crashing/Dockerfile
 	@$(BIN)/python -m delivery validate
 
 review review-comment: OUT = build/review

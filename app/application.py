@@ -11,6 +11,10 @@ from prometheus_client import REGISTRY
 from app import health, metrics
 from app.bell import Bell
 from app.database import Database
+from app.events import routes as event_routes
+from app.events.hub import Hub
+from app.events.metrics import EventCollector
+from app.events.stream import CatchUp
 from app.http import problem_pages
 from app.http.access import KeyRing
 from app.http.edge import Edge
@@ -22,7 +26,7 @@ from app.periodic import periodically
 from app.pruning import PRUNE_EVERY_S, prune
 from app.settings import Settings
 from app.task_metrics import COLLECT_EVERY_S, TaskCollector
-from app.tasks import routes
+from app.tasks import routes, store
 
 HANDLERS: list[ControllerRouterHandler] = [
     health.router,
@@ -30,6 +34,7 @@ HANDLERS: list[ControllerRouterHandler] = [
     problem_pages.router,
     routes.router,
     lease_routes.router,
+    event_routes.router,
 ]
 
 
@@ -37,9 +42,12 @@ def create_app(settings: Settings) -> Edge:
     """Return the application; its lifespan holds the database pool open and does the work in the background."""
     database = Database(settings)
     bell = Bell(settings, database)
+    keyring = KeyRing(database)
+    hub = Hub(database, bell, keyring)
     tasks = TaskCollector(database)
     REGISTRY.register(metrics.ServiceCollector(database, settings.revision))
     REGISTRY.register(tasks)
+    REGISTRY.register(EventCollector(hub))
 
     async def sweep_leases() -> None:
         await sweep(database, bell)
@@ -52,6 +60,7 @@ def create_app(settings: Settings) -> Edge:
         async with (
             database.open(),
             bell.open(),
+            hub.open(),
             periodically(sweep_leases, SWEEP_EVERY_S),
             periodically(tasks.refresh, COLLECT_EVERY_S),
             periodically(prune_what_is_old, PRUNE_EVERY_S),
@@ -62,13 +71,15 @@ def create_app(settings: Settings) -> Edge:
         "settings": settings,
         "database": database,
         "bell": bell,
-        "keyring": KeyRing(database),
+        "keyring": keyring,
+        "hub": hub,
+        "past": CatchUp(database),
+        "task_reader": store.reader(database),
         "schema_current": False,
         "draining": False,
     }
     app = Litestar(
         [*HANDLERS, *documentation(HANDLERS)],
-        middleware=[metrics.http.middleware],
         exception_handlers={Exception: answer},
         lifespan=[lifespan],
         openapi_config=None,

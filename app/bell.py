@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
+from typing import Final, Literal
 
 import psycopg
 
@@ -12,7 +13,10 @@ from app.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
 
-CHANNEL = "taskpulse_work"
+WORK: Final = "taskpulse_work"
+"""The channel of what may be new work; who waits for any change hears it too."""
+CHANGES: Final = "taskpulse_changes"
+"""The channel of all other changes."""
 MOMENT_S = 0.02
 """All that rings within this time is one NOTIFY: commits that notify queue on one lock of the whole server."""
 RECONNECT_S = 0.5
@@ -27,7 +31,8 @@ class Bell:
         self._settings = settings
         self._database = database
         self._rung = asyncio.Event()
-        self._wanted = False
+        self._changed = asyncio.Event()
+        self._wanted = ""
         self._ringing: asyncio.Task[None] | None = None
 
     @contextlib.asynccontextmanager
@@ -47,18 +52,23 @@ class Bell:
         """The event that the next ring sets; take it before you look whether there is work."""
         return self._rung
 
-    def ring(self) -> None:
+    @property
+    def next_change(self) -> asyncio.Event:
+        """The event that the next ring of either kind sets; take it before you look what has changed."""
+        return self._changed
+
+    def ring(self, channel: Literal["taskpulse_work", "taskpulse_changes"] = WORK) -> None:
         """Ring in every process, in a moment; call it after the commit."""
-        self._wanted = True
+        self._wanted = WORK if WORK in (self._wanted, channel) else channel
         if self._ringing is None or self._ringing.done():
             self._ringing = asyncio.create_task(self._notify())
 
     async def _notify(self) -> None:
         while self._wanted:
             await asyncio.sleep(MOMENT_S)
-            self._wanted = False
+            channel, self._wanted = self._wanted, ""
             try:
-                await self._database.fetch("select pg_notify(%(channel)s, '')", {"channel": CHANNEL})
+                await self._database.fetch("select pg_notify(%(channel)s, '')", {"channel": channel})
             except psycopg.OperationalError:
                 log.warning("a NOTIFY failed; who waits for work in another process asks again when the wait ends")
 
@@ -68,16 +78,20 @@ class Bell:
                 async with await Connection.connect(
                     **connection_parameters(self._settings), autocommit=True
                 ) as connection:
-                    await connection.execute(f"listen {CHANNEL}".encode())
+                    for channel in (WORK, CHANGES):
+                        await connection.execute(f"listen {channel}".encode())
                     while not self._database.up:  # noqa: ASYNC110 - there is no event for it
                         await asyncio.sleep(0.1)
-                    self._wake()  # something may have been missed
-                    async for _ in connection.notifies():
-                        self._wake()
+                    self._wake(WORK)  # something may have been missed
+                    async for notice in connection.notifies():
+                        self._wake(notice.channel)
             except (psycopg.Error, SettingsError) as error:
                 log.debug("not listening: %s", " ".join(str(error).split()))
             await asyncio.sleep(RECONNECT_S)
 
-    def _wake(self) -> None:
-        self._rung.set()
-        self._rung = asyncio.Event()
+    def _wake(self, channel: str) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+        if channel == WORK:
+            self._rung.set()
+            self._rung = asyncio.Event()

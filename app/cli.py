@@ -39,10 +39,12 @@ def main() -> None:
     In production:    taskpulse migrate && taskpulse serve
     A key for a user: taskpulse keys create --name alice --scope read --scope write
     Work on tasks:    taskpulse work --url http://localhost:8000 -- ./print.sh
+    Follow changes:   taskpulse watch --url http://localhost:8000
     Watch a cron job: taskpulse run --url http://localhost:8000 --title backup --every 24h --grace 2h -- ./backup.sh
 
-    `work` and `run` need the API alone, and a key in TASKPULSE_KEY. All others but `dev` find the database by DB_HOST,
-    DB_PORT, DB_NAME, DB_USER and DB_PASSWORD (or DB_PASSWORD_FILE), with DB_SSLMODE and DB_SSLROOTCERT for TLS.
+    `work`, `run` and `watch` need the API alone, and a key in TASKPULSE_KEY. All others but `dev` find the database
+    by DB_HOST, DB_PORT, DB_NAME, DB_USER and DB_PASSWORD (or DB_PASSWORD_FILE), with DB_SSLMODE and DB_SSLROOTCERT for
+    TLS.
     """
 
 
@@ -183,12 +185,15 @@ def _api_url(_context: click.Context, _parameter: click.Parameter, value: str) -
     return value
 
 
+_URL = click.option(
+    "--url", envvar="TASKPULSE_URL", required=True, callback=_api_url, help="The API; or TASKPULSE_URL."
+)
+
+
 def _for_workers(command: Callable[..., None]) -> Callable[..., None]:
     """Add what `work` and `run` have in common."""
     options = [
-        click.option(
-            "--url", envvar="TASKPULSE_URL", required=True, callback=_api_url, help="The API; or TASKPULSE_URL."
-        ),
+        _URL,
         click.option(
             "--key-file",
             type=click.File(),
@@ -282,6 +287,35 @@ def run_script(
     except OSError as error:
         _fail(f"{command[0]!r} cannot be started: {error.strerror}.")
     sys.exit(status if status >= 0 else 128 - status)
+
+
+@main.command("watch")
+@_URL
+@click.option("--key-file", type=click.File(), help="A file with the key, of scope read; without it, TASKPULSE_KEY.")
+@click.option("--after", help="Begin after the event with this id; 0: with the oldest that is kept. Default: now.")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--task", multiple=True, help="Only events of the task with this id; repeat any filter for several.")
+@click.option("--action", multiple=True, help="Only this action, such as created or completed.")
+@click.option("--status", multiple=True, help="Only events that gave a task this status.")
+@click.option("--assignee", multiple=True, help="Only events of tasks with this assignee.")
+@click.option("--label", multiple=True, help="Only events of tasks with this label.")
+def watch_events(
+    *, url: str, key_file: TextIO | None, after: str | None, output: str, **filters: tuple[str, ...]
+) -> None:
+    """Follow every change, a line each, until Ctrl-C.
+
+    Comes back by itself to where it was when the connection ends. With --output json, a line holds the event as the
+    API sends it.
+    """
+    import asyncio
+
+    from app.watch import watch
+    from app.worker.client import RefusedError
+
+    try:
+        asyncio.run(watch(url, _worker_key(key_file), filters, after, as_json=output == "json"))
+    except RefusedError as error:
+        _fail(f"the API refuses: {error}")
 
 
 def _refuse_taken_port(host: str, port: int, remedy: str) -> None:

@@ -123,12 +123,13 @@ class Database:
         if not self.up:
             raise psycopg.OperationalError("the database is away")
         try:
-            async with self._pool.connection() as connection:
-                self._lent.add(connection)
-                try:
-                    yield connection
-                finally:
-                    self._lent.discard(connection)
+            connection = await self._pool.getconn()
+            self._lent.add(connection)
+            try:
+                yield connection
+            finally:
+                self._lent.discard(connection)
+                await self._pool.putconn(connection)
         except psycopg.OperationalError as error:
             self._suspect.set()
             if isinstance(error, PoolTimeout) and not self.up:

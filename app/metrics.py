@@ -1,11 +1,9 @@
-"""Prometheus metrics: those of HTTP from Litestar's plugin, and our own."""
+"""What Prometheus scrapes, and what this process tells of itself there."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import prometheus_client
-from litestar import Request, Response, get
-from litestar.plugins.prometheus import PrometheusConfig
+from litestar import Response, get
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -13,31 +11,6 @@ from app import __version__
 from app.database import Database
 from app.http.access import authorize_scrape
 from app.http.openapi import answers
-
-LATENCY_BUCKETS_S: list[str | float] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]
-"""Upper bounds; 0.25 s is the latency objective and must be one of them."""
-
-prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
-
-
-def long_lived(request: Request[Any, Any, Any]) -> str:
-    """Say whether a request lasts by intention, and so is no part of the latency objective.
-
-    That is an event stream, a long poll (RFC 7240, `Prefer: wait`) or an export.
-    """
-    prefers_to_wait = "wait=" in request.headers.get("prefer", "").replace(" ", "").lower()
-    streams = "application/x-ndjson" in request.headers.get("accept", "").lower()
-    return str(request.url.path == "/v1/events" or prefers_to_wait or streams).lower()
-
-
-http = PrometheusConfig(
-    app_name="taskpulse",
-    prefix="http",
-    group_path=True,
-    buckets=LATENCY_BUCKETS_S,
-    labels={"long_lived": long_lived},
-    exclude=["^/metrics$", "^/health/", "^/docs", "^/openapi"],
-)
 
 
 class ServiceCollector(Collector):

@@ -9,7 +9,7 @@ from importlib.resources import files
 
 import psycopg
 
-from app.database import Database, connection_parameters
+from app.database import Database, connection_parameters, sql
 from app.settings import Settings
 
 LOCK = 0x7461736B
@@ -100,6 +100,7 @@ def migrate(settings: Settings, say: Callable[[str], None]) -> list[str]:
                     f"{migration.name} was changed after this database applied it."
                     " Put the file back, and make the change in a new migration."
                 )
+        connection.execute(sql("begin_epoch"))  # before anybody writes to a database that was restored
         return done
 
 

@@ -13,7 +13,6 @@ from app.leases import store as leases
 from app.tasks import store as tasks
 from app.tasks.model import NewTask
 from app.tasks.query import TaskQuery
-from psycopg import sql as compose
 
 Request = tuple[str, str, Any]
 """Method, path and, where there is one, body."""
@@ -110,7 +109,7 @@ def operations(conninfo: str) -> list[Operation]:
         Operation(
             "read one",
             lambda sample: [("GET", f"/v1/tasks/{task}", None) for task in sample.tasks],
-            anyone + script(tasks.GET, {"id": _TASK}, task=task) + ";\n",
+            anyone + script(tasks.GET, {"ids": [_TASK]}).replace(f"'{{{_TASK}}}'::uuid[]", f"array[{task}]") + ";\n",
             rate=300,
         ),
         Operation("list 50", lambda _: [("GET", "/v1/tasks", None)], listing({}), rate=200),
@@ -132,14 +131,14 @@ def operations(conninfo: str) -> list[Operation]:
             _changes,
             anyone
             + "\\set text random(1, 1000000000)\n"
-            + script(tasks._update_statement({"title": ""}), change, task=task, text="('Changed ' || :text)")
+            + script(tasks._update_statement(("title",)), change, task=task, text="('Changed ' || :text)")
             + ";\n",
             rate=200,
         ),
         Operation(
             "claim + complete",
             lambda _: [("POST", "/v1/tasks/claim", CLAIM)],
-            script(leases.CLAIM_MANY.format(limit=compose.Literal(1)), claim)
+            script(leases._claim_statement(1), claim)
             + " \\gset\n"
             + script(
                 sql("complete_task"),

@@ -8,9 +8,9 @@ import click
 
 from delivery import chart, secret_manager
 from delivery.checkout import overlays
-from delivery.comment import PullRequest, connect
 from delivery.deploy.commands import COMMANDS
 from delivery.errors import DeliveryError
+from delivery.pull_request import PullRequest, connect
 from delivery.render import write
 from delivery.validate import CHECKS, validate
 
@@ -45,6 +45,34 @@ def validate_command() -> None:
     if any(findings.values()):
         raise click.exceptions.Exit(1)
     click.echo(f"{', '.join(path.stem for path in findings)}: {len(CHECKS)} checks passed.")
+
+
+@main.command("review")
+@click.option("--base", required=True, help="Branch or commit that the change is to be merged into.")
+@click.option("--head", required=True, help="Branch or commit with the change.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="review",
+    show_default=True,
+    help="Folder for comment.md, summary.md, review.html and both renders.",
+)
+def review_command(base: str, head: str, out: Path) -> None:
+    """Say what a change would do to every overlay, in words and as a diff.
+
+    Fails where an overlay does not render at head. One that does not at the base is said alone: else no change could
+    mend it.
+    """
+    from delivery.review.run import review
+
+    overlays = review(base, head, out).overlays
+    click.echo(out / "comment.md")
+    for each in overlays:
+        for where, error in (("at the base", each.error_at_base), ("at head", each.error_at_head)):
+            if error:
+                click.echo(f"{each.name} {where}: {error}", err=True)
+    if any(each.error_at_head for each in overlays):
+        raise click.exceptions.Exit(1)
 
 
 @main.command("fetch-secrets")

@@ -12,11 +12,26 @@ from litestar.exceptions import HTTPException
 from litestar.types import HTTPScope, LifeSpanScope, Message, Receive, Scope, Send
 from litestar.utils import normalize_path
 
+from app.http.measures import RequestsInProgress
+from app.logs import Line
+
 log = logging.getLogger("app.http.access")
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._~:/+=-]{1,128}")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class AccessLine(Line, kw_only=True):
+    """The line of a request."""
+
+    request_id: str
+    method: str
+    route: str | None
+    status: int
+    duration_ms: float
+    key_id: str | None
+    trace_id: str | None
 
 
 def allowed_methods(app: Litestar, path: str) -> list[str]:
@@ -41,6 +56,7 @@ class Edge:
 
     def __init__(self, app: Litestar) -> None:
         self.app = app
+        self._requests = RequestsInProgress()
 
     async def __call__(self, scope: Scope | LifeSpanScope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -55,8 +71,9 @@ class Edge:
         request_id, trace_id, echoed = _identity(outer)
         state: dict[str, Any] = {"request_id": request_id, "head": method == "HEAD", "gone": False}
         # The server keeps the outer scope: it sees HEAD there and leaves the body of the answer out.
-        scope = {**outer, "method": "GET" if method == "HEAD" else method, "state": state}
+        scope = cast("HTTPScope", {**outer, "method": "GET" if method == "HEAD" else method, "state": state})
         status = 500
+        self._requests.begin(scope)
 
         async def listen() -> Any:
             message = await receive()
@@ -75,23 +92,22 @@ class Edge:
             if method == "OPTIONS" and (methods := allowed_methods(self.app, outer["path"])):
                 await _options(methods, respond)
             else:
-                await self.app(cast("Scope", scope), listen, respond)
+                await self.app(scope, listen, respond)
         finally:
+            duration_s = time.perf_counter() - started
+            self._requests.end(scope, status, duration_s)
             if log.isEnabledFor(logging.INFO):
                 log.info(
-                    "%s %s %s",
-                    method,
-                    outer["path"],
-                    status,
-                    extra={
-                        "request_id": request_id,
-                        "method": method,
-                        "route": scope.get("path_template"),
-                        "status": status,
-                        "duration_ms": round((time.perf_counter() - started) * 1000, 3),
-                        "key_id": state.get("key_id"),
-                        "trace_id": trace_id,
-                    },
+                    AccessLine(
+                        f"{method} {outer['path']} {status}",
+                        request_id=request_id,
+                        method=method,
+                        route=scope.get("path_template"),
+                        status=status,
+                        duration_ms=round(duration_s * 1000, 3),
+                        key_id=state.get("key_id"),
+                        trace_id=trace_id,
+                    )
                 )
 
 

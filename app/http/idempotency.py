@@ -16,7 +16,7 @@ from litestar.params import HeaderParameter
 
 from app.database import Connection, Database, sql
 from app.http.access import actor
-from app.http.negotiation import JSON
+from app.http.json_answer import JSONAnswer
 from app.http.problems import FieldError, Problem, invalid
 
 HEADER = "Idempotency-Key"
@@ -50,7 +50,7 @@ class Answer:
 
     def response(self, **more: str) -> Response[Any]:
         """Return it for Litestar, with `more` headers."""
-        return Response(self.body, status_code=self.status, headers={**self.headers, **more}, media_type=JSON)
+        return JSONAnswer(self.body, self.status, {**self.headers, **more})
 
 
 async def once(request: Request[Any, Any, Any], work: Callable[[Connection], Awaitable[Answer]]) -> Response[Any]:

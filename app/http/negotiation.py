@@ -20,7 +20,7 @@ _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 """msgspec would take 1e2 and 5.0 too."""
 
 
-async def negotiate(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+def negotiate(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Refuse what the route does not know; `opt["takes"]` and `opt["gives"]` list its media types.
 
     Raises Problem: invalid-request, not-acceptable, unsupported-media-type.
@@ -69,7 +69,7 @@ def accept_field(headers: Headers) -> str:
 
 
 def _check_accept(accept: str | None, gives: tuple[str, ...]) -> None:
-    if not accept or accept in ("*/*", JSON):
+    if not accept or accept == "*/*" or (accept == JSON and JSON in gives):
         return
     if preferred(accept, gives) is None:
         raise Problem("not-acceptable", f"This call gives {' or '.join(gives)}; Accept allows neither.")

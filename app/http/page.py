@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from litestar import Request, Response
 from litestar.params import QueryParameter
 
-from app.http.negotiation import JSON
+from app.http.json_answer import JSONAnswer
 
 Limit = Annotated[int, QueryParameter(ge=1, le=200, description="Items a page.")]
 Cursor = Annotated[
@@ -28,4 +28,4 @@ def answer(
         headers["Link"] = f'<{request.scope["raw_path"].decode("ascii")}?{query}>; rel="next"'
     counted = b"" if total is None else b',"total":%d' % total
     body = b'{"items":[' + b",".join(items) + b'],"next_cursor":' + token + counted + b"}"
-    return Response(body, headers=headers, media_type=JSON)
+    return JSONAnswer(body, headers=headers)

@@ -9,12 +9,15 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath, HeaderParameter
 
+from app.bell import CHANGES
 from app.database import Connection
 from app.http import conditional
-from app.http.access import actor, authorize
+from app.http.access import actor
+from app.http.admission import admit
 from app.http.idempotency import Answer, IdempotencyKey, once
+from app.http.json_answer import JSONAnswer
 from app.http.json_body import StrictJSON
-from app.http.negotiation import JSON, negotiate
+from app.http.negotiation import JSON
 from app.http.openapi import ETAG, REPLAYED, answers, header
 from app.leases import store
 from app.leases.counters import CLAIMS
@@ -53,7 +56,7 @@ class _NothingToClaim(Exception):  # noqa: N818 - not an error: it undoes the tr
 
 
 def _json(body: bytes) -> Response[Any]:
-    return Response(body, media_type=JSON)
+    return JSONAnswer(body)
 
 
 def _answer(changed: Versioned) -> Answer:
@@ -95,7 +98,9 @@ async def claim_task(
     async def claim(connection: Connection) -> Answer:
         return Answer(200, {}, await store.claim(connection, actor(request), task_id, data))
 
-    return await once(request, claim)
+    response = await once(request, claim)
+    request.app.state.bell.ring(CHANGES)
+    return response
 
 
 @post(
@@ -140,7 +145,9 @@ async def claim_tasks(
     response = await attempt()
     if response is None and seconds:
         response = await wait_for_work(attempt, frozenset(data.labels or ()), seconds, request)
-    if response is None:
+    if response is not None:
+        request.app.state.bell.ring(CHANGES)
+    else:
         CLAIMS.labels("empty").inc()
         response = Response(None, status_code=204)
     if seconds:
@@ -194,7 +201,9 @@ async def complete_task(
     async def complete(connection: Connection) -> Answer:
         return _answer(await store.complete(connection, actor(request), task_id, data))
 
-    return await once(request, complete)
+    response = await once(request, complete)
+    request.app.state.bell.ring(CHANGES)
+    return response
 
 
 @post(
@@ -287,7 +296,7 @@ router = Router(
         requeue_task,
         get_lease,
     ],
-    guards=[authorize, negotiate],
+    before_request=admit,
     tags=["Tasks with a pulse"],
     security=[{"key": []}],
     request_max_body_size=MEBIBYTE,

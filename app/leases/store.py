@@ -1,6 +1,7 @@
 """Leases in the database: each call is a compare-and-set on its clock. `actor` is the id of the API key that calls."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -47,9 +48,13 @@ async def claim_many(connection: Connection, actor: str, wanted: ClaimMany) -> l
     """Claim the most urgent tasks that nobody holds; return each with its lease as JSON, or nothing."""
     labels = wanted.labels or None
     values = {"actor": actor, "worker": wanted.worker, "ttl_s": wanted.ttl_s, "labels": labels}
-    # A literal, so that the planner knows how few rows it is about.
-    statement = CLAIM_MANY.format(limit=compose.Literal(wanted.limit))
-    return _granted(await (await connection.execute(statement, values)).fetchall())
+    return _granted(await (await connection.execute(_claim_statement(wanted.limit), values)).fetchall())
+
+
+@cache
+def _claim_statement(limit: int) -> LiteralString:
+    """Compose the statement with the limit as a literal, so that the planner knows how few rows it is about."""
+    return CLAIM_MANY.format(limit=compose.Literal(limit)).as_string()
 
 
 def _granted(rows: list[tuple[Any, ...]]) -> list[bytes]:

@@ -8,12 +8,15 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath
 
+from app.bell import CHANGES
 from app.database import Connection, Database
 from app.http import conditional
-from app.http.access import actor, authorize
+from app.http.access import actor
+from app.http.admission import admit
 from app.http.idempotency import Answer, IdempotencyKey, once
+from app.http.json_answer import JSONAnswer
 from app.http.json_body import StrictJSON
-from app.http.negotiation import JSON, MERGE_PATCH, negotiate
+from app.http.negotiation import JSON, MERGE_PATCH
 from app.http.openapi import ACCEPT_PATCH, ETAG, LOCATION, REPLAYED, answers
 from app.tasks import store
 from app.tasks.history import get_history
@@ -34,7 +37,7 @@ def _headers(version: int) -> dict[str, str]:
 
 
 def _task(task: bytes, version: int) -> Response[Any]:
-    return Response(task, headers=_headers(version), media_type=JSON)
+    return JSONAnswer(task, headers=_headers(version))
 
 
 @post(
@@ -108,7 +111,7 @@ async def get_task(
     request: Request[Any, Any, Any], task_id: FromPath[UUID], if_none_match: conditional.IfNoneMatch = None
 ) -> Response[Task]:
     """Read a task. With `If-None-Match`, a version that you already have answers 304 without a body."""
-    version, task = await store.get(_database(request), task_id)
+    version, task = await store.get(request.app.state.task_reader, task_id)
     if conditional.if_none_match(request.headers, version):
         return Response(None, status_code=304, headers={"ETag": conditional.etag(version)})  # type: ignore[arg-type]
     return _task(task, version)
@@ -141,6 +144,8 @@ async def update_task(
     version, task = await store.update(_database(request), actor(request), task_id, changes, versions)
     if changes.get("status") == "open" or changes.keys() & {"labels", "max_attempts"}:  # there may be more to claim
         request.app.state.bell.ring()
+    else:
+        request.app.state.bell.ring(CHANGES)
     return _task(task, version)
 
 
@@ -157,12 +162,13 @@ async def delete_task(
     """Delete a task for good. Deleting it again answers 404; while a worker holds it, 409."""
     versions = conditional.if_match(request.headers)
     await store.delete(_database(request), actor(request), task_id, versions)
+    request.app.state.bell.ring(CHANGES)
 
 
 router = Router(
     "/v1",
     route_handlers=[create_task, create_tasks, list_tasks, get_task, get_history, update_task, delete_task],
-    guards=[authorize, negotiate],
+    before_request=admit,
     tags=["Tasks"],
     security=[{"key": []}],
     request_max_body_size=MEBIBYTE,

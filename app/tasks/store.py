@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from functools import cache
+from typing import Any, LiteralString
 from uuid import UUID
 
 import msgspec
@@ -12,9 +13,10 @@ from app.database import Connection, Database, sql
 from app.http.conditional import precondition_failed
 from app.http.json_body import JSONObject
 from app.http.problems import FieldError, Problem, invalid
+from app.sharing import Shared
 from app.tasks.model import MAX_PAYLOAD, NewTask, compact, merge
 
-GET, INSERT = sql("get_task"), sql("insert_tasks")
+GET, INSERT = sql("get_tasks"), sql("insert_tasks")
 UPDATE, UPDATE_STATUS = sql("update_task"), sql("update_task_status")
 DELETE, LOCK_PAYLOAD = sql("delete_task"), sql("lock_task_payload")
 
@@ -33,16 +35,28 @@ def claimed(live_for_s: int) -> Problem:
     return Problem("task-claimed", detail, headers={"Retry-After": str(live_for_s)})
 
 
-async def get(database: Database, task_id: UUID) -> Versioned:
+Reader = Shared[UUID, Versioned]
+
+
+def reader(database: Database) -> Reader:
+    """Return what `get` reads tasks by."""
+    return Shared(lambda task_ids: _look_up(database, task_ids))
+
+
+async def _look_up(database: Database, task_ids: Sequence[UUID]) -> dict[UUID, Versioned]:
+    rows = await database.fetch(GET, {"ids": task_ids})
+    return {task_id: (version, task) for task_id, version, task in rows}
+
+
+async def get(reader: Reader, task_id: UUID) -> Versioned:
     """Return a task.
 
     Raises Problem: not-found.
     """
-    rows = await database.fetch(GET, {"id": task_id})
-    if not rows:
+    found = await reader.get(task_id)
+    if found is None:
         raise not_found(task_id)
-    version, task = rows[0]
-    return version, task
+    return found
 
 
 async def create(connection: Connection, actor: str, tasks: Sequence[NewTask]) -> list[tuple[UUID, int, bytes]]:
@@ -92,7 +106,10 @@ async def update(
 
 
 async def _unchanged(database: Database, task_id: UUID, versions: list[int] | None) -> Versioned:
-    version, task = await get(database, task_id)
+    found = await _look_up(database, [task_id])
+    if not found:
+        raise not_found(task_id)
+    version, task = found[task_id]
     if versions is not None and version not in versions:
         raise precondition_failed()
     return version, task
@@ -103,7 +120,7 @@ async def _update(
 ) -> Versioned:
     values = {name: _value(name, value) for name, value in changes.items()}
     values |= {"actor": actor, "id": task_id, "versions": versions}
-    statement, fresh = _update_statement(changes), False
+    statement, fresh = _update_statement(tuple(changes)), False
     while not fresh:
         row = await (await connection.execute(statement, values)).fetchone()
         if row is None:
@@ -138,7 +155,8 @@ _CASTS = {
 """Column types of the fields that are not text."""
 
 
-def _update_statement(changes: dict[str, Any]) -> compose.Composed:
+@cache
+def _update_statement(changes: tuple[str, ...]) -> LiteralString:
     """Compose the UPDATE that sets just these fields, for PostgreSQL to prepare once a combination."""
     assignments: list[compose.Composable] = []
     differences: list[compose.Composable] = []
@@ -156,10 +174,11 @@ def _update_statement(changes: dict[str, Any]) -> compose.Composed:
     if "status" in changes:
         assignments.append(compose.SQL(_SET_STATUS))
         differences.append(compose.SQL(_STATUS_DIFFERS))
-    return compose.SQL(UPDATE_STATUS if "status" in changes else UPDATE).format(
+    statement = compose.SQL(UPDATE_STATUS if "status" in changes else UPDATE).format(
         changes=compose.SQL(", ").join(assignments),
         differs=compose.SQL("({})").format(compose.SQL(" or ").join(differences)),
     )
+    return statement.as_string()
 
 
 _SET_STATUS = """

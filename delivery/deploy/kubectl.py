@@ -57,6 +57,19 @@ def once(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProce
     return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
 
 
+def raw(path: str, timeout_s: float) -> subprocess.CompletedProcess[str]:
+    """Ask for a path of the API server once; without --request-timeout, which the path would end in.
+
+    Raises:
+        TimeoutError: no answer came within `timeout_s`.
+    """
+    command = [program(), "get", f"--raw={path}"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        raise TimeoutError(f"no answer within {timeout_s:.0f} s") from None
+
+
 def run(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run kubectl, whatever its exit status; again and again while the API server is away.
 

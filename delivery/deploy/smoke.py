@@ -15,6 +15,7 @@ from delivery.errors import DeliveryError
 from delivery.objects import Render
 
 TIMEOUT_S = 30
+ANSWER_S = 10
 IN_A_ROW = 3
 """Right answers that must follow each other: an old pod may be asked once more while endpoints lag."""
 
@@ -52,10 +53,13 @@ def port(release: Release) -> str:
 
 def ask(path: str, commit: str) -> str:
     """Why the answers are not right; nothing when they are."""
-    ready = kubectl.once("get", f"--raw={path}/health/ready")
-    if ready.returncode:
-        return f"/health/ready: {kubectl.complaint(ready.stderr)}"
-    root = kubectl.once("get", f"--raw={path}/")
+    try:
+        ready = kubectl.raw(f"{path}/health/ready", ANSWER_S)
+        if ready.returncode:
+            return f"/health/ready: {kubectl.complaint(ready.stderr)}"
+        root = kubectl.raw(f"{path}/", ANSWER_S)
+    except TimeoutError as error:
+        return f"{error}."
     if root.returncode:
         return f"/: {kubectl.complaint(root.stderr)}"
     try:

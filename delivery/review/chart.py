@@ -1,9 +1,8 @@
 """The monitoring chart: rendered where Helm is at hand, else its values files stand for it.
 
-Its name and version are pinned in the install command on top of monitoring/chart/values.yaml.
+Its name and version are those of monitoring/chart/pin.yaml at the commit that is rendered.
 """
 
-import re
 import shutil
 import subprocess
 from functools import cache
@@ -11,17 +10,15 @@ from pathlib import Path
 
 import yaml
 
+from delivery.chart import RELEASE
 from delivery.checkout import ROOT
+from delivery.deploy.secrets import MONITORING
 from delivery.errors import DeliveryError
 from delivery.objects import Object
 
 VALUES = Path("monitoring", "chart")
 PREFIX = "chart-"
-PINNED = re.compile(
-    r"^# +helm upgrade --install (?P<release>\S+) (?P<chart>\S+) --version (?P<version>\S+)"
-    r"(?:\s*\\\n# *)? *--namespace (?P<namespace>\S+)",
-    re.MULTILINE,
-)
+PIN = VALUES / "pin.yaml"
 
 
 def helm() -> str | None:
@@ -43,17 +40,14 @@ def values_files(name: str) -> list[Path]:
 
 
 def render(name: str, folder: Path) -> str:
-    """What the chart renders to with the values of one environment; its values where there is no chart to be had.
+    """What the chart renders to with the values of one environment.
 
     Raises:
-        DeliveryError: Helm has the chart and refuses the values, or no version is pinned.
+        DeliveryError: Helm refuses the values, or no version is pinned.
     """
-    if unavailable(folder):
-        return values(name, folder)
     pinned = pin(folder)
     options = [option for path in values_files(name) for option in ("-f", str(path))]
-    result = run_helm(folder, "template", pinned["release"], *source(pinned), "--namespace", pinned["namespace"],
-                      *options)  # fmt: skip
+    result = run_helm(folder, "template", RELEASE, *source(pinned), "--namespace", MONITORING, *options)
     if result.returncode:
         raise DeliveryError(f"{name} does not render: {result.stderr.strip()}")
     return result.stdout
@@ -86,7 +80,10 @@ def unavailable(folder: Path) -> str:
         return ""
     if helm() is None:
         return "The monitoring chart was not rendered, as there is no helm here; its values files are shown instead."
-    pinned = pin(folder)
+    try:
+        pinned = pin(folder)
+    except DeliveryError as error:
+        return f"The monitoring chart was not rendered; its values files are shown instead. {error.message}"
     if reason := not_had(pinned["chart"], pinned["version"], folder):
         return (
             f"The monitoring chart {pinned['chart']} {pinned['version']} was not rendered, as it could not be had "
@@ -95,11 +92,22 @@ def unavailable(folder: Path) -> str:
     return ""
 
 
+def same(before: Path, after: Path) -> bool:
+    """Whether both commits have the same values for the same chart from a registry: then it need not be fetched."""
+    old, new = ({path.name: path.read_bytes() for path in (each / VALUES).glob("*.yaml")} for each in (before, after))
+    return old == new and b" oci://" in old.get(PIN.name, b"")
+
+
 def pin(folder: Path) -> dict[str, str]:
-    found = PINNED.search((folder / VALUES / "values.yaml").read_text("utf-8"))
-    if not found:
-        raise DeliveryError(f"Pin the chart in the first lines of {VALUES}/values.yaml: # helm upgrade --install ...")
-    return found.groupdict()
+    """The chart and its version.
+
+    Raises:
+        DeliveryError: the commit in `folder` does not say them.
+    """
+    pinned = load(folder / PIN) if (folder / PIN).exists() else {}
+    if not all(isinstance(pinned.get(key), str) for key in ("chart", "version")):
+        raise DeliveryError(f"{PIN} must say `chart` and `version`, both as text.")
+    return pinned
 
 
 def source(pinned: dict[str, str]) -> list[str]:

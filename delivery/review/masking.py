@@ -51,10 +51,8 @@ class Masker:
             others = other if isinstance(other, dict) else {}
             return {self.leaf(key): self.leaves(value, others.get(key), mark) for key, value in mine.items()}
         if isinstance(mine, list):
-            others = other if isinstance(other, list) else []
-            return [
-                self.leaves(value, others[i] if i < len(others) else None, mark) for i, value in enumerate(mine)
-            ]
+            listed = other if isinstance(other, list) else []
+            return [self.leaves(value, listed[i] if i < len(listed) else None, mark) for i, value in enumerate(mine)]
         masked = self.leaf(mine)
         comparable = isinstance(other, (str, Hidden)) and other != mine
         return f"{masked} {mark}" if comparable and self.leaf(other) == masked else masked
@@ -92,9 +90,7 @@ def hide(each: Object) -> Object:
         annotations = {**each["metadata"]["annotations"]}
         annotations[LAST_APPLIED] = Hidden(annotations[LAST_APPLIED])
         return {**each, "metadata": {**each["metadata"], "annotations": annotations}}
-    metadata = {
-        key: value if key in SHOWN_METADATA else hide_values(value) for key, value in each["metadata"].items()
-    }
+    metadata = {key: value if key in SHOWN_METADATA else hide_values(value) for key, value in each["metadata"].items()}
     shown = {key: value if key in SHOWN else hide_values(value) for key, value in each.items()}
     return {**shown, "metadata": metadata}
 

@@ -82,21 +82,27 @@ def lay_out(root: Path, name: str, folder: Path) -> Tree:
     return Tree(name, folder)
 
 
-def render_all(trees: list[Tree]) -> list[dict[str, Rendered]]:
-    """What each overlay and each chart of each tree renders to; one that fails keeps none of the others from it."""
+def render_all(trees: list[Tree], *, with_charts: bool) -> list[dict[str, Rendered]]:
+    """What each overlay and each chart of each tree renders to; one that fails keeps none of the others from it.
+
+    Without charts their values stand for them, on both sides: what is not of one kind cannot be compared.
+    """
     with ThreadPoolExecutor() as pool:
         started = [
-            {name: pool.submit(rendered, name, tree) for name in [*tree.overlays(), *chart.names(tree.folder)]}
+            {
+                name: pool.submit(rendered, name, tree, with_charts=with_charts)
+                for name in [*tree.overlays(), *chart.names(tree.folder)]
+            }
             for tree in trees
         ]
         return [{name: future.result() for name, future in each.items()} for each in started]
 
 
-def rendered(name: str, tree: Tree) -> Rendered:
+def rendered(name: str, tree: Tree, *, with_charts: bool) -> Rendered:
     try:
         if name in tree.overlays():
             return Rendered(text=render(name, tree.folder))
-        return Rendered(text=chart.render(name, tree.folder))
+        return Rendered(text=(chart.render if with_charts else chart.values)(name, tree.folder))
     except DeliveryError as error:
         # where the tree lies differs from run to run, and tells a reviewer nothing
         resolved = str(tree.folder.resolve())

@@ -24,24 +24,25 @@ class Loader(yaml.CSafeLoader):
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
 
 
+NUMBER = r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
+
 for tag, pattern, first in (
     ("null", r"~|null|Null|NULL|", "~nN"),
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
     ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
-    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", "-+.0123456789"),
+    ("float", NUMBER + r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", "-+.0123456789"),
 ):  # fmt: skip
     Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(rf"(?:{pattern})\Z"), [*first, ""])
 Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"<<\Z"), ["<"])
 
 
-def construct_int(_: Loader, node: yaml.ScalarNode) -> int | str:
+def construct_int(_: Loader, node: yaml.ScalarNode) -> int:
     text = node.value
-    return int(text.replace("0o", "0o"), 0 if text.startswith(("0o", "0x")) else 10)
+    return int(text, 0 if text.startswith(("0o", "0x")) else 10)
 
 
-def construct_float(loader: Loader, node: yaml.ScalarNode) -> float:
-    return float(node.value.replace(".inf", "inf").replace(".Inf", "inf").replace(".INF", "inf").replace(".nan", "nan")
-                 .replace(".NaN", "nan").replace(".NAN", "nan"))  # fmt: skip
+def construct_float(_: Loader, node: yaml.ScalarNode) -> float:
+    return float(re.sub(r"\.(?=[inIN])", "", node.value))
 
 
 Loader.add_constructor("tag:yaml.org,2002:int", construct_int)
@@ -49,7 +50,7 @@ Loader.add_constructor("tag:yaml.org,2002:float", construct_float)
 
 
 class Dumper(yaml.CSafeDumper):
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+    def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
@@ -64,7 +65,9 @@ Dumper.add_representer(str, represent_text)
 
 def escaped(text: str) -> str:
     """The text with every hidden character spelt out as \\uXXXX."""
-    return HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}" if ord(found[0]) < 1 << 16 else f"\\U{ord(found[0]):08x}", text)
+    return HIDDEN.sub(
+        lambda found: f"\\u{ord(found[0]):04x}" if ord(found[0]) < 1 << 16 else f"\\U{ord(found[0]):08x}", text
+    )
 
 
 def dump(each: Object | None) -> str:

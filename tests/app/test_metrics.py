@@ -5,7 +5,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from app import keys
-from app.metrics import LATENCY_BUCKETS_S
+from app.http.measures import LATENCY_BUCKETS_S
 from tests.contract import problem
 from tests.service import Service
 

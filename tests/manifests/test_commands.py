@@ -124,7 +124,7 @@ def test_yamllint_alone_refuses_untidy_yaml(spoiled: Path) -> None:
 def test_actionlint_alone_refuses_a_wrong_workflow(tmp_path: Path) -> None:
     workflow = tmp_path / "review.yml"
     text = (ROOT / ".github" / "workflows" / "review.yml").read_text()
-    workflow.write_text(text.replace("needs: [test]", "needs: [tests]"))
+    workflow.write_text(text.replace("needs: [test,", "needs: [tests,"))
     result = run([ROOT / ".tools" / "bin" / "actionlint", workflow], tmp_path)
     assert (result.returncode, 'needs job "tests"' in result.stdout) == (1, True), result.stdout
     assert yamllint(workflow).returncode == 0

@@ -12,7 +12,7 @@ from app.server import DRAIN_S, GRACE_S, KEEP_ALIVE_S
 from app.settings import Settings
 from delivery.checkout import ROOT, overlays
 from delivery.objects import Render, identity
-from delivery.policy.secrets import secret_keys, selectors
+from delivery.policy.secrets import environment, secret_files, secret_keys, selectors
 from delivery.render import render
 
 README = ROOT / "overlays" / "README.md"
@@ -45,11 +45,12 @@ def test_the_image_is_left_to_the_deploy(renders: dict[str, Render], overlay: st
 @pytest.mark.parametrize("overlay", ["dev", "main"])
 def test_the_service_knows_every_setting_and_takes_it(renders: dict[str, Render], overlay: str, tmp_path: Path) -> None:
     maps = [each for each in renders[overlay].of("ConfigMap") if "DB_HOST" in each["data"]]
-    environment = {name: value for each in maps for name, value in each["data"].items()}
-    assert environment.keys() <= {field.encode_name for field in fields(Settings)}
-    certificate = tmp_path / "server-ca.pem"
-    certificate.touch()
-    settings = Settings.from_environment({**environment, "DB_SSLROOTCERT": str(certificate)})
+    given = {name: value for each in maps for name, value in each["data"].items()}
+    assert given.keys() <= {field.encode_name for field in fields(Settings)}
+    for name in ("DB_SSLROOTCERT", "DB_PASSWORD_FILE"):
+        given[name] = str(tmp_path / name)
+        (tmp_path / name).touch()
+    settings = Settings.from_environment(given)
     assert (settings.db_host, settings.db_name, settings.port) == ("db.taskpulse.internal", "taskpulse", 8000)
 
 
@@ -64,10 +65,14 @@ def test_port_80_of_the_load_balancer_leads_to_port_8000_of_the_pods(renders: di
 
 @pytest.mark.parametrize("overlay", ["dev", "main"])
 def test_user_and_password_come_from_the_secret(renders: dict[str, Render], overlay: str) -> None:
-    for where, _, container in renders[overlay].containers():
+    for where, spec, container in renders[overlay].containers():
         variables = {each["name"]: each["valueFrom"]["secretKeyRef"] for each in container["env"]}
-        for name in ("DB_USER", "DB_PASSWORD"):
-            assert variables[name] == {"name": "taskpulse-secret", "key": name}, where
+        assert variables["DB_USER"] == {"name": "taskpulse-secret", "key": "DB_USER"}, where
+        [volume] = [each["secret"] for each in spec["volumes"] if each["name"] == "database-password"]
+        assert volume["secretName"] == "taskpulse-secret"
+        assert volume["items"] == [{"key": "DB_PASSWORD", "path": "DB_PASSWORD"}]
+        file = environment(renders[overlay], container)["DB_PASSWORD_FILE"]
+        assert file in secret_files(spec, container), where
 
 
 @pytest.mark.parametrize("overlay", ["dev", "main"])

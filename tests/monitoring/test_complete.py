@@ -23,7 +23,7 @@ SERIES_BUDGET = 1500
 
 
 def test_there_are_alerts() -> None:
-    assert len(ALERTS) == 17
+    assert len(ALERTS) == 18
 
 
 @pytest.mark.parametrize("alert", ALERTS)

@@ -11,7 +11,7 @@ from delivery.cli import main as delivery
 from tests.monitoring import objects
 
 RUNBOOKS = {path.stem: path.read_text("utf-8") for path in sorted((objects.FOLDER / "runbooks").glob("*.md"))}
-SOURCES = "".join(path.read_text("utf-8") for path in (objects.FOLDER.parent / "app").glob("*.py"))
+SOURCES = "".join(path.read_text("utf-8") for path in (objects.FOLDER.parent / "app").rglob("*.py"))
 LOGGED = re.findall(r'log\.\w+\(\s*"([^"]+)"', SOURCES)
 PROGRAMS: dict[str, click.Command] = {"python -m delivery": delivery, "taskpulse": taskpulse}
 

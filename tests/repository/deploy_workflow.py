@@ -17,13 +17,13 @@ COMMIT = "2" * 40
 GIVEN = {
     "github.ref_name": "dev",
     "github.sha": COMMIT,
-    "inputs.releases": "2",
+    "inputs.releases": "1",
     "needs.image.outputs.digest": DIGEST,
     "vars.DB_USER": "taskpulse",
     "vars.GCP_PROJECT_ID": "example",
     "vars.IMAGE_REPOSITORY": "gcr.io/example/taskpulse-api",
 }
-"""What the expressions stand for in a push to dev, and in a rollback of two releases by hand."""
+"""What the expressions stand for in a push to dev, and in a rollback by hand."""
 
 
 def jobs() -> dict[str, dict[str, Any]]:
@@ -37,8 +37,8 @@ def commands(job: str) -> list[dict[str, Any]]:
 
 
 def fill(text: str) -> str:
-    """Text with its expressions worked out; an unknown one is a KeyError."""
-    return re.sub(r"\$\{\{ (\S+) \}\}", lambda match: GIVEN[match[1]], text)
+    """Text with its expressions worked out; an unknown one becomes nothing, as in GitHub."""
+    return re.sub(r"\$\{\{ (\S+) \}\}", lambda match: GIVEN.get(match[1], ""), text)
 
 
 def environment(job: str, step: Mapping[str, Any], runner_temp: Path) -> dict[str, str]:

@@ -1,12 +1,7 @@
-"""deploy.yml calls what exists, with arguments that parse; and its steps run here, without GitHub and Google.
-
-The step that deploys has its own tests in tests/delivery/deploy; `make test` and `make tools helm` run before these.
-"""
+"""deploy.yml calls what exists, with arguments that parse. tests/delivery/deploy/test_workflow.py runs its steps."""
 
 import re
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +11,7 @@ import yaml
 
 from delivery.checkout import ROOT, overlays
 from delivery.cli import main
-from delivery.deploy.secrets import TABLE
-from tests.cluster.controlplane import BINARIES, Cluster
-from tests.delivery.test_fetch_secrets import GCLOUD
-from tests.repository.deploy_workflow import COMMIT, DIGEST, PATH, arguments, commands, environment, jobs
+from tests.repository.deploy_workflow import COMMIT, DIGEST, PATH, arguments, commands, jobs
 
 STEPS = [(job, step) for job in jobs() for step in commands(job)]
 EVERY_STEP = pytest.mark.parametrize(("job", "step"), STEPS, ids=[f"{job}: {step['run'][:40]}" for job, step in STEPS])
@@ -47,9 +39,18 @@ def test_its_arguments_parse(job: str, step: dict[str, Any], tmp_path: Path) -> 
         assert words[:2] == ["-m", "delivery"]
         command = main.get_command(click.Context(main), words[2])
         assert command is not None, f"delivery has no {words[2]}"
-        command.make_context(words[2], words[3:])
+        assert misunderstood(command, words[3:]) == "", f"delivery {words[2]} has other options"
     else:
         assert words == ["-rf", str(tmp_path / "secrets")]
+
+
+def misunderstood(command: click.Command, words: list[str]) -> str:
+    """What click says of the arguments; "" where it takes them."""
+    try:
+        command.make_context("", list(words))
+    except click.UsageError as error:
+        return error.format_message()
+    return ""
 
 
 def test_what_was_built_is_what_is_deployed(tmp_path: Path) -> None:
@@ -97,55 +98,9 @@ def test_the_cluster_is_reached_by_its_name(job: str) -> None:
 
 def test_the_secrets_are_removed_whatever_happens() -> None:
     last = jobs()["deploy"]["steps"][-1]
-    assert (last["run"], last["if"]) == ('rm -rf "$RUNNER_TEMP/secrets"', "always()")
+    assert (last["run"], last["if"]) == ('rm -rf "$RUNNER_TEMP/secrets"', "always()"), "they would stay"
 
 
 def test_the_history_is_there_to_tell_an_older_commit() -> None:
     (checkout,) = [step for step in jobs()["deploy"]["steps"] if "actions/checkout" in step.get("uses", "")]
-    assert checkout["with"]["fetch-depth"] == 0
-
-
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    """A checkout whose monitoring chart is the one that stands in: the real one's registry cannot be reached here."""
-    folder = tmp_path / "checkout"
-    for name in ("app", "base", "delivery", "monitoring", "overlays", "terraform"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".terraform"))
-    (folder / ".tools").symlink_to(ROOT / ".tools")
-    (folder / ".venv").symlink_to(sys.prefix)
-    pin = {"chart": str(ROOT / "tests" / "data" / "chart"), "version": "88.5.3"}
-    (folder / "monitoring" / "chart" / "pin.yaml").write_text(yaml.safe_dump(pin))
-    return folder
-
-
-@pytest.mark.slow
-def test_the_secrets_reach_the_cluster_and_nothing_else(cluster: Cluster, checkout: Path, tmp_path: Path) -> None:
-    """The steps of the job `deploy` around the deploy itself, in their order, gcloud alone being a stand-in."""
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "gcloud").write_text(GCLOUD)
-    (tmp_path / "bin" / "gcloud").chmod(0o755)
-    runner = {
-        "PATH": f"{tmp_path}/bin:{BINARIES}:/usr/bin:/bin",
-        "HOME": str(tmp_path),
-        "KUBECONFIG": str(cluster.kubeconfig),
-        "GITHUB_ACTIONS": "true",
-    }
-    said = ""
-    try:
-        for step in commands("deploy"):
-            if step["run"].startswith("make ") or " delivery deploy " in step["run"]:
-                continue  # the tools are built already; a deploy needs pods that answer
-            values = runner | environment("deploy", step, tmp_path)
-            shell = ["bash", "-e", "-c", step["run"]]
-            result = subprocess.run(shell, cwd=checkout, env=values, capture_output=True, text=True, check=False)
-            assert result.returncode == 0, f"{step['run']}: {result.stderr}"
-            said += result.stdout + result.stderr
-        grafana = cluster.get("deployment", "monitoring-grafana", "--namespace=monitoring")
-        assert grafana["status"]["readyReplicas"] == 1
-    finally:
-        cluster.remove_namespaces("monitoring")
-        cluster.kubectl("delete", "crd", "probes.stand-in.example.com", "--ignore-not-found")
-    shown = [line for line in said.splitlines() if not line.startswith("::add-mask::")]
-    assert not any(value in line for line in shown for value in ("tp-%-value", "tp-%25-value"))
-    assert not (tmp_path / "secrets").exists()
-    assert len(yaml.safe_load(TABLE.read_text())) == sum("::add-mask::tp" in line for line in said.splitlines())
+    assert checkout["with"]["fetch-depth"] == 0, "a shallow checkout has no history"

@@ -100,7 +100,7 @@ def targets(workflow: dict[Any, Any]) -> list[str]:
 def known() -> set[str]:
     """Targets of the Makefile that have a recipe or a prerequisite."""
     text = "".join(path.read_text() for path in (ROOT / "Makefile", ROOT / "tools" / "tools.mk"))
-    return set(re.findall(r"^([a-z][a-z-]*):(?!.* = )", text, re.MULTILINE))
+    return set(re.findall(r"^([a-z][a-z0-9-]*):(?!.* = )", text, re.MULTILINE))
 
 
 def test_delivery_commands_parse() -> None:

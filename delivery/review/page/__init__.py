@@ -26,7 +26,7 @@ class Item:
     change: Change
     anchor: str
     open: bool
-    same_as: str  # the overlay above that changes in the same way, "" where none does
+    same_as: str  # the overlay above that changes in the same way in its namespace, "" where none does
 
     @property
     def added(self) -> int:
@@ -53,6 +53,17 @@ class Part:
     def dangers(self) -> int:
         return len(self.overlay.dangers)
 
+    @property
+    def blind(self) -> bool:
+        """Whether one side could not be rendered, so that nothing was compared."""
+        return bool(self.overlay.error_at_base or self.overlay.error_at_head)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether there is nothing to say beyond its row in the table."""
+        said = self.overlay.changes or self.overlay.images or self.overlay.routing or self.overlay.notes
+        return not said and self.overlay.status == "kept"
+
 
 def page(review: Review) -> str:
     """The review as one HTML document; the same review gives the same bytes."""
@@ -68,7 +79,7 @@ def page(review: Review) -> str:
         parts=parts,
         verbs=VERBS,
         dangers=gather(parts),
-        errors=any(part.overlay.error_at_base or part.overlay.error_at_head for part in parts),
+        errors=any(part.blind for part in parts),
         style=Markup(style),  # noqa: S704 - a file of ours
         digest=digest,
     )
@@ -81,7 +92,8 @@ def arrange(review: Review) -> Iterator[Part]:
     for position, overlay in enumerate(review.overlays, 1):
         part = Part(overlay, f"overlay-{position}")
         for number, change in enumerate(sorted(overlay.changes, key=lambda each: not each.dangers), 1):
-            same_as = seen.setdefault((change.kind, change.name, change.verb, change.diff), overlay.name)
+            lines = tuple(line.replace(f"namespace: {change.namespace}", "namespace:") for line in change.diff)
+            same_as = seen.setdefault((change.kind, change.name, change.verb, lines), overlay.name)
             same_as = "" if same_as == overlay.name else same_as
             shown += 0 if same_as else sum(map(len, change.diff))
             is_open = not same_as and shown <= OPEN

@@ -69,13 +69,13 @@ def test_a_removed_object_is_pruned_and_only_when_the_rest_is_healthy(project: P
     project.commit(**project.with_settings("extra", a="1"))
     project.deployed()
     project.commit(**project.without("extra"))
-    process = project.start("deploy", *project.arguments())
-    assert process.stdout is not None
-    steps = (line.split()[1] for line in process.stdout if line.startswith("==> "))
-    seen = [(step, "extra" in project.names("configmaps")) for step in steps]
-    assert process.wait() == 0
-    assert [there for step, there in seen if step in {"Apply", "Roll", "Smoke"}] == [True, True, True]
-    assert [step for step, _ in seen].index("Prune") > [step for step, _ in seen].index("Smoke")
+    result = project.deploy()
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    (healthy,) = [number for number, line in enumerate(lines) if line.startswith("    Service taskpulse-api is ready")]
+    prunes = [number for number, line in enumerate(lines) if line.startswith("    prune    ConfigMap/extra")]
+    assert len(prunes) == 2
+    assert prunes[0] < healthy < prunes[1]  # announced, and done
     assert "extra" not in project.names("configmaps")
 
 

@@ -75,8 +75,7 @@ def test_killed_while_it_puts_back_the_next_commit_converges(project: Project, l
         if each.startswith(line):
             break
     os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
+    process.communicate()
     expire(project)
     third = project.with_settings("third", a="1")["resources"]
     commit = project.commit(resources=[each for each in third if each != "second.yaml"])

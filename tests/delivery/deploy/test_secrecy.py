@@ -27,7 +27,8 @@ def test_secrets_reach_the_pods_and_nothing_else(
     text += "".join(contents(project))
     assert "Secret/taskpulse-secret: DB_PASSWORD from --secrets" in text
     for value in (*SECRETS.values(), changed):
-        for form in (*value.splitlines(), base64.b64encode(value.encode()).decode()):
+        own = [line for line in value.splitlines() if not line.startswith("-----")]  # every certificate has such lines
+        for form in (*own, base64.b64encode(value.encode()).decode()):
             assert form not in text
     assert PASSWORD not in text
 

@@ -1,0 +1,234 @@
+"""Reads events once for a whole process, and hands them to every stream that is at the head."""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+
+import psycopg
+from prometheus_client import Counter
+
+from app.bell import Bell
+from app.database import Database
+from app.events.model import Change, EventId, Position, Selection, block, reset
+from app.events.store import PAGE, Epochs, Look, look
+from app.http.access import KeyRing
+from app.http.problems import Problem
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 1.0
+LOOK_AGAIN_S = 0.05
+"""Seconds until the next look while a committed change waits for an older transaction."""
+RECHECK_KEYS_S = 4.0
+MAX_BACKLOG = 1024 * 1024
+"""Bytes waiting for one reader at which the next page cuts it off; a page may be larger than that by itself."""
+
+CUT_OFF = Counter(
+    "taskpulse_event_streams_cut_off_total", "Event streams broken off because their reader was too slow."
+)
+
+
+class Reader:
+    """One open stream, as the hub sees it: bytes to send, few enough, and an event that tells of more."""
+
+    def __init__(self, selection: Selection, authorization: str, abort: Callable[[], None]) -> None:
+        self.selection = selection
+        self.authorization = authorization
+        self.more = asyncio.Event()
+        self.ended = False
+        self._abort = abort
+        self._chunks: deque[bytes] = deque()
+        self._waiting = 0
+
+    def push(self, chunk: bytes) -> None:
+        """Give it bytes to send; a reader for which too many wait already is cut off."""
+        if self.ended:
+            return
+        if self._waiting > MAX_BACKLOG:
+            self.cut()
+            return
+        self._chunks.append(chunk)
+        self._waiting += len(chunk)
+        self.more.set()
+
+    def take(self) -> bytes:
+        """Return what there is to send."""
+        chunk = b"".join(self._chunks)
+        self._chunks.clear()
+        self._waiting = 0
+        self.more.clear()
+        return chunk
+
+    def end(self) -> None:
+        """End the stream once what waits is sent."""
+        self.ended = True
+        self.more.set()
+
+    def cut(self) -> None:
+        """Break the connection off; what waits is lost."""
+        CUT_OFF.inc()
+        self._chunks.clear()
+        self.end()
+        self._abort()
+
+
+class Hub:
+    """The events of this process; `head` is the last one that every live reader was given."""
+
+    def __init__(self, database: Database, bell: Bell, keyring: KeyRing) -> None:
+        self.readers: set[Reader] = set()
+        """All open streams."""
+        self.sent_up_to: float | None = None
+        """Every change committed before this moment was handed to the live readers; seconds since 1970."""
+        self.floor = Position(0, 0)
+        self.head = Position(0, 0)
+        self.newest = Position(0, 0)
+        """The last event that could be read at the last look."""
+        self.epochs: Epochs | None = None
+        self._live: dict[Selection, set[Reader]] = {}
+        self._database = database
+        self._bell = bell
+        self._keyring = keyring
+        self._looked = asyncio.Event()
+        self._asked = asyncio.Event()
+
+    @property
+    def draining(self) -> bool:
+        """Whether the process is about to end."""
+        return self._bell.silenced.is_set()
+
+    @property
+    def serving(self) -> bool:
+        """Whether there are live readers, for whom `head` is kept at the last moment."""
+        return bool(self._live)
+
+    def event_id(self, position: Position) -> EventId:
+        """Return the id of a position in the present epoch."""
+        assert self.epochs is not None  # noqa: S101 - nobody asks before the first look
+        return EventId(self.epochs.id, position)
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Look for events, and whether the keys of the readers still hold, until left."""
+        tasks = [asyncio.create_task(work()) for work in (self._look_on, self._recheck_keys, self._end_at_silence)]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def fresh(self, within_s: float) -> None:
+        """Return once a look that began after this call has ended.
+
+        Raises psycopg.OperationalError where none does in time.
+        """
+        try:
+            async with asyncio.timeout(within_s):
+                for _ in range(2):  # the one that runs now may have begun earlier
+                    looked = self._looked
+                    self._asked.set()
+                    await looked.wait()
+        except TimeoutError:
+            raise psycopg.OperationalError("the events could not be read in time") from None
+
+    def join(self, reader: Reader) -> None:
+        """Make a reader that has everything up to `head` a live one."""
+        self._live.setdefault(reader.selection, set()).add(reader)
+
+    def leave(self, reader: Reader) -> None:
+        """Forget a reader."""
+        self.readers.discard(reader)
+        group = self._live.get(reader.selection, set())
+        group.discard(reader)
+        if not group:
+            self._live.pop(reader.selection, None)
+
+    async def _look_on(self) -> None:
+        while True:
+            ring = self._bell.next_change
+            pause = LOOK_EVERY_S
+            try:
+                pause = await self._look()
+            except psycopg.Error as error:
+                log.debug("events: %s", error)
+            except Exception:
+                log.exception("looking for events failed")
+            await _first_of(ring, self._asked, pause)
+            self._asked.clear()
+
+    async def _look(self) -> float:
+        """Look once, hand out what is new, and return the seconds after which to look again."""
+        if self._live or self.epochs is None:
+            found = await look(self._database, self.head)
+        else:
+            found = await look(self._database, self.head, limit=0)
+        if self.epochs is None or found.epoch != self.epochs.id:
+            await self._change_epoch(found)
+        self.floor, self.newest = found.floor, found.head
+        full = len(found.changes) == PAGE
+        if self._live:
+            self._hand_out(found.changes)
+            self.head = found.changes[-1].position if found.changes else self.head
+        else:
+            self.head = max(self.head, found.head)
+        self.sent_up_to = found.changes[-1].at if full and self._live else found.held_since or found.looked_at
+        looked, self._looked = self._looked, asyncio.Event()
+        looked.set()
+        if full and self._live:
+            return 0
+        return LOOK_AGAIN_S if found.held_since else LOOK_EVERY_S
+
+    async def _change_epoch(self, found: Look) -> None:
+        """Go on in a new epoch; where the readers were is no place in it, tell them."""
+        last = None if self.epochs is None else self.event_id(self.head)
+        self.epochs = await Epochs.read(self._database)
+        if last is None or not self.epochs.holds(last):
+            self.head = found.head
+            found.changes.clear()
+            if last is not None:
+                chunk = reset("unknown", self.event_id(self.head))
+                for reader in [reader for group in self._live.values() for reader in group]:
+                    reader.push(chunk)
+
+    def _hand_out(self, changes: list[Change]) -> None:
+        """Make the bytes once for all readers with the same filters."""
+        if not changes or self.epochs is None:
+            return
+        blocks = [block(self.epochs.id, change) for change in changes]
+        for selection, readers in list(self._live.items()):
+            chosen = [made for made, change in zip(blocks, changes, strict=True) if selection.takes(change)]
+            if chosen:
+                chunk = b"".join(chosen)
+                for reader in list(readers):
+                    reader.push(chunk)
+
+    async def _recheck_keys(self) -> None:
+        """End the streams whose key was revoked, expired, or lost the scope."""
+        while True:
+            await asyncio.sleep(RECHECK_KEYS_S)
+            for authorization in {reader.authorization for reader in self.readers}:
+                try:
+                    key = await self._keyring.authenticate(authorization)
+                    holds = "read" in key.scopes
+                except Problem:
+                    holds = False
+                except psycopg.Error:
+                    continue
+                if not holds:
+                    for reader in [one for one in self.readers if one.authorization == authorization]:
+                        reader.end()
+
+    async def _end_at_silence(self) -> None:
+        await self._bell.silenced.wait()
+        for reader in list(self.readers):
+            reader.end()
+
+
+async def _first_of(one: asyncio.Event, other: asyncio.Event, seconds: float) -> None:
+    waiting = [asyncio.ensure_future(event.wait()) for event in (one, other)]
+    await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()

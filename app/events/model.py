@@ -1,0 +1,118 @@
+"""Events as clients get them, where each stands in the order, and which of them a client wants."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from app.tasks.history import Actor
+
+Action = Literal["created", "updated", "deleted", "claimed", "completed", "failed", "released", "expired", "requeued"]
+
+
+class Position(NamedTuple):
+    """Where an event stands: by transaction, then by sequence number within it."""
+
+    transaction: int
+    sequence: int
+
+
+START = Position(0, 0)
+END = Position(2**64 - 1, 2**63 - 1)
+
+_ID = re.compile(r"([0-9a-f]{12})-(\d{1,20})-(\d{1,19})")
+
+
+class EventId(NamedTuple):
+    """What the field `id` of an event holds: `<epoch>-<transaction>-<sequence>`."""
+
+    epoch: str
+    position: Position
+
+    def __str__(self) -> str:
+        """Return it as a client gets it."""
+        return f"{self.epoch}-{self.position.transaction}-{self.position.sequence}"
+
+    @classmethod
+    def parse(cls, text: str) -> "EventId | None":
+        """Return the id that `text` is, or None where it cannot be one."""
+        match = _ID.fullmatch(text)
+        if match is None:
+            return None
+        position = Position(int(match[2]), int(match[3]))
+        return cls(match[1], position) if position <= END and position.sequence <= END.sequence else None
+
+
+class Event(msgspec.Struct):
+    """A change of a task; the `data` of an event."""
+
+    task_id: str
+    title: str | None
+    """The task's title when the event is read; of a deleted task the one that it had, null where that is unknown."""
+    at: datetime
+    action: Action
+    version: int
+    """The task's version after the change."""
+    actor: Actor | None
+    """Null where the service itself made the change."""
+    before: dict[str, Any] | None
+    """The fields that changed, as they were; the whole task where it was deleted, null where it was created."""
+    after: dict[str, Any] | None
+    """The fields that changed, as they became; the whole task where it was created, null where it was deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An event ready to be sent, with what filters ask for."""
+
+    position: Position
+    at: float
+    """Seconds since 1970."""
+    task: str
+    action: str
+    status: str | None
+    assignees: frozenset[str]
+    labels: frozenset[str]
+    data: bytes
+    """JSON in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The filters of a stream; None lets everything pass."""
+
+    task: frozenset[str] | None = None
+    action: frozenset[str] | None = None
+    status: frozenset[str] | None = None
+    assignee: frozenset[str] | None = None
+    label: frozenset[str] | None = None
+
+    def takes(self, change: Change) -> bool:
+        """Say whether the stream has this event."""
+        return (
+            (self.task is None or change.task in self.task)
+            and (self.action is None or change.action in self.action)
+            and (self.status is None or change.status in self.status)
+            and (self.assignee is None or not self.assignee.isdisjoint(change.assignees))
+            and (self.label is None or not self.label.isdisjoint(change.labels))
+        )
+
+
+ALL = Selection()
+
+
+def block(epoch: str, change: Change) -> bytes:
+    """Return an event as it is sent (WHATWG HTML, section 9.2.5)."""
+    return b"id: %s\ndata: %s\n\n" % (str(EventId(epoch, change.position)).encode(), change.data)
+
+
+def mark(event_id: EventId) -> bytes:
+    """Return a block that tells a client where it stands and is no event."""
+    return f"id: {event_id}\n\n".encode()
+
+
+def reset(reason: Literal["unknown", "pruned"], event_id: EventId) -> bytes:
+    """Return the event that tells a client that it missed something, and where it goes on."""
+    return b'event: reset\nid: %s\ndata: {"reason":"%s"}\n\n' % (str(event_id).encode(), reason.encode())

@@ -1,0 +1,88 @@
+"""Prometheus metrics of requests, by route: how many, how long, and how many are under way."""
+
+from collections import Counter as Tally
+from collections.abc import Iterator
+from functools import cache
+
+import prometheus_client
+from litestar.types import HTTPScope
+from prometheus_client import REGISTRY, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper bounds; 0.25 s is the latency objective and must be one of them."""
+
+LABELS = ("method", "path", "status_code", "app_name", "long_lived")
+NOT_COUNTED = ("/metrics", "/health/", "/docs", "/openapi")
+"""How routes begin that are no calls of the API."""
+
+prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+
+REQUESTS = Counter("http_requests_total", "Total requests", LABELS)
+ERRORS = Counter("http_requests_error_total", "Total errors in requests", LABELS)
+DURATION = Histogram("http_request_duration_seconds", "Request duration, in seconds", LABELS, buckets=LATENCY_BUCKETS_S)
+
+
+def long_lived(scope: HTTPScope) -> bool:
+    """Say whether a request lasts by intention, and so is no part of the latency objective.
+
+    That is an event stream, a long poll (RFC 7240, `Prefer: wait`) or an export.
+    """
+    if scope["path"] == "/v1/events":
+        return True
+    return any(
+        (name == b"prefer" and b"wait=" in value.replace(b" ", b"").lower())
+        or (name == b"accept" and b"application/x-ndjson" in value.lower())
+        for name, value in scope["headers"]
+    )
+
+
+@cache
+def _series(method: str, path: str, status: int, lasts: bool) -> tuple[Counter, Histogram, Counter | None] | None:
+    """Return the counters of one combination of labels, which are few; to look them up costs more than to count."""
+    if path.startswith(NOT_COUNTED):
+        return None
+    labels = (method, path, status, "taskpulse", str(lasts).lower())
+    return REQUESTS.labels(*labels), DURATION.labels(*labels), ERRORS.labels(*labels) if status >= 500 else None
+
+
+class RequestsInProgress(Collector):
+    """Knows the requests that are under way, and counts each that had a route once it has ended."""
+
+    def __init__(self) -> None:
+        self._scopes: dict[int, HTTPScope] = {}
+        REGISTRY.register(self)
+
+    def begin(self, scope: HTTPScope) -> None:
+        """Take note of a request that begins."""
+        self._scopes[id(scope)] = scope
+
+    def end(self, scope: HTTPScope, status: int, duration_s: float) -> None:
+        """Count a request that has ended."""
+        del self._scopes[id(scope)]
+        path = scope.get("path_template")
+        if path is None or (series := _series(scope["method"], path, status, long_lived(scope))) is None:
+            return
+        requests, duration, errors = series
+        requests.inc()
+        duration.observe(duration_s)
+        if errors is not None:
+            errors.inc()
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the gauge."""
+        gauge = GaugeMetricFamily(
+            "http_requests_in_progress",
+            "Total requests currently in progress",
+            labels=[name for name in LABELS if name != "status_code"],
+        )
+        routed = ((scope, scope.get("path_template")) for scope in self._scopes.values())
+        tally = Tally(
+            (scope["method"], path, "taskpulse", str(long_lived(scope)).lower())
+            for scope, path in routed
+            if path is not None and not path.startswith(NOT_COUNTED)
+        )
+        for labels, number in tally.items():
+            gauge.add_metric(labels, number)
+        yield gauge

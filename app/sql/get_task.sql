@@ -1,3 +1,0 @@
-select t.version, {task}
-from tasks t
-where t.id = %(id)s

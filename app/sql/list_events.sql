@@ -1,0 +1,63 @@
+-- A transaction below the snapshot's xmin has ended, and no later one gets a lower number: nothing is missed.
+select
+    e.id,
+    (e.server_started_at, e.timeline, e.history) is not distinct from (
+        pg_postmaster_start_time(), left(pg_walfile_name(pg_current_wal_lsn()), 8), 'history'::regclass::oid
+    ) as present,
+    e.pruned_transaction::text,
+    e.pruned_sequence,
+    head.transaction::text,
+    head.sequence,
+    extract(epoch from statement_timestamp())::double precision as looked_at,
+    held.since,
+    event.*
+from (select * from event_epochs order by number desc limit 1) e
+left join lateral (
+    select h.transaction, h.sequence
+    from history h
+    where h.transaction < pg_snapshot_xmin(pg_current_snapshot()) and h.sequence > e.after_sequence
+    order by h.transaction desc, h.sequence desc
+    limit 1
+) head on true
+left join lateral (
+    select extract(epoch from min(h.at))::double precision as since
+    from history h
+    where
+        h.transaction >= pg_snapshot_xmin(pg_current_snapshot())
+        and h.transaction < pg_snapshot_xmax(pg_current_snapshot())
+        and h.sequence > e.after_sequence
+) held on true
+left join lateral (
+    select
+        h.transaction::text as transaction,
+        h.sequence as sequence,
+        extract(epoch from h.at)::double precision as at,
+        h.task_id::text,
+        h.action::text,
+        h.after ->> 'status' as status,
+        array[t.assignee, h.before ->> 'assignee', h.after ->> 'assignee'] as assignees,
+        t.labels::text[] || array(
+            select json_array_elements_text(side -> 'labels') from unnest(array[h.before, h.after]) as side
+        ) as labels,
+        json_build_object(
+            'task_id', h.task_id,
+            'title', coalesce(t.title, h.after ->> 'title', h.before ->> 'title'),
+            'at', to_char(h.at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+            'action', h.action,
+            'version', h.version,
+            'actor', case when h.actor is not null then json_build_object('key_id', h.actor, 'name', k.name) end,
+            'before', h.before,
+            'after', h.after
+        ) as data
+    from history h
+    left join tasks t on t.id = h.task_id
+    left join api_keys k on k.id = h.actor
+    where
+        (h.transaction, h.sequence) > (%(after_transaction)s::xid8, %(after_sequence)s::bigint)
+        and (h.transaction, h.sequence) <= (%(until_transaction)s::xid8, %(until_sequence)s::bigint)
+        and h.transaction < pg_snapshot_xmin(pg_current_snapshot())
+        and h.sequence > e.after_sequence
+    order by h.transaction, h.sequence
+    limit %(limit)s
+) event on true
+order by event.transaction::xid8, event.sequence

@@ -1,0 +1,82 @@
+"""Alerts that are removed, or made to fire later, for less, or more quietly."""
+
+import re
+from collections import defaultdict
+
+from delivery.objects import Object, dig
+from delivery.review.model import Danger
+from delivery.review.pairing import Pair
+
+RANKS = {"critical": 3, "warning": 2, "info": 1, "none": 0}
+SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
+
+Rules = dict[str, list[tuple[int, Object]]]  # by the alert's name: the number of the object it is in, and the rule
+
+
+def dangers(pairs: list[Pair]) -> dict[int, list[Danger]]:
+    """Dangers by the number of the pair whose object they are in.
+
+    Asked of an overlay as a whole: an alert that moves to another PrometheusRule is not removed.
+    """
+    before = collect([each.before.value if each.before else None for each in pairs])
+    after = collect([each.after.value if each.after else None for each in pairs])
+    found: dict[int, list[Danger]] = defaultdict(list)
+    gone: dict[int, list[str]] = defaultdict(list)
+    for name, old in before.items():
+        new = [*after.get(name, [])]
+        changed = []
+        for number, rule in old:
+            if same := next((each for each in new if each[1] == rule), None):
+                new.remove(same)
+            else:
+                changed.append((number, rule))
+        for number, rule in changed:
+            # of several rules of one name, the one of the same severity is the same
+            likely = next((each for each in new if severity(each[1]) == severity(rule)), new[0] if new else None)
+            if likely is None:
+                gone[number].append(name)
+            else:
+                new.remove(likely)
+                found[likely[0]] += [Danger("alert", sentence) for sentence in weakened(name, rule, likely[1])]
+    for number, names in gone.items():
+        unique = list(dict.fromkeys(names))
+        listed = ", ".join(unique[:10]) + (f" and {len(unique) - 10} more" if len(unique) > 10 else "")
+        found[number].append(Danger("alert", f"Nobody is told any more of: {listed}."))
+    return found
+
+
+def collect(objects: list[Object | None]) -> Rules:
+    found: Rules = defaultdict(list)
+    for number, each in enumerate(objects):
+        if each is not None and each["kind"] == "PrometheusRule":
+            for rule in alert_rules(each):
+                found[str(rule["alert"])].append((number, rule))
+    return found
+
+
+def alert_rules(each: Object) -> list[Object]:
+    groups = dig(each, "spec", "groups") or []
+    return [
+        rule for group in groups for rule in dig(group, "rules") or [] if isinstance(rule, dict) and "alert" in rule
+    ]
+
+
+def severity(rule: Object) -> str:
+    return str(dig(rule, "labels", "severity") or "none")
+
+
+def weakened(name: str, old: Object, new: Object) -> list[str]:
+    sentences = []
+    if " ".join(str(old.get("expr")).split()) != " ".join(str(new.get("expr")).split()):
+        sentences.append(f"{name} asks another question (expr): see that it still fires when it should.")
+    if seconds(new.get("for")) > seconds(old.get("for")):
+        sentences.append(f"{name} waits {new.get('for')} instead of {old.get('for') or 'not at all'} before it fires.")
+    was, now = severity(old), severity(new)
+    if RANKS.get(now, 0) < RANKS.get(was, 0) or (was != now and now not in RANKS):
+        sentences.append(f"{name} is {now} instead of {was}.")
+    return sentences
+
+
+def seconds(duration: object) -> float:
+    """A duration as Prometheus writes it, such as 1h30m; 0 for none."""
+    return sum(float(number) * SECONDS[unit] for number, unit in re.findall(r"(\d+)(ms|[smhdwy])", str(duration or "")))

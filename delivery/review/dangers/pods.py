@@ -1,0 +1,70 @@
+"""What keeps pods alive and found: probes, limits, budgets, selectors."""
+
+from collections.abc import Iterator
+
+from delivery.objects import Object, dig
+from delivery.review.model import Danger
+from delivery.review.pod_templates import containers
+
+PROBES = {
+    "livenessProbe": "a hung process is no longer restarted",
+    "readinessProbe": "requests reach pods that cannot answer yet",
+    "startupProbe": "a slow start is taken for a hang, or not noticed",
+}
+RESOURCES = {
+    "limits": "one pod may take all of its node",
+    "requests": "it is placed on nodes without room for it",
+}
+SELECTORS = {
+    "Service": ("spec.selector", "requests reach other pods, or none"),
+    "NetworkPolicy": ("spec.podSelector", "it applies to other pods"),
+    "PodDisruptionBudget": ("spec.selector", "it protects other pods, or none"),
+    "ServiceMonitor": ("spec.selector", "other Services are scraped, or none"),
+    "PodMonitor": ("spec.selector", "other pods are scraped, or none"),
+    "HorizontalPodAutoscaler": ("spec.scaleTargetRef", "it scales something else"),
+    "Deployment": ("spec.selector", "it owns other pods, and leaves those it had behind"),
+    "StatefulSet": ("spec.selector", "it owns other pods, and leaves those it had behind"),
+    "DaemonSet": ("spec.selector", "it owns other pods, and leaves those it had behind"),
+}
+
+
+def dangers(before: Object | None, after: Object | None) -> Iterator[Danger]:
+    if before is None or after is None:
+        return
+    if after["kind"] in SELECTORS:
+        field, consequence = SELECTORS[after["kind"]]
+        if dig(before, *field.split(".")) != dig(after, *field.split(".")):
+            yield Danger("selector", f"{field} changes: {consequence}.")
+    now = containers(after)
+    for name, old in containers(before).items():
+        if name in now:
+            yield from (Danger("safety net", sentence) for sentence in removed(name, old, now[name]))
+    yield from (Danger("safety net", sentence) for sentence in weakened(before, after))
+
+
+def removed(name: str, old: Object, new: Object) -> Iterator[str]:
+    for probe, consequence in PROBES.items():
+        if old.get(probe) and not new.get(probe):
+            yield f"Container {name} loses its {probe}: {consequence}."
+    for part, consequence in RESOURCES.items():
+        had, has = (dig(each, "resources", part) or {} for each in (old, new))
+        for resource in sorted(had.keys() - has.keys()):
+            yield f"Container {name} loses its {part[:-1]} of {resource}: {consequence}."
+    if dig(old, "lifecycle", "preStop") and not dig(new, "lifecycle", "preStop"):
+        yield f"Container {name} loses its preStop hook: it stops while requests still come."
+
+
+def weakened(before: Object, after: Object) -> Iterator[str]:
+    if after["kind"] == "PodDisruptionBudget":
+        for field in ("minAvailable", "maxUnavailable"):
+            old, new = dig(before, "spec", field), dig(after, "spec", field)
+            if old != new and old is not None:
+                yield f"{field} changes from {old} to {new or 'nothing'}: more pods may be away at once."
+    if after["kind"] == "HorizontalPodAutoscaler":
+        for field in ("minReplicas", "maxReplicas"):
+            old, new = dig(before, "spec", field), dig(after, "spec", field)
+            if isinstance(old, int) and isinstance(new, int) and new < old:
+                yield f"{field} falls from {old} to {new}: less room for load and for failures."
+    old, new = (dig(each, "spec", "strategy") for each in (before, after))
+    if after["kind"] == "Deployment" and dig(old, "type") != "Recreate" and dig(new, "type") == "Recreate":
+        yield "All pods stop before new ones start (strategy Recreate)."

@@ -1,0 +1,123 @@
+"""Who may do what: RBAC, and what a container may do to its node."""
+
+from collections.abc import Iterator
+from itertools import product
+
+from delivery.objects import Object, all_containers, dig
+from delivery.review.model import Danger
+from delivery.review.pod_templates import containers, pod_spec
+
+# settings that hold a container back: the value that does so
+SAFE = {
+    "privileged": (False, None),
+    "allowPrivilegeEscalation": (False,),
+    "readOnlyRootFilesystem": (True,),
+    "runAsNonRoot": (True,),
+}
+HOST = ("hostNetwork", "hostPID", "hostIPC")
+LEVELS = ("privileged", "baseline", "restricted")
+
+
+def dangers(before: Object | None, after: Object | None) -> Iterator[Danger]:
+    if after is None:
+        return
+    kind = after["kind"]
+    if kind in {"Role", "ClusterRole"}:
+        sentences = roles(before, after)
+    elif kind in {"RoleBinding", "ClusterRoleBinding"}:
+        sentences = bindings(before, after)
+    elif kind == "Namespace":
+        sentences = namespace(before, after)
+    else:
+        sentences = security_context(before, after)
+    yield from (Danger("privilege", sentence) for sentence in sentences)
+
+
+def grants(role: Object | None) -> set[tuple[str, str]]:
+    found: set[tuple[str, str]] = set()
+    for rule in dig(role, "rules") or []:
+        what = [*(rule.get("resources") or []), *(rule.get("nonResourceURLs") or [])]
+        if names := rule.get("resourceNames"):
+            what = [f"{resource} {name}" for resource, name in product(what, names)]
+        groups = rule.get("apiGroups") or [""]
+        qualified = [f"{one}.{group}" if group else str(one) for one, group in product(what, groups)]
+        found |= {(str(verb), each) for verb, each in product(rule.get("verbs") or [], qualified)}
+    return found
+
+
+def roles(before: Object | None, after: Object) -> Iterator[str]:
+    if new := sorted(grants(after) - grants(before)):
+        shown = ", ".join(f"{verb} {what}" for verb, what in new[:8])
+        more = f" and {len(new) - 8} more" if len(new) > 8 else ""
+        yield f"It grants more than before: {shown}{more}."
+    if dig(before, "aggregationRule") != dig(after, "aggregationRule"):
+        yield "It collects the rules of other roles."
+
+
+def bindings(before: Object | None, after: Object) -> Iterator[str]:
+    old = dig(before, "subjects") or []
+    for subject in dig(after, "subjects") or []:
+        if subject not in old:
+            role = dig(after, "roleRef", "name")
+            yield f"{subject.get('kind')} {subject.get('name')} gets what role {role} grants."
+    if before and before.get("roleRef") != after.get("roleRef"):
+        yield f"Its subjects get what role {dig(after, 'roleRef', 'name')} grants."
+
+
+def namespace(before: Object | None, after: Object) -> Iterator[str]:
+    key = "pod-security.kubernetes.io/enforce"
+    old, new = (str((dig(each, "metadata", "labels") or {}).get(key, "privileged")) for each in (before, after))
+    if before and old in LEVELS and new in LEVELS and LEVELS.index(new) < LEVELS.index(old):
+        yield f"The Pod Security Standard that it enforces falls from {old} to {new}."
+
+
+def security_context(before: Object | None, after: Object) -> Iterator[str]:
+    old_pod, new_pod = pod_spec(before), pod_spec(after)
+    if new_pod is None:
+        return
+    for key in HOST:
+        if new_pod.get(key) is True and dig(old_pod, key) is not True:
+            yield f"Its pods get {key}: they see the node's own."
+    if before:
+        account = (dig(old_pod, "serviceAccountName"), new_pod.get("serviceAccountName"))
+        if account[0] != account[1]:
+            yield f"Its pods run as ServiceAccount {account[1] or 'default'} rather than {account[0] or 'default'}."
+        if (
+            dig(old_pod, "automountServiceAccountToken") is False
+            and new_pod.get("automountServiceAccountToken") is not False
+        ):
+            yield "Its pods get a token for the Kubernetes API."
+    if any("hostPath" in each for each in new_pod.get("volumes") or []) and not any(
+        "hostPath" in each for each in dig(old_pod, "volumes") or []
+    ):
+        yield "Its pods mount a folder of the node."
+    known = containers(before)
+    for container in all_containers({"containers": [], **new_pod}):
+        name = container.get("name")
+        yield from widened(str(name), (old_pod, known.get(str(name))), (new_pod, container))
+
+
+def effective(pod: Object | None, container: Object | None, key: str) -> object:
+    """A setting of a container, the pod's where it has none of its own."""
+    own = dig(container, "securityContext", key)
+    return dig(pod, "securityContext", key) if own is None else own
+
+
+def widened(name: str, old: tuple[Object | None, Object | None], new: tuple[Object, Object]) -> Iterator[str]:
+    for key, safe in SAFE.items():
+        was, now = effective(*old, key), effective(*new, key)
+        if now not in safe and ((old[1] is not None and was in safe) or key == "privileged"):
+            shown = "unset" if now is None else str(now).lower()
+            if was != now:
+                yield f"Container {name}: {key} is {shown} now."
+    if effective(*new, "runAsUser") == 0 and effective(*old, "runAsUser") != 0:
+        yield f"Container {name} runs as root."
+    was_profile, profile = (dig(effective(*each, "seccompProfile"), "type") for each in (old, new))
+    if old[1] is not None and was_profile not in {None, "Unconfined"} and profile in {None, "Unconfined"}:
+        yield f"Container {name}: its system calls are no longer filtered (seccompProfile)."
+    added, had = (set(dig(each, "securityContext", "capabilities", "add") or []) for each in (new[1], old[1]))
+    if more := sorted(map(str, added - had)):
+        yield f"Container {name} gets the capabilities {', '.join(more)}."
+    dropped, drops = (set(dig(each, "securityContext", "capabilities", "drop") or []) for each in (old[1], new[1]))
+    if fewer := sorted(map(str, dropped - drops)):
+        yield f"Container {name} no longer drops the capabilities {', '.join(fewer)}."

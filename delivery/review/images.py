@@ -1,0 +1,49 @@
+"""Which container images an overlay uses."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from delivery.objects import Object
+from delivery.review.model import ImageChange
+
+OURS = "taskpulse-api"
+NO_PODS = {"ConfigMap", "Secret", "HelmValues", "CustomResourceDefinition"}
+
+
+def changes(before: Iterable[Object], after: Iterable[Object]) -> tuple[ImageChange, ...]:
+    """Images whose references differ, ours first."""
+    old, new = references(before), references(after)
+    found = [
+        ImageChange(name, ", ".join(sorted(old[name])), ", ".join(sorted(new[name])), name.rpartition("/")[2] == OURS)
+        for name in sorted(old.keys() | new.keys())
+        if old[name] != new[name]
+    ]
+    return tuple(sorted(found, key=lambda each: (not each.ours, each.name)))
+
+
+def references(objects: Iterable[Object]) -> dict[str, set[str]]:
+    """Images with tag or digest, by their name without."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for each in objects:
+        if each["kind"] not in NO_PODS:
+            for image in walk(each.get("spec")):
+                found[name_of(image)].add(image)
+    return found
+
+
+def walk(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(value.get("image"), str):
+            yield value["image"]
+        for each in value.values():
+            yield from walk(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from walk(each)
+
+
+def name_of(image: str) -> str:
+    name = image.partition("@")[0]
+    folder, slash, last = name.rpartition("/")
+    return folder + slash + last.partition(":")[0]

@@ -1,0 +1,78 @@
+"""The review of a pull request, from two refs to files."""
+
+import tempfile
+from pathlib import Path
+
+from delivery.checkout import ROOT
+from delivery.errors import DeliveryError
+from delivery.objects import Object, dig
+from delivery.review import chart, trees
+from delivery.review.comment import COMMENT_LIMIT, SUMMARY_LIMIT, markdown
+from delivery.review.compare import Compared, Side, compare
+from delivery.review.model import Review
+from delivery.review.page import page
+
+
+def review(base: str, head: str, out: Path, root: Path = ROOT) -> Review:
+    """Compare `head` with where it left `base`, and write everything to the folder `out`.
+
+    Raises:
+        DeliveryError: a ref names no commit, or the folder cannot be written to.
+    """
+    base_commit = trees.commit(root, base, "--base")
+    head_commit = trees.commit(root, head, "--head")
+    fork = trees.merge_base(root, base_commit, head_commit)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary).resolve()
+        before = trees.lay_out(root, fork, folder / "base")
+        after = trees.lay_out(root, head_commit, folder / "head")
+        compared = compare_trees(before, after)
+    result = Review(base_commit, head_commit, fork, tuple(each.review for each in compared))
+    write(result, compared, out)
+    return result
+
+
+def compare_trees(before: trees.Tree, after: trees.Tree) -> list[Compared]:
+    same = chart.same(before.folder, after.folder)
+    asked = [] if same else [before, after]
+    notes = tuple(dict.fromkeys(note for tree in asked if (note := chart.unavailable(tree.folder))))
+    old, new = trees.render_all([before, after], with_charts=not same and not notes)
+    return [
+        compare(
+            name,
+            Side(old.get(name), base_routes(name, before.folder)),
+            Side(new.get(name), base_routes(name, after.folder)),
+            notes if name.startswith(chart.PREFIX) and old.get(name) != new.get(name) else (),
+        )
+        for name in sorted(old.keys() | new.keys())
+    ]
+
+
+def base_routes(name: str, folder: Path) -> Object:
+    """Alertmanager's configuration in the chart's values for an overlay; empty where it has none or it is no YAML."""
+    merged: Object = {}
+    for path in chart.values_files(name):
+        try:
+            found = dig(chart.load(folder / path), "alertmanager", "config")
+        except DeliveryError:
+            return {}  # said where the chart is rendered
+        merged |= found if isinstance(found, dict) else {}
+    return merged
+
+
+def write(result: Review, compared: list[Compared], out: Path) -> None:
+    files = {
+        "comment.md": markdown(result, COMMENT_LIMIT),
+        "summary.md": markdown(result, SUMMARY_LIMIT),
+        "review.html": page(result),
+    }
+    for each in compared:
+        for side, text in (("base", each.before), ("head", each.after)):
+            if text:
+                files[f"{side}/{each.review.name}.yaml"] = text
+    try:
+        for name, text in files.items():
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
+            (out / name).write_text(text, "utf-8", newline="")
+    except OSError as error:
+        raise DeliveryError(f"Cannot write to {out}: {error.strerror}. Choose another folder with --out.") from None

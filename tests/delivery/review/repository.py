@@ -1,0 +1,43 @@
+"""A small git repository with two commits, made from folders."""
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from delivery.review.model import Review
+from delivery.review.run import review
+
+WHO = ["-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false"]
+
+
+@dataclass(frozen=True)
+class Repository:
+    folder: Path
+
+    @classmethod
+    def create(cls, folder: Path) -> "Repository":
+        folder.mkdir()
+        repository = cls(folder)
+        repository.git("init", "-q", "-b", "main")
+        return repository
+
+    def git(self, *arguments: str) -> str:
+        command = ["git", *WHO, "-C", str(self.folder), *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    def commit(self, source: Path) -> str:
+        """Commit the files of `source` and nothing else: a tree, or what is in its only overlay, dev."""
+        for old in self.folder.iterdir():
+            if old.name != ".git":
+                shutil.rmtree(old)
+        whole = (source / "overlays").exists()
+        target = self.folder if whole else self.folder / "overlays" / "dev"
+        # with new times: git takes a file of the same size and time for the same
+        shutil.copytree(source, target, dirs_exist_ok=True, copy_function=shutil.copyfile)
+        self.git("add", "--all")
+        self.git("commit", "-q", "--allow-empty", "-m", "A state of the manifests")
+        return self.git("rev-parse", "HEAD")
+
+    def review(self, out: Path, base: str = "HEAD^", head: str = "HEAD") -> Review:
+        return review(base, head, out, self.folder)

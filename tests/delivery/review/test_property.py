@@ -1,0 +1,181 @@
+"""Random pairs of renders: nothing is lost, nothing secret is told, and the Markdown is what it was meant to be."""
+
+import base64
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from delivery.objects import Object
+from delivery.review import run
+from delivery.review.compare import Compared, Side, compare
+from delivery.review.model import Review
+from delivery.review.trees import Rendered
+from delivery.review.yaml_text import documents, parse
+
+NASTY = "`|<>@#*_~\\\n\r\t\u202e\u200b\u2028[]()&\"'!:/-. =ab1é"
+TEXT = st.text(NASTY, max_size=30) | st.sampled_from(
+    ["```", "````\n```diff", "</details>", "@octocat", "#12", "https://example.com", "<!-- ", "yes", "012", "a|b"]
+)
+NAME = st.sampled_from(["a", "b", "c", "a-2456789bcd", "a-bcdfghkmt2", "we`ird|<b>@octocat", "x\u202ey"])
+SECRET = st.binary(min_size=9, max_size=20).map(lambda each: f"S{each.hex()}") | st.text(
+    "\u00e9\u4e2d\U0001f511", min_size=8, max_size=12
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+@st.composite
+def objects(draw: st.DrawFn, secrets: list[str]) -> list[Object]:
+    found: dict[tuple[str, str, str], Object] = {}
+    for _ in range(draw(st.integers(0, 5))):
+        kind = draw(st.sampled_from(["ConfigMap", "Secret", "Deployment", "NetworkPolicy", "PrometheusRule", "Odd"]))
+        name, namespace = draw(NAME), draw(st.sampled_from(["one", "two"]))
+        each: Object = {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": namespace}}
+        if kind == "Secret":
+            secret = draw(st.sampled_from(secrets))
+            each["data"] = {draw(NAME): encoded(secret)}
+            each["stringData"] = {"key": secret, "multiline": f"{secret}\n"}
+            each["metadata"]["annotations"] = {"note": secret, "last": f"{{{encoded(secret)}}}"}
+        elif kind == "ConfigMap":
+            each["data"] = draw(st.dictionaries(TEXT, TEXT, max_size=4))
+            if draw(st.booleans()):
+                each["data"]["copied"] = f"by mistake {draw(st.sampled_from(secrets))}"
+        elif kind == "PrometheusRule":
+            rules = [{"alert": draw(TEXT), "expr": draw(TEXT)} for _ in range(draw(st.integers(0, 3)))]
+            each["spec"] = {"groups": [{"name": "group", "rules": rules}]}
+        else:
+            each["spec"] = {"field": draw(VALUES), "template": {"spec": {"containers": [
+                {"name": draw(TEXT), "image": draw(TEXT)} for _ in range(draw(st.integers(0, 2)))
+            ]}}}  # fmt: skip
+        found[kind, namespace, name] = each
+    return list(found.values())
+
+
+@st.composite
+def pairs(draw: st.DrawFn) -> tuple[list[Object], list[Object], list[str]]:
+    secrets = draw(st.lists(SECRET, min_size=2, max_size=4, unique=True))
+    before = draw(objects(secrets))
+    kept = [each for each in before if draw(st.booleans())]
+    known = {identity(each) for each in kept}
+    return before, kept + [each for each in draw(objects(secrets)) if identity(each) not in known], secrets
+
+
+def identity(each: Object) -> tuple[str, str, str]:
+    return each["kind"], each["metadata"]["namespace"], each["metadata"]["name"]
+
+
+def side(each: list[Object]) -> Side:
+    return Side(Rendered("---\n".join(yaml.safe_dump(one, allow_unicode=True) for one in each)), {})
+
+
+def reviewed(before: list[Object], after: list[Object]) -> tuple[Compared, Review]:
+    compared = compare("dev", side(before), side(after))
+    return compared, Review("a" * 40, "b" * 40, "a" * 40, (compared.review,))
+
+
+def by_identity(text: str) -> dict[tuple[str, str, str], Object]:
+    return {identity(each): each for document in documents(text) for each in parse(document)}
+
+
+@settings(max_examples=150, deadline=None)
+@given(pairs())
+def test_every_difference_is_told_and_no_secret(pair: tuple[list[Object], list[Object], list[str]]) -> None:
+    before, after, _ = pair
+    secrets = {each["stringData"]["key"] for each in [*before, *after] if each["kind"] == "Secret"}
+    compared, review = reviewed(before, after)
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        run.write(review, [compared], out)
+        files = {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    for name, content in files.items():
+        for secret in secrets:
+            for spelling in (secret, encoded(secret), encoded(f"{secret}\n"), repr(secret)[1:-1]):
+                assert spelling.encode() not in content, name
+
+    old, new = ({identity(each): each for each in objects} for objects in (before, after))
+    shown_old, shown_new = (by_identity(files.get(f"{side}/dev.yaml", b"").decode()) for side in ("base", "head"))
+    assert (shown_old.keys(), shown_new.keys()) == (old.keys(), new.keys())
+    for each in old.keys() & new.keys():
+        assert (old[each] == new[each]) == (shown_old[each] == shown_new[each]), each
+    told = {(each.kind, name) for each in compared.review.changes for name in (each.name, each.renamed_from)}
+    for each in {*old, *new}:
+        if old.get(each) != new.get(each):
+            assert (each[0], each[2]) in told
+    assert review.changed == (old != new)
+    # what the reader of the summary sees is the whole of every diff
+    fences = [token.content for token in parsed(files["summary.md"].decode()) if token.type == "fence"]
+    for change in compared.review.changes:
+        assert any(escaped_lines(change.diff) == fence for fence in fences)
+        assert applied(change.before, change.diff) == change.after
+    assert len(fences) == len(compared.review.changes)
+    assert len(files["comment.md"].decode()) < 65_536
+    check_structure(files["comment.md"].decode(), review)
+
+
+def escaped_lines(diff: tuple[str, ...]) -> str:
+    return "\n".join(diff) + "\n"
+
+
+def applied(before: str, diff: tuple[str, ...]) -> str:
+    """`before` as a unified diff makes it; fails where a line of the diff is not in it."""
+    old = before.split("\n")[:-1] if before else []
+    result: list[str] = []
+    position = 0
+    for line in diff:
+        if line.startswith("@@"):
+            found = re.match(r"@@ -(\d+)(?:,(\d+))? ", line)
+            assert found
+            start = int(found[1]) - (0 if found[2] == "0" else 1)
+            result += old[position:start]
+            position = start
+        elif line.startswith("+"):
+            result.append(line[1:])
+        else:
+            assert old[position] == line[1:]
+            result += [] if line.startswith("-") else [old[position]]
+            position += 1
+    result += old[position:]
+    return "".join(f"{line}\n" for line in result)
+
+
+def parsed(text: str) -> Iterator[Any]:
+    for token in MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text):
+        yield token
+        yield from token.children or []
+
+
+OWN_HTML = re.compile(r"(?:<!-- taskpulse review -->|</?(?:details|summary|code|b|br)(?: open)?>)")
+
+
+def check_structure(text: str, review: Review) -> None:
+    """Only our own headings, rows and tags; nothing that links, shows an image or calls anybody."""
+    tokens = list(parsed(text))
+    kinds = {token.type for token in tokens}
+    assert not kinds & {"link_open", "image", "code_block", "hr", "blockquote_open", "s_open", "em_open", "softbreak"}
+    headings = [tokens[i + 1].content for i, token in enumerate(tokens) if token.type == "heading_open"]
+    assert headings[0].startswith("What commit ")
+    assert set(headings[1:]) <= {"Look at this first", "Every change", "Who receives alerts"}
+    for token in tokens:
+        if token.type in {"html_inline", "html_block"}:
+            assert "<" not in OWN_HTML.sub("", token.content), token.content
+            assert "@" not in OWN_HTML.sub("", token.content)
+        if token.type == "text":
+            assert not re.search(r"@\w|#\d", token.content), token.content
+    rows = [token for token in tokens if token.type == "tr_open"]
+    assert len(rows) == (1 + len(review.overlays) if review.changed else 0)
+    cells = [token for token in tokens if token.type in {"td_open", "th_open"}]
+    assert len(cells) == 7 * len(rows)

@@ -1,0 +1,92 @@
+"""What is too large for a comment, and how long it takes. Run with -s to see the times."""
+
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from delivery.checkout import run as run_tool
+from delivery.objects import Object
+from delivery.review import run
+from delivery.review.comment import COMMENT_LIMIT, SUMMARY_LIMIT
+from delivery.review.compare import Compared, Side, compare
+from delivery.review.model import Review
+from delivery.review.trees import Rendered
+from tests.delivery.review.repository import Repository
+
+COMMIT = "a" * 40
+
+
+def config_map(number: int, value: str) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": f"object-{number:04}", "namespace": "dev", "labels": {"part": "of a test"}},
+        "data": {f"key-{line}": f"{value} {line}" for line in range(20)},
+    }
+
+
+def reviewed(before: list[Object], after: list[Object], out: Path) -> tuple[Compared, dict[str, str]]:
+    old, new = (Side(Rendered(yaml.dump_all(each, Dumper=yaml.CSafeDumper)), {}) for each in (before, after))
+    compared = compare("dev", old, new)
+    run.write(Review(COMMIT, COMMIT, COMMIT, (compared.review,)), [compared], out)
+    return compared, {path.name: path.read_text("utf-8") for path in out.glob("*.*")}
+
+
+def test_a_thousand_objects(tmp_path: Path) -> None:
+    """The comment is cut by whole objects and says how many it leaves out; the artifact holds all."""
+    before, after = ([config_map(number, value) for number in range(1000)] for value in ("old", "new"))
+    _, files = reviewed(before, after, tmp_path)
+    comment = files["comment.md"]
+    assert COMMENT_LIMIT - 2000 < len(comment.encode()) <= COMMENT_LIMIT
+    shown = comment.count("<details")
+    assert f"**{1000 - shown} objects are not shown here**" in comment
+    assert comment.count("</details>") == shown
+    assert comment.count("\n```\n") == shown
+    assert len(files["summary.md"].encode()) <= SUMMARY_LIMIT
+    assert all(f"object-{number:04}" in files["review.html"] for number in range(1000))
+    assert (tmp_path / "head" / "dev.yaml").read_text().count("new 19") == 1000
+
+
+@pytest.mark.parametrize("lines", [1, 40_000])
+def test_an_object_of_two_megabytes(lines: int, tmp_path: Path) -> None:
+    """It is left out, and the small object beside it is shown."""
+    text = {value: "\n".join(f"{value} {n} " + "x" * (2_000_000 // lines - 10) for n in range(lines)) for value in "ab"}
+    small = [config_map(0, value) for value in ("old", "new")]
+    large = [{**config_map(1, ""), "data": {"large": text[value]}} for value in "ab"]
+    compared, files = reviewed([large[0], small[0]], [large[1], small[1]], tmp_path)
+    assert len(compared.review.changes) == 2
+    for name in ("comment.md", "summary.md"):
+        assert "**1 object is not shown here**" in files[name]
+        assert "object-0000" in files[name]
+    assert len(files["comment.md"].encode()) <= COMMENT_LIMIT
+    assert text["b"][:40] in (tmp_path / "head" / "dev.yaml").read_text()
+
+
+def test_a_thousand_warnings(tmp_path: Path) -> None:
+    _, files = reviewed([config_map(number, "x") for number in range(1000)], [], tmp_path)
+    assert "and 950 more objects with warnings, in the artifact" in files["comment.md"]
+    assert len(files["comment.md"].encode()) <= COMMENT_LIMIT
+
+
+@pytest.mark.parametrize(("count", "most_s"), [(50, 10), (500, 30), pytest.param(5000, 300, marks=pytest.mark.slow)])
+def test_how_long_it_takes(count: int, most_s: float, tmp_path: Path) -> None:
+    """From two commits to files, with one object in ten changed. The bounds are those of a busy machine."""
+    repository = Repository.create(tmp_path / "repository")
+    for value in ("old", "new"):
+        source = tmp_path / value
+        source.mkdir()
+        objects = [config_map(n, value if n % 10 == 0 else "same") for n in range(count)]
+        (source / "objects.yaml").write_text(yaml.dump_all(objects, Dumper=yaml.CSafeDumper))
+        (source / "kustomization.yaml").write_text("resources: [objects.yaml]\n")
+        repository.commit(source)
+    start = time.perf_counter()
+    result = repository.review(tmp_path / "out")
+    took = time.perf_counter() - start
+    start = time.perf_counter()
+    for side in ("old", "new"):
+        run_tool("kustomize", "build", tmp_path / side)
+    print(f"{count} objects: {took:.2f} s; kustomize alone {time.perf_counter() - start:.2f} s, one after the other")
+    assert len(result.overlays[0].changes) == count // 10
+    assert took < most_s
