@@ -63,7 +63,7 @@ def create_app(settings: Settings) -> Edge:
         "database": database,
         "bell": bell,
         "keyring": KeyRing(database),
-        "task_reader": store.reader(database),
+        "task_calls": store.SharedCalls(database),
         "schema_current": False,
         "draining": False,
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 import httpx
+
 from app.settings import Settings
 from tests.service import environment, free_port
 
