@@ -18,7 +18,7 @@ HEAD ?= HEAD
 include tools/tools.mk
 
 .PHONY: help run run-monitoring oncall alerts test test-all render validate check format lock clean
-.PHONY: review review-comment image-test e2e e2e-kind bench bench-leases terraform-audit github-variables
+.PHONY: review review-comment image-test e2e e2e-kind bench bench-scale bench-leases terraform-audit github-variables
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -99,6 +99,9 @@ lock: $(READY) ## Compile requirements/ anew from pyproject.toml (UPGRADE=--upgr
 bench: .tools/bench/.ready ## Requests a second beside peers (ROUNDS=3 SECONDS=3; some 15 minutes)
 	@$(BIN)/python -m bench.run
 	@PYTHONPATH=.tools/bench $(BIN)/python -m bench.report
+
+bench-scale: $(READY) ## What 1,000,000 tasks cost beside 100,000 (some five minutes)
+	@$(BIN)/python -m bench.scale
 
 bench-leases: .tools/bench/.ready ## Claims and completions a second, beside procrastinate
 	@PYTHONPATH=.tools/bench $(BIN)/python bench/leases.py

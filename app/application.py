@@ -74,7 +74,7 @@ def create_app(settings: Settings) -> Edge:
         "keyring": keyring,
         "hub": hub,
         "past": CatchUp(database),
-        "task_reader": store.reader(database),
+        "task_calls": store.SharedCalls(database),
         "schema_current": False,
         "draining": False,
     }

@@ -11,8 +11,9 @@ from importlib.resources import files
 from typing import Any, LiteralString
 
 import psycopg
-from psycopg.adapt import Loader
+from psycopg.pq import Format
 from psycopg.sql import Composed
+from psycopg.types.string import ByteaBinaryLoader
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from app.settings import Settings, SettingsError
@@ -31,11 +32,12 @@ WATCH_EVERY_S = 1.0
 _SQL = files("app") / "sql"
 
 
-class _Bytes(Loader):
-    """Takes a json column as the bytes it is; what the database built is passed on unread."""
+class _Cursor(psycopg.AsyncCursor[Row]):
+    """Takes results in binary, which need no parsing."""
 
-    def load(self, data: Any) -> bytes:
-        return bytes(data)
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.format = Format.BINARY
 
 
 def sql(name: str) -> LiteralString:
@@ -93,7 +95,14 @@ class Database:
         self._suspect = asyncio.Event()
         self._lent: set[Connection] = set()
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
-            kwargs=lambda: connection_parameters(settings) | {"autocommit": True, "prepare_threshold": 1},
+            kwargs=lambda: (
+                connection_parameters(settings)
+                | {
+                    "autocommit": True,
+                    "prepare_threshold": 1,
+                    "cursor_factory": _Cursor,
+                }
+            ),
             configure=_configure,
             min_size=1,
             max_size=settings.db_pool_size,
@@ -201,4 +210,5 @@ async def _answers(connection: Connection) -> None:
 
 
 async def _configure(connection: Connection) -> None:
-    connection.adapters.register_loader("json", _Bytes)
+    """Take a json column as the bytes it is; what the database built is passed on unread."""
+    connection.adapters.register_loader("json", ByteaBinaryLoader)

@@ -1,59 +1,64 @@
-"""Look-ups of one moment that share one query."""
+"""Calls of one moment that share one statement."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 import psycopg
 
-K = TypeVar("K")
-V = TypeVar("V")
+A = TypeVar("A")
+R = TypeVar("R")
 
 MOST = 100
-"""Keys of one query at the most."""
+"""Calls that share one statement at the most."""
 LANES = 2
-"""Queries at a time: one is worked on here while PostgreSQL answers the other."""
+"""Statements at a time: one is worked on here while PostgreSQL answers the other."""
 
 
-class Shared(Generic[K, V]):
-    """Looks keys up together that are asked for while earlier queries are still under way.
+class Shared(Generic[A, R]):
+    """Answers together the calls that came while earlier statements were under way.
 
-    A key joins only a query that is yet to be sent, so the answer holds all that was committed before it was asked for.
+    A call joins only a statement that is yet to be sent, so that the answer knows all that was committed before the
+    call came. `together` gets the arguments of some calls and returns their results in the same order; it must do all
+    or nothing, as it is called again for each alone when it fails.
     """
 
-    def __init__(self, look_up: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]]) -> None:
-        self._look_up = look_up
-        self._waiting: list[tuple[K, asyncio.Future[V | None]]] = []
+    def __init__(self, together: Callable[[Sequence[A]], Awaitable[Sequence[R]]]) -> None:
+        self._together = together
+        self._waiting: list[tuple[A, asyncio.Future[R]]] = []
         self._lanes: set[asyncio.Task[None]] = set()
 
-    async def get(self, key: K) -> V | None:
-        """Return what there is for a key; raises what the query raises."""
-        answer: asyncio.Future[V | None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((key, answer))
+    async def __call__(self, argument: A) -> R:
+        """Return the result for one argument; raises what `together` raises for it alone.
+
+        A psycopg.OperationalError, which has the database for its reason, all get who share the statement.
+        """
+        result: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._waiting.append((argument, result))
         if len(self._lanes) < LANES:
             lane = asyncio.create_task(self._serve())
             self._lanes.add(lane)
             lane.add_done_callback(self._lanes.discard)
-        return await answer
+        return await result
 
     async def _serve(self) -> None:
-        """Ask until nobody waits; all who came in one turn of the event loop are in the first query."""
+        """Go on until nobody waits; all who came in one turn of the event loop share the first statement."""
         while self._waiting:
-            batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-            await self._ask([(key, answer) for key, answer in batch if not answer.done()])
+            calls, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+            await self._answer(calls)
 
-    async def _ask(self, batch: Sequence[tuple[K, asyncio.Future[V | None]]]) -> None:
+    async def _answer(self, calls: Sequence[tuple[A, asyncio.Future[R]]]) -> None:
         try:
-            found = await self._look_up([key for key, _ in batch])
+            results = await self._together([argument for argument, _ in calls])
         except Exception as error:  # noqa: BLE001 - it is raised where somebody waits
-            if len(batch) > 1 and not isinstance(error, psycopg.OperationalError):
-                for one in batch:  # whose fault it is shows when each is asked for alone
-                    await self._ask([one])
+            if len(calls) > 1 and not isinstance(error, psycopg.OperationalError):
+                for call in calls:
+                    await self._answer([call])
                 return
-            for _, answer in batch:
-                if not answer.done():
-                    answer.set_exception(error)
+            for _, result in calls:
+                if not result.done():
+                    result.set_exception(error)
         else:
-            for key, answer in batch:
-                if not answer.done():
-                    answer.set_result(found.get(key))
+            for (_, result), value in zip(calls, results, strict=True):
+                if not result.done():
+                    result.set_result(value)

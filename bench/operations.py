@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import psycopg
+
 from app.database import sql
 from app.leases import store as leases
 from app.tasks import store as tasks
@@ -59,7 +60,10 @@ class Operation:
         for method, path, body in self.requests(sample):
             target: dict[str, Any] = {"method": method, "url": url + path, "header": headers}
             if body is not None:
-                target |= {"header": headers | {"Content-Type": ["application/json"]}, "body": msgspec.json.encode(body)}
+                target |= {
+                    "header": headers | {"Content-Type": ["application/json"]},
+                    "body": msgspec.json.encode(body),
+                }
             lines.append(msgspec.json.encode(target))
         return b"\n".join(lines) + b"\n"
 
@@ -69,7 +73,11 @@ def _changes(sample: Sample) -> list[Request]:
 
 
 def _filtered(_: Sample) -> list[Request]:
-    paths = ["status=open", *(f"status=done&assignee=user{n}" for n in range(20)), *(f"label=label{n}" for n in range(20))]
+    paths = [
+        "status=open",
+        *(f"status=done&assignee=user{n}" for n in range(20)),
+        *(f"label=label{n}" for n in range(20)),
+    ]
     return [("GET", f"/v1/tasks?{path}", None) for path in paths]
 
 
@@ -90,7 +98,9 @@ def operations(conninfo: str) -> list[Operation]:
         text = connection.cursor().mogrify(statement, values)  # type: ignore[attr-defined]
         text = text.replace("HH24:MI:SS", 'HH24":"MI":"SS')  # to pgbench, :MI is a variable
         for name, variable in variables.items():
-            text = text.replace({"task": f"'{_TASK}'::uuid", "token": f"'{_TOKEN}'::uuid", "text": f"'{_TEXT}'"}[name], variable)
+            text = text.replace(
+                {"task": f"'{_TASK}'::uuid", "token": f"'{_TOKEN}'::uuid", "text": f"'{_TEXT}'"}[name], variable
+            )
         return text
 
     def listing(filters: dict[str, Any]) -> str:
@@ -122,7 +132,7 @@ def operations(conninfo: str) -> list[Operation]:
         Operation(
             "create",
             lambda _: [("POST", "/v1/tasks", NEW)],
-            script(tasks.INSERT, {"actor": _CALLER, "tasks": new}) + ";\n",
+            script(tasks.INSERT, {"actors": [_CALLER], "tasks": new}) + ";\n",
             rate=200,
             adds_tasks=True,
         ),

@@ -1,5 +1,6 @@
 """The servers that are compared: each one process on a core of its own, with ten connections to one database."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Self
 
 import httpx
+
 from app.settings import Settings
 from tests.service import environment, free_port
 
@@ -117,8 +119,6 @@ def family_cpu_s(pid: int) -> float:
     total = sum(map(int, fields[11:15])) / TICKS
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     for child in children:
-        try:
+        with contextlib.suppress(FileNotFoundError):
             total += cpu_s(int(child))
-        except FileNotFoundError:
-            pass
     return total

@@ -12,11 +12,12 @@ with new as (
     order by ordinality
     returning *
 ), described as (
-    select t.id, t.version, {task} as task
+    -- the ids grow in the order in which the rows came
+    select t.id, t.version, {task} as task, row_number() over (order by t.id) as number
     from new t
 ), written as (
     insert into history (task_id, version, action, actor, after)
-    select id, version, 'created', %(actor)s, task
+    select id, version, 'created', (%(actors)s::text[])[number], task
     from described
     order by id
 )

@@ -3,7 +3,8 @@
 import tomllib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from functools import lru_cache
+from typing import Any, Literal, LiteralString
 from uuid import UUID
 
 import msgspec
@@ -104,28 +105,35 @@ class TaskQuery:
 
     async def total(self, database: Database) -> int:
         """Return how many tasks the query has, on all pages."""
-        statement = compose.SQL(COUNT).format(conditions=self._where(self._conditions))
+        statement = compose.SQL(COUNT).format(conditions=_where(self._conditions)).as_string()
         [(total,)] = await self._fetch(database, statement, self._values)
         return int(total)
 
-    def statement(self, after: Position | None) -> tuple[compose.Composed, dict[str, Any]]:
+    def statement(self, after: Position | None) -> tuple[LiteralString, dict[str, Any]]:
         """Return the statement that reads the tasks after a position, and its values but for `limit`."""
-        key, kind = PARTS.sorts[self._sort]["key"], PARTS.sorts[self._sort]["type"]
-        direction = " desc" if self._descending else ""
-        conditions, values = self._conditions, self._values
+        values = self._values
         if after is not None:
-            comparison = "<" if self._descending else ">"
-            conditions = [*conditions, f"({key}, t.id) {comparison} (%(after_key)s::{kind}, %(after_id)s::uuid)"]
             values = {**values, "after_key": "infinity" if after[0] is None else after[0], "after_id": after[1]}
-        order = compose.SQL(f"{key}{direction}, t.id{direction}")
-        return compose.SQL(LIST).format(conditions=self._where(conditions), order=order), values
+        statement = _list_statement(tuple(self._conditions), self._sort, self._descending, after is not None)
+        return statement, values
 
-    def _where(self, conditions: Sequence[str]) -> compose.SQL:
-        return compose.SQL(" and ".join(conditions) or "true")
-
-    async def _fetch(self, database: Database, statement: compose.Composed, values: Mapping[str, Any]) -> list[Row]:
+    async def _fetch(self, database: Database, statement: LiteralString, values: Mapping[str, Any]) -> list[Row]:
         """Run a statement; one with filters is planned for its values each time.
 
         A plan for any value would treat the rare label and the one that half of all tasks have alike.
         """
         return await database.fetch(statement, values, prepare=False if self._conditions else None)
+
+
+@lru_cache(1000)
+def _list_statement(conditions: tuple[str, ...], sort: str, descending: bool, continued: bool) -> LiteralString:
+    key, kind = PARTS.sorts[sort]["key"], PARTS.sorts[sort]["type"]
+    direction, comparison = (" desc", "<") if descending else ("", ">")
+    if continued:
+        conditions = (*conditions, f"({key}, t.id) {comparison} (%(after_key)s::{kind}, %(after_id)s::uuid)")
+    order = compose.SQL(f"{key}{direction}, t.id{direction}")
+    return compose.SQL(LIST).format(conditions=_where(conditions), order=order).as_string()
+
+
+def _where(conditions: Sequence[str]) -> compose.SQL:
+    return compose.SQL(" and ".join(conditions) or "true")

@@ -22,6 +22,8 @@ DELETE, LOCK_PAYLOAD = sql("delete_task"), sql("lock_task_payload")
 
 Versioned = tuple[int, bytes]
 """A task's version, and the task as JSON."""
+Created = tuple[UUID, int, bytes]
+"""The same of a new task, after its id."""
 
 
 def not_found(task_id: UUID) -> Problem:
@@ -35,34 +37,53 @@ def claimed(live_for_s: int) -> Problem:
     return Problem("task-claimed", detail, headers={"Retry-After": str(live_for_s)})
 
 
-Reader = Shared[UUID, Versioned]
+class SharedCalls:
+    """The calls that share their statement with others of the same moment."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._get = Shared(self._get_together)
+        self._create = Shared(self._create_together)
+
+    async def get(self, task_id: UUID) -> Versioned:
+        """Return a task.
+
+        Raises Problem: not-found.
+        """
+        return _found(await self._get(task_id), task_id)
+
+    async def create(self, actor: str, task: NewTask) -> Created:
+        """Insert a task; return its id, version and JSON."""
+        return await self._create((actor, task))
+
+    async def _get_together(self, task_ids: Sequence[UUID]) -> list[Versioned | None]:
+        found = await _get(self._database, task_ids)
+        return [found.get(task_id) for task_id in task_ids]
+
+    async def _create_together(self, new: Sequence[tuple[str, NewTask]]) -> list[Created]:
+        async with self._database.connection() as connection:
+            return await _insert(connection, [actor for actor, _ in new], [task for _, task in new])
 
 
-def reader(database: Database) -> Reader:
-    """Return what `get` reads tasks by."""
-    return Shared(lambda task_ids: _look_up(database, task_ids))
-
-
-async def _look_up(database: Database, task_ids: Sequence[UUID]) -> dict[UUID, Versioned]:
+async def _get(database: Database, task_ids: Sequence[UUID]) -> dict[UUID, Versioned]:
     rows = await database.fetch(GET, {"ids": task_ids})
     return {task_id: (version, task) for task_id, version, task in rows}
 
 
-async def get(reader: Reader, task_id: UUID) -> Versioned:
-    """Return a task.
-
-    Raises Problem: not-found.
-    """
-    found = await reader.get(task_id)
-    if found is None:
+def _found(task: Versioned | None, task_id: UUID) -> Versioned:
+    if task is None:
         raise not_found(task_id)
-    return found
+    return task
 
 
-async def create(connection: Connection, actor: str, tasks: Sequence[NewTask]) -> list[tuple[UUID, int, bytes]]:
+async def create(connection: Connection, actor: str, tasks: Sequence[NewTask]) -> list[Created]:
     """Insert tasks, all or none; return id, version and JSON of each, in the order given."""
-    rows = await connection.execute(INSERT, {"actor": actor, "tasks": _to_recordset(tasks)})
-    return [(task_id, version, task) async for task_id, version, task in rows]
+    return await _insert(connection, [actor] * len(tasks), tasks)
+
+
+async def _insert(connection: Connection, actors: Sequence[str], tasks: Sequence[NewTask]) -> list[Created]:
+    rows = await connection.execute(INSERT, {"actors": actors, "tasks": _to_recordset(tasks)})
+    return [(task_id, version, task) for task_id, version, task in await rows.fetchall()]
 
 
 def _to_recordset(tasks: Sequence[NewTask]) -> str:
@@ -106,10 +127,7 @@ async def update(
 
 
 async def _unchanged(database: Database, task_id: UUID, versions: list[int] | None) -> Versioned:
-    found = await _look_up(database, [task_id])
-    if not found:
-        raise not_found(task_id)
-    version, task = found[task_id]
+    version, task = _found((await _get(database, [task_id])).get(task_id), task_id)
     if versions is not None and version not in versions:
         raise precondition_failed()
     return version, task

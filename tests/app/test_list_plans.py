@@ -10,7 +10,6 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from psycopg import sql as compose
 
 from app import task_metrics
 from app.embedded_postgres import EmbeddedPostgres
@@ -69,7 +68,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def explain(connection: psycopg.Connection, query: TaskQuery, after: Any) -> dict[str, Any]:
     statement, values = query.statement(after)
-    explained = compose.SQL("explain (analyze, format json) ") + statement
+    explained = "explain (analyze, format json) " + statement
     row = connection.execute(explained, {**values, "limit": 51}).fetchone()
     assert row is not None
     plan: dict[str, Any] = row[0][0]

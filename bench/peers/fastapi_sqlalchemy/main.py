@@ -111,9 +111,7 @@ async def create(data: schemas.NewTask, session: Session, actor: Writer, respons
 
 
 @app.patch("/v1/tasks/{task_id}", response_model=schemas.Task)
-async def update(
-    task_id: UUID, data: schemas.TaskPatch, session: Session, actor: Writer, response: Response
-) -> Any:
+async def update(task_id: UUID, data: schemas.TaskPatch, session: Session, actor: Writer, response: Response) -> Any:
     """Change a task."""
     task = await session.get(Task, task_id, with_for_update=True)
     if task is None:

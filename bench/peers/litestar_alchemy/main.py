@@ -21,9 +21,9 @@ from advanced_alchemy.extensions.litestar import (
 from keyring import authenticate
 from litestar import Litestar, Response, Router, get, patch, post
 from litestar.connection import ASGIConnection
+from litestar.di import NamedDependency
 from litestar.exceptions import ClientException, NotAuthorizedException, PermissionDeniedException
 from litestar.handlers import BaseRouteHandler
-from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -219,6 +219,9 @@ v1 = Router(
     "/v1",
     route_handlers=[read, read_page, create, update, claim, complete, pulse],
     guards=[authorize],
-    dependencies={**providers.create_service_dependencies(TaskService, "tasks", config=alchemy), "actor": provide_actor},
+    dependencies={
+        **providers.create_service_dependencies(TaskService, "tasks", config=alchemy),
+        "actor": provide_actor,
+    },
 )
 app = Litestar([live, v1], plugins=[SQLAlchemyPlugin(alchemy)])
