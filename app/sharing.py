@@ -26,7 +26,7 @@ class Shared(Generic[A, R]):
     def __init__(self, together: Callable[[Sequence[A]], Awaitable[Sequence[R]]]) -> None:
         self._together = together
         self._waiting: list[tuple[A, asyncio.Future[R]]] = []
-        self._lanes: set[asyncio.Task[None]] = set()
+        self._lanes: set[asyncio.Task[None] | None] = set()
 
     async def __call__(self, argument: A) -> R:
         """Return the result for one argument; raises what `together` raises for it alone.
@@ -36,16 +36,17 @@ class Shared(Generic[A, R]):
         result: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((argument, result))
         if len(self._lanes) < LANES:
-            lane = asyncio.create_task(self._serve())
-            self._lanes.add(lane)
-            lane.add_done_callback(self._lanes.discard)
+            self._lanes.add(asyncio.create_task(self._serve()))
         return await result
 
     async def _serve(self) -> None:
         """Go on until nobody waits; all who came in one turn of the event loop share the first statement."""
-        while self._waiting:
-            calls, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-            await self._answer(calls)
+        try:
+            while self._waiting:
+                calls, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+                await self._answer(calls)
+        finally:  # a done callback would run later, and who comes until then would take this lane for one that serves
+            self._lanes.discard(asyncio.current_task())
 
     async def _answer(self, calls: Sequence[tuple[A, asyncio.Future[R]]]) -> None:
         try:
