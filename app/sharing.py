@@ -26,6 +26,7 @@ class Shared(Generic[A, R]):
     def __init__(self, together: Callable[[Sequence[A]], Awaitable[Sequence[R]]]) -> None:
         self._together = together
         self._waiting: list[tuple[A, asyncio.Future[R]]] = []
+        self._running = 0
         self._lanes: set[asyncio.Task[None]] = set()
 
     async def __call__(self, argument: A) -> R:
@@ -35,7 +36,8 @@ class Shared(Generic[A, R]):
         """
         result: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((argument, result))
-        if len(self._lanes) < LANES:
+        if self._running < LANES:
+            self._running += 1
             lane = asyncio.create_task(self._serve())
             self._lanes.add(lane)
             lane.add_done_callback(self._lanes.discard)
@@ -43,9 +45,12 @@ class Shared(Generic[A, R]):
 
     async def _serve(self) -> None:
         """Go on until nobody waits; all who came in one turn of the event loop share the first statement."""
-        while self._waiting:
-            calls, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-            await self._answer(calls)
+        try:
+            while self._waiting:
+                calls, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+                await self._answer(calls)
+        finally:  # at once, and not in a callback: a call that comes before that would wait for a lane that has ended
+            self._running -= 1
 
     async def _answer(self, calls: Sequence[tuple[A, asyncio.Future[R]]]) -> None:
         try:
