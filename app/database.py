@@ -13,7 +13,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg.pq import Format
 from psycopg.sql import Composed
-from psycopg.types.string import ByteaBinaryLoader
+from psycopg.types.string import ByteaBinaryLoader, TextBinaryLoader
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from app.settings import Settings, SettingsError
@@ -210,5 +210,6 @@ async def _answers(connection: Connection) -> None:
 
 
 async def _configure(connection: Connection) -> None:
-    """Take a json column as the bytes it is; what the database built is passed on unread."""
+    """Take a json column as the bytes it is: what the database built is passed on unread. Enumerations are text."""
     connection.adapters.register_loader("json", ByteaBinaryLoader)
+    connection.adapters.register_loader(0, TextBinaryLoader)  # 0: a type that psycopg does not know

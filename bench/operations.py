@@ -87,6 +87,12 @@ def _pulses(sample: Sample) -> list[Request]:
 
 _CALLER = "0" * 12
 _TASK, _TOKEN, _TEXT = uuid.UUID(int=1), uuid.UUID(int=2), "any text"
+LITERALS = {
+    "task": f"'{_TASK.hex}'::uuid",
+    "tasks": f"'{{{_TASK.hex}}}'::uuid[]",
+    "token": f"'{_TOKEN.hex}'::uuid",
+    "text": f"'{_TEXT}'",
+}
 
 
 def operations(conninfo: str) -> list[Operation]:
@@ -98,9 +104,10 @@ def operations(conninfo: str) -> list[Operation]:
         text = connection.cursor().mogrify(statement, values)  # type: ignore[attr-defined]
         text = text.replace("HH24:MI:SS", 'HH24":"MI":"SS')  # to pgbench, :MI is a variable
         for name, variable in variables.items():
-            text = text.replace(
-                {"task": f"'{_TASK}'::uuid", "token": f"'{_TOKEN}'::uuid", "text": f"'{_TEXT}'"}[name], variable
-            )
+            literal = LITERALS[name]
+            if literal not in text:
+                raise ValueError(f"{literal} does not stand in: {text}")
+            text = text.replace(literal, variable)
         return text
 
     def listing(filters: dict[str, Any]) -> str:
@@ -119,7 +126,7 @@ def operations(conninfo: str) -> list[Operation]:
         Operation(
             "read one",
             lambda sample: [("GET", f"/v1/tasks/{task}", None) for task in sample.tasks],
-            anyone + script(tasks.GET, {"ids": [_TASK]}).replace(f"'{{{_TASK}}}'::uuid[]", f"array[{task}]") + ";\n",
+            anyone + script(tasks.GET, {"ids": [_TASK]}, tasks=f"array[{task}]") + ";\n",
             rate=300,
         ),
         Operation("list 50", lambda _: [("GET", "/v1/tasks", None)], listing({}), rate=200),

@@ -58,6 +58,25 @@ def test_a_call_joins_only_what_is_yet_to_be_sent() -> None:
     asyncio.run(run())
 
 
+def test_a_call_right_after_the_last_statement_is_answered() -> None:
+    async def run() -> None:
+        database = Database()
+        shared = Shared(database.double)
+
+        async def call_twice(number: int) -> int:
+            return await shared(await shared(number))
+
+        calls = []
+        for lane in range(LANES):
+            calls.append(asyncio.create_task(call_twice(lane)))
+            await asyncio.sleep(0.01)
+        assert len(database.statements) == LANES
+        database.may_answer.set()
+        assert await asyncio.wait_for(asyncio.gather(*calls), 5) == [4 * lane for lane in range(LANES)]
+
+    asyncio.run(run())
+
+
 def test_there_is_a_limit_to_what_shares() -> None:
     async def run() -> None:
         database = Database()
