@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import json
 import random
 import signal
@@ -12,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from app.worker.client import CONNECT_TIMEOUT_S, FIRST_PAUSE_S, LONGEST_PAUSE_S, RefusedError, say
+from app.worker.client import CONNECT_TIMEOUT_S, FIRST_PAUSE_S, LONGEST_PAUSE_S, RefusedError, printable, say
 
 SILENCE_S = 40.0
 """Seconds without a byte after which the connection counts as dead: more than two heartbeats."""
@@ -27,6 +28,15 @@ class Block:
     id: str | None
     event: str
     data: str | None
+
+
+async def lines(chunks: AsyncIterator[str]) -> AsyncIterator[str]:
+    """Yield what ends in LF or CR LF; httpx also breaks lines at U+0085 or U+2028, which titles may hold."""
+    rest = ""
+    async for chunk in chunks:
+        *whole, rest = (rest + chunk).split("\n")
+        for line in whole:
+            yield line.removesuffix("\r")
 
 
 async def blocks(lines: AsyncIterator[str]) -> AsyncIterator[Block]:
@@ -47,26 +57,23 @@ async def blocks(lines: AsyncIterator[str]) -> AsyncIterator[Block]:
 
 
 def in_words(change: Mapping[str, Any]) -> str:
-    """Return an event as a line for people."""
+    """Return an event as a line for people, which moves no cursor."""
     actor = change["actor"]
     who = (actor["name"] or actor["key_id"]) if actor else "taskpulse"
-    line = (
-        f"{change['at'][:19]}Z  {change['action']:9}  {change['task_id']}  {_clean(change['title'] or '-')}  by {who}"
-    )
+    title = _short(change["title"] or "-")
+    line = f"{change['at'][:19]}Z  {change['action']:9}  {change['task_id']}  {title}  by {_short(who)}"
     before, after = change["before"] or {}, change["after"] or {}
     if change["action"] in ("created", "deleted"):
-        return line
+        return printable(line)
     changes = (f"{name}: {_side(before, name)} -> {_side(after, name)}" for name in {**before, **after})
-    return f"{line}  ({', '.join(changes)})"
+    return printable(f"{line}  ({', '.join(changes)})")
 
 
 def _side(side: Mapping[str, Any], name: str) -> str:
-    return _clean(json.dumps(side[name], ensure_ascii=False)) if name in side else "-"
+    return _short(json.dumps(side[name], ensure_ascii=False)) if name in side else "-"
 
 
-def _clean(text: str) -> str:
-    """Return text that moves no cursor and is not too long."""
-    text = "".join(letter if letter.isprintable() else "?" for letter in text)
+def _short(text: str) -> str:
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
@@ -93,11 +100,14 @@ class Watch:
                 reason = "the stream ended"
                 try:
                     async with self._client.stream("GET", "events", **self._where()) as response:
-                        if response.is_success:
+                        if response.is_success and not _is_stream(response):
+                            reason = f"{response.url} is no stream of events; is --url right?"
+                            told = _tell(reason, told=told)
+                        elif response.is_success:
                             if told:
                                 say("the API is back")
                             pause, told = FIRST_PAUSE_S, False
-                            async for block in blocks(response.aiter_lines()):
+                            async for block in blocks(lines(response.aiter_text())):
                                 if block.data is not None:
                                     yield block.event, json.loads(block.data)
                                 self._last_id = block.id or self._last_id
@@ -114,10 +124,11 @@ class Watch:
                 pause = min(pause * 2, LONGEST_PAUSE_S)
 
     def _where(self) -> dict[str, Any]:
-        if self._last_id == "0":
-            return {"params": self._filters | {"after": "0"}}
-        headers = {"Last-Event-ID": self._last_id} if self._last_id else {}
-        return {"params": self._filters, "headers": headers}
+        return {"params": self._filters | ({"after": self._last_id} if self._last_id else {})}
+
+
+def _is_stream(response: httpx.Response) -> bool:
+    return str(response.headers.get("content-type", "")).startswith("text/event-stream")
 
 
 def _tell(reason: str, *, told: bool) -> bool:
@@ -137,10 +148,12 @@ async def watch(url: str, key: str, filters: Mapping[str, Sequence[str]], after:
             if name == "reset":
                 say(f"events are missing ({data['reason']}): read the tasks anew; going on from now")
             if as_json:
-                print(json.dumps({"event": name, **data}, ensure_ascii=False), flush=True)
+                print(json.dumps({"event": name, **data}), flush=True)
             elif name == "message":
                 print(in_words(data), flush=True)
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a title may hold what the terminal's encoding lacks
     following = asyncio.create_task(follow())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -5,10 +5,15 @@ with previous as (
         pg_postmaster_start_time() as server_started_at,
         left(pg_walfile_name(pg_current_wal_lsn()), 8) as timeline,
         'history'::regclass::oid as history
+), events as not materialized (
+    -- Rows that an earlier load brought stay out: their transactions mean nothing here.
+    select transaction, sequence, at
+    from history
+    where sequence > coalesce((select after_sequence from previous), 0)
 ), kept as (
     -- `at` and the start of the server are of different clocks after a restore: at worst, an id too many is refused.
     select transaction, sequence
-    from history
+    from events
     where at < pg_postmaster_start_time()
     order by transaction desc, sequence desc
     limit 1
@@ -17,7 +22,7 @@ with previous as (
     from history
     where (
         select transaction >= pg_snapshot_xmax(pg_current_snapshot())
-        from history
+        from events
         order by transaction desc, sequence desc
         limit 1
     )

@@ -35,12 +35,17 @@ class RefusedError(Exception):
             problem = {}
         self.status = response.status_code
         self.problem = str(problem.get("type", "")).rpartition("/")[2]
-        super().__init__(f"{response.status_code}: {problem.get('detail') or response.reason_phrase}")
+        super().__init__(printable(f"{response.status_code}: {problem.get('detail') or response.reason_phrase}"))
+
+
+def printable(text: str) -> str:
+    """Return text that moves no cursor and sends a terminal no command."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def say(message: str) -> None:
     """Tell the person who watches."""
-    print(f"taskpulse: {message}", file=sys.stderr, flush=True)
+    print(f"taskpulse: {printable(message)}", file=sys.stderr, flush=True)
 
 
 class Api:

@@ -4,12 +4,15 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
 import pytest
 
+from app import keys
 from app.embedded_postgres import EmbeddedPostgres
 from tests.leases import claim, new_task
 from tests.service import TASKPULSE, Service, fresh_database
@@ -19,15 +22,15 @@ def command(service: Service, *options: str) -> list[str]:
     return [TASKPULSE, "watch", "--url", service.url, *options]
 
 
-def start(service: Service, log: Path, *options: str) -> subprocess.Popen[bytes]:
+def start(service: Service, log: Path, *options: str, **variables: str) -> subprocess.Popen[bytes]:
     with log.open("wb") as out:
-        environment = {**os.environ, "TASKPULSE_KEY": service.key}
+        environment = {**os.environ, "TASKPULSE_KEY": service.key, **variables}
         return subprocess.Popen(command(service, *options), env=environment, stdout=out, stderr=out)
 
 
 def wait_for(log: Path, lines: int) -> list[str]:
     deadline = time.monotonic() + 20
-    while len(found := log.read_text().splitlines()) < lines:
+    while len(found := log.read_text().split("\n")[:-1]) < lines:
         assert time.monotonic() < deadline, found
         time.sleep(0.02)
     return found
@@ -53,6 +56,67 @@ def test_json_and_filters(client: httpx.Client, service: Service, tmp_path: Path
     assert json.loads(line)["task_id"] == task
     watching.terminate()
     assert watching.wait(10) == 0
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_no_text_commands_the_terminal_or_breaks_the_stream(
+    client: httpx.Client, service: Service, tmp_path: Path, output: str
+) -> None:
+    """Escape sequences, C1 controls (U+009B begins one by itself), bidi overrides, what Unicode calls a line end."""
+    titles = [f"a{letter}b" for letter in "\x1b\x0b\x0c\x1c\x7f\u0085\u009b\u2028\u2029\u202e"]
+    hostile = keys.create(service.settings, "evil\x1b[2J\u009bname", ("write",), None)
+    for title in titles:
+        task = {"title": title, "payload": {title: title}}
+        headers = {"Authorization": f"Bearer {hostile}"}
+        client.post("/v1/tasks", json=task, headers=headers).raise_for_status()
+    watching = start(service, tmp_path / "out", "--after", "0", "--output", output)
+    found = wait_for(tmp_path / "out", len(titles))
+    watching.terminate()
+    assert watching.wait(10) == 0
+    assert len(found) == len(titles)
+    if output == "json":
+        assert [json.loads(line)["title"] for line in found] == titles
+    for letter in (tmp_path / "out").read_text().replace("\n", ""):
+        assert letter.isprintable() or (output == "json" and letter == "\x7f"), repr(letter)
+
+
+def test_a_terminal_without_unicode(client: httpx.Client, service: Service, tmp_path: Path) -> None:
+    task = new_task(client, title="Größe 😀")
+    watching = start(service, tmp_path / "out", "--after", "0", PYTHONIOENCODING="ascii")
+    (line,) = wait_for(tmp_path / "out", 1)
+    assert line[20:] == rf"  created    {task}  Gr\xf6\xdfe \U0001f600  by tests"
+    watching.terminate()
+    assert watching.wait(10) == 0
+
+
+def test_what_is_no_stream_is_told(service: Service, tmp_path: Path) -> None:
+    """Another server behind --url, which answers 200 to anything."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), AnyPage)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        watching = start(service, tmp_path / "out", "--url", f"http://127.0.0.1:{server.server_port}")
+        (line,) = wait_for(tmp_path / "out", 1)
+        assert "is no stream of events" in line
+        watching.terminate()
+        assert watching.wait(10) == 0
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class AnyPage(BaseHTTPRequestHandler):
+    """Answers with a page."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<p>data: hello</p>\n\n")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
 
 
 @pytest.mark.slow
@@ -95,7 +159,8 @@ def test_a_closed_pipe_ends_it_without_a_traceback(client: httpx.Client, service
 
 def test_what_the_api_refuses_is_a_sentence(service: Service) -> None:
     for options, key, said in (
-        (["--after", "x"], service.key, "Last-Event-ID is the id of an event"),
+        (["--after", "x"], service.key, "after is the id of an event"),
+        (["--after", "\u00fc\n"], service.key, "after is the id of an event"),
         ([], "tp_wrong", "401"),
     ):
         environment = {**os.environ, "TASKPULSE_KEY": key}
