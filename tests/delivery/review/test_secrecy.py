@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from delivery.review.masking import hide
 from delivery.review.model import Review
 from tests.delivery.review.repository import Repository, files
 
@@ -51,3 +52,64 @@ def test_what_kustomize_repeats_when_it_fails(changes: dict[str, str], said: str
     result, written = reviewed(tmp_path, changes)
     assert said in result.overlays[0].error_at_head
     assert SECRET.encode() not in written
+
+
+KEY = "-- a key --\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nQk9EWUxJTkVUV09PRlRIRUtFWTEyMzQ1\n-- end --\n"
+QUOTED = 'with "quotes" and a \\ in it'
+
+
+@pytest.mark.parametrize(
+    ("value", "elsewhere", "never"),
+    [
+        (KEY, "\n".join(f"    {line}" for line in KEY.split("\n")), "Qk9EWUxJTkVUV09PRlRIRUtFWTEyMzQ1"),
+        (QUOTED, json.dumps({"password": QUOTED}), "in it"),
+        (SECRET, base64.b64encode(SECRET.encode()).decode().rstrip("="), "aHVudGVy"),
+    ],
+)
+def test_a_copy_that_is_written_otherwise(value: str, elsewhere: str, never: str, tmp_path: Path) -> None:
+    config_map = json.dumps(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"a": elsewhere}}
+    )
+    result, written = reviewed(tmp_path, {"overlays/dev/objects.yaml": f"{config_map}\n{secret(value)}"})
+    assert {each.kind for each in result.overlays[0].changes} == {"ConfigMap", "Secret"}
+    assert never.encode() not in written
+
+
+def test_a_copy_in_another_overlay(tmp_path: Path) -> None:
+    changes = {
+        "overlays/dev/objects.yaml": f"{CONFIG_MAP}data: {{a: {SECRET}}}\n",
+        "overlays/main/kustomization.yaml": DEV,
+        "overlays/main/objects.yaml": secret(SECRET),
+    }
+    result, written = reviewed(tmp_path, changes)
+    assert [len(each.changes) for each in result.overlays] == [1, 1]
+    assert SECRET.encode() not in written
+
+
+VALUES = """\
+password: 90210{0}
+tokens: [{0}]
+grafana:
+  clientSecret: {0}
+  credentials: {{user: {0}}}
+  env:
+  - name: DB_PASSWORD
+    value: {0}
+  config: |
+    client_secret = {0}
+    webhook_url: {0}
+"""
+
+
+def test_values_of_the_chart(tmp_path: Path) -> None:
+    """Its values files stand for a chart that cannot be rendered."""
+    values = {"monitoring/chart/values-dev.yaml": "a: b\n", "monitoring/chart/values.yaml": VALUES.format(73570013)}
+    result, written = reviewed(tmp_path, values)
+    assert b"73570013" not in written
+    [change] = [each for each in result.overlays[0].changes if each.name.endswith("/values.yaml")]
+    assert all(word in change.after for word in ("client_secret = ***", "webhook_url: ***", "name: DB_PASSWORD"))
+
+
+def test_that_only_a_secret_among_values_changes_is_told() -> None:
+    before, after = ({"kind": "HelmValues", "values": {"file": f"password: {one}\n"}} for one in ("one", "two"))
+    assert hide(before) != hide(after)
