@@ -15,6 +15,12 @@ from delivery.review.pairing import Pair, Source, pair, sources
 from delivery.review.trees import Rendered
 from delivery.review.yaml_text import documents, dump, parse
 
+# what is raised where text, number and list stand in one another's place: no schema has been asked yet
+MISSHAPEN = (AttributeError, KeyError, TypeError, ValueError)
+UNKNOWN = Danger(
+    "odd shape", "It is not shaped as its kind is, so what is dangerous in it is not known: read its diff."
+)
+
 
 @dataclass(frozen=True)
 class Side:
@@ -46,11 +52,13 @@ class Masked:
         return self.before != self.after
 
 
-def compare(name: str, before: Side, after: Side, notes: tuple[str, ...] = ()) -> Compared:
-    """Compare one overlay's renders."""
+def compare(
+    name: str, before: Side, after: Side, notes: tuple[str, ...] = (), elsewhere: Iterable[Source] = ()
+) -> Compared:
+    """Compare one overlay's renders; the Secrets in `elsewhere`, of other overlays, are not told here either."""
     old, new, errors = read(before.rendered, after.rendered)
     pairs = pair(old, new)
-    masker = Masker([*old, *new])
+    masker = Masker([*old, *new, *elsewhere])
     errors = (masker.text(errors[0]), masker.text(errors[1]))
     masked = [Masked(each, *masker.pair(each)) for each in pairs]
     status: Status = "added" if before.rendered is None else "removed" if after.rendered is None else "kept"
@@ -60,10 +68,13 @@ def compare(name: str, before: Side, after: Side, notes: tuple[str, ...] = ()) -
         new_objects = [each.after for each in masked if each.after]
         routes: tuple[str, ...] = ()
         if status == "kept":
-            if name.startswith(chart.PREFIX):
-                routes = routing.of_cluster(before.base_routes, after.base_routes)
-            else:
-                routes = routing.of_overlay((old_objects, before.base_routes), (new_objects, after.base_routes))
+            try:
+                if name.startswith(chart.PREFIX):
+                    routes = routing.of_cluster(before.base_routes, after.base_routes)
+                else:
+                    routes = routing.of_overlay((old_objects, before.base_routes), (new_objects, after.base_routes))
+            except MISSHAPEN:
+                routes = ("Who receives alerts is not known: the routes are not shaped as Alertmanager's are.",)
         review = replace(
             review,
             changes=changes(name, masked, routes),
@@ -72,6 +83,12 @@ def compare(name: str, before: Side, after: Side, notes: tuple[str, ...] = ()) -
         )
     return Compared(review, written(old, {id(e.pair.before): e.before for e in masked}),
                     written(new, {id(e.pair.after): e.after for e in masked}))  # fmt: skip
+
+
+def secrets(rendered: Iterable[Rendered]) -> list[Source]:
+    """The Secrets in renders."""
+    holding = [each for each in rendered if "Secret" in each.text]
+    return [source for each in holding for source in read(each, None)[0] if source.kind == "Secret"]
 
 
 def read(before: Rendered | None, after: Rendered | None) -> tuple[list[Source], list[Source], tuple[str, str]]:
@@ -95,7 +112,10 @@ def read(before: Rendered | None, after: Rendered | None) -> tuple[list[Source],
 
 
 def changes(name: str, masked: list[Masked], routes: tuple[str, ...]) -> tuple[Change, ...]:
-    told = alerts.dangers([each.pair for each in masked])
+    try:
+        told = alerts.dangers([each.pair for each in masked])
+    except MISSHAPEN:
+        told = {n: [UNKNOWN] for n, each in enumerate(masked) if each.pair.known.kind == "PrometheusRule"}
     found = []
     rerouted = tuple(
         Danger("alert sent elsewhere", each) for each in routes if not each.endswith(" instead of nobody.")
@@ -122,6 +142,11 @@ def change(overlay: str, each: Masked, more: tuple[Danger, ...]) -> Change:
             reason = f"it is called {known.name} instead of {old.name}"
         hashed = bool(renamed_from) and old.stem == known.stem and old.namespace == known.namespace
         verb = "recreated" if reason and not hashed else "changed"
+    found: list[Danger] = []
+    try:
+        found.extend(dangers(verb, each.before, each.after, reason))
+    except MISSHAPEN:
+        found.append(UNKNOWN)
     before, after = dump(each.before), dump(each.after)
     return Change(
         overlay=overlay,
@@ -134,7 +159,7 @@ def change(overlay: str, each: Masked, more: tuple[Danger, ...]) -> Change:
         before=before,
         after=after,
         diff=unified(before, after),
-        dangers=(*dangers(verb, each.before, each.after, reason), *more),
+        dangers=(*found, *more),
     )
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -12,15 +13,19 @@ from delivery.review.pairing import Pair, Source
 MASK = "***"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 SHORTEST = 8  # characters from which a Secret's value is looked for outside of it too
+LONG = 24  # characters from which a word of a value of several lines is
 
 SHOWN = {"apiVersion", "kind", "type", "immutable"}  # of a Secret
 SHOWN_METADATA = {"name", "namespace", "labels"}
 
 # keys of a chart's values, and of Alertmanager's configuration in them, under which secrets are kept
 SECRET_KEYS = re.compile(
-    r"(?i)(.*(password|passwd|token|credentials|secret_?key|private_?key)|(slack_)?api_url|api_key|service_key|routing_key"
-    r"|authorization|url)\Z"
+    r"(?i)(.*(passwords?|passwd|passphrase|tokens?|credentials|(secret|private)_?keys?|client_?secrets?|(api|webhook)_?urls?)"
+    r"|secret|api_?key|service_?key|routing_?key|authorization|url)\Z"
 )
+ASSIGNED = re.compile(
+    r"^(\s*[\"']?([\w.-]+)[\"']?\s*[:=][ \t]*)(\S.*)$", re.MULTILINE
+)  # within a file among the values
 
 
 class Masker:
@@ -59,15 +64,15 @@ class Masker:
 
     def leaf(self, value: Any) -> Any:
         if isinstance(value, Hidden):
-            return MASK
+            return self.text(value.shown)
         return self.text(value) if isinstance(value, str) else value
 
 
 class Hidden:
-    """A value that is compared and never shown."""
+    """A value that is compared and never shown, and what is shown for it."""
 
-    def __init__(self, value: Any) -> None:
-        self.value = value
+    def __init__(self, value: Any, shown: str = MASK) -> None:
+        self.value, self.shown = value, shown
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Hidden) and self.value == other.value
@@ -85,7 +90,7 @@ def hide(each: Object) -> Object:
     if each["kind"] == "HelmValues":
         return {**each, "values": hide_keys(each.get("values"))}
     if each["kind"] != "Secret":
-        if LAST_APPLIED not in (dig(each, "metadata", "annotations") or {}):
+        if dig(each, "metadata", "annotations", LAST_APPLIED) is None:
             return each
         annotations = {**each["metadata"]["annotations"]}
         annotations[LAST_APPLIED] = Hidden(annotations[LAST_APPLIED])
@@ -100,13 +105,26 @@ def hide_values(value: Any) -> Any:
     return {key: Hidden(each) for key, each in value.items()} if isinstance(value, dict) else Hidden(value)
 
 
-def hide_keys(value: Any) -> Any:
+def hide_keys(value: Any, *, secret: bool = False) -> Any:
+    """A chart's values with `Hidden` under keys of secrets, whatever is there, and in a variable named like one."""
     if isinstance(value, dict):
+        variable = SECRET_KEYS.match(str(value.get("name")))
         return {
-            key: Hidden(each) if isinstance(each, str) and SECRET_KEYS.match(str(key)) else hide_keys(each)
+            key: hide_keys(
+                each, secret=secret or bool(SECRET_KEYS.match(str(key))) or bool(variable and key == "value")
+            )
             for key, each in value.items()
         }
-    return [hide_keys(each) for each in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [hide_keys(each, secret=secret) for each in value]
+    if secret and not (value is None or isinstance(value, bool)):
+        return Hidden(value)
+    shown = ASSIGNED.sub(hide_assigned, value) if isinstance(value, str) else value
+    return value if shown == value else Hidden(value, shown)
+
+
+def hide_assigned(found: re.Match[str]) -> str:
+    return f"{found[1]}{MASK}" if SECRET_KEYS.match(found[2]) else found[0]
 
 
 def secrets(each: Object) -> Iterator[str]:
@@ -124,9 +142,18 @@ def secrets(each: Object) -> Iterator[str]:
 
 def spelt(value: str) -> Iterator[str]:
     """A value as it may be written elsewhere: as it is, decoded, encoded, without white space around."""
+    for text in plain(value):
+        yield text
+        yield json.dumps(text)[1:-1]
+        yield json.dumps(text, ensure_ascii=False)[1:-1]
+        yield base64.b64encode(text.encode()).decode().rstrip("=")
+        if "\n" in text:  # a key, whose lines may stand further to the right elsewhere
+            yield from (line for line in text.split() if len(line) >= LONG)
+
+
+def plain(value: str) -> Iterator[str]:
     for text in (value, value.strip()):
         yield text
-        yield base64.b64encode(text.encode()).decode()
         try:
             decoded = base64.b64decode("".join(text.split()), validate=True).decode()
         except (binascii.Error, UnicodeDecodeError, ValueError):

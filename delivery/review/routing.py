@@ -176,7 +176,7 @@ def of_overlay(before: tuple[list[Object], Object], after: tuple[list[Object], O
 
 def of_cluster(before: Object, after: Object) -> tuple[str, ...]:
     """Who receives the cluster's alerts, by the base configuration alone, where that changes."""
-    return sentences(([], before), ([], after), cluster(), cluster()) if before and after else ()
+    return sentences(([], before), ([], after), cluster(), cluster()) if before and after and before != after else ()
 
 
 def sentences(

@@ -8,7 +8,7 @@ from delivery.errors import DeliveryError
 from delivery.objects import Object, dig
 from delivery.review import chart, trees
 from delivery.review.comment import COMMENT_LIMIT, SUMMARY_LIMIT, markdown
-from delivery.review.compare import Compared, Side, compare
+from delivery.review.compare import Compared, Side, compare, secrets
 from delivery.review.model import Review
 from delivery.review.page import page
 
@@ -37,12 +37,14 @@ def compare_trees(before: trees.Tree, after: trees.Tree) -> list[Compared]:
     asked = [] if same else [before, after]
     notes = tuple(dict.fromkeys(note for tree in asked if (note := chart.unavailable(tree.folder))))
     old, new = trees.render_all([before, after], with_charts=not same and not notes)
+    held = secrets([*old.values(), *new.values()])
     return [
         compare(
             name,
             Side(old.get(name), base_routes(name, before.folder)),
             Side(new.get(name), base_routes(name, after.folder)),
             notes if name.startswith(chart.PREFIX) and old.get(name) != new.get(name) else (),
+            held,
         )
         for name in sorted(old.keys() | new.keys())
     ]

@@ -1,8 +1,11 @@
 """Two commits laid out as folders, and what each overlay of them renders to."""
 
 import io
+import os
+import re
 import subprocess
 import tarfile
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +13,19 @@ from pathlib import Path
 from delivery.errors import DeliveryError
 from delivery.render import render
 from delivery.review import chart
+from delivery.review.masking import MASK
+
+# files of a commit that its own .gitattributes would keep out of an archive, or write anew in it
+WHOLE = "* -export-ignore -export-subst\n"
+
+# between which words kustomize repeats its input when it fails: a Secret's value too, which no render tells us of
+ECHOES = (
+    (r"\[patch: ", r"\]"),
+    ("with config: `", "`"),
+    (r"literal sources \[", r"\]"),
+    ("invalid literal source ", ", expected key=value"),
+    (r"map\[string\]interface \{\}\{", r"\}"),
+)
 
 
 @dataclass(frozen=True)
@@ -31,9 +47,10 @@ class Tree:
         return sorted(path.parent.name for path in self.folder.glob("overlays/*/kustomization.yaml"))
 
 
-def git(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+def git(root: Path, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
+    command = ["git", "-C", root, *arguments]
     try:
-        return subprocess.run(["git", "-C", root, *arguments], capture_output=True, check=False)  # noqa: S607
+        return subprocess.run(command, env={**os.environ, **(env or {})}, capture_output=True, check=False)
     except FileNotFoundError:
         raise DeliveryError("There is no git here: install it.") from None
 
@@ -70,7 +87,12 @@ def lay_out(root: Path, name: str, folder: Path) -> Tree:
     Raises:
         DeliveryError: git cannot read the commit, or it holds a link that leads out of it.
     """
-    archive = git(root, "archive", "--format=tar", name)
+    objects = git(root, "rev-parse", "--path-format=absolute", "--git-path", "objects").stdout.decode().strip()
+    with tempfile.TemporaryDirectory() as own:  # a repository of the same objects, and with attributes of our own
+        git(root, "init", "--quiet", "--bare", "--template=", own)
+        (Path(own) / "info").mkdir()
+        (Path(own) / "info" / "attributes").write_text(WHOLE)
+        archive = git(root, "archive", "--format=tar", name, env={"GIT_DIR": own, "GIT_OBJECT_DIRECTORY": objects})
     if archive.returncode:
         raise DeliveryError(f"git cannot read commit {name[:12]}: {archive.stderr.decode(errors='replace').strip()}")
     folder.mkdir()
@@ -106,4 +128,11 @@ def rendered(name: str, tree: Tree, *, with_charts: bool) -> Rendered:
     except DeliveryError as error:
         # where the tree lies differs from run to run, and tells a reviewer nothing
         resolved = str(tree.folder.resolve())
-        return Rendered(error=error.message.replace(f"{resolved}/", "").replace(resolved, "."))
+        return Rendered(error=without_echo(error.message).replace(f"{resolved}/", "").replace(resolved, "."))
+
+
+def without_echo(error: str) -> str:
+    """What kustomize says is wrong, without the input that it repeats."""
+    for start, end in ECHOES:
+        error = re.sub(rf"({start})(?:.*(?={end})|.*)", rf"\g<1>{MASK}", error, flags=re.DOTALL)
+    return error

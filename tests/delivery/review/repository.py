@@ -41,3 +41,11 @@ class Repository:
 
     def review(self, out: Path, base: str = "HEAD^", head: str = "HEAD") -> Review:
         return review(base, head, out, self.folder)
+
+
+def files(folder: Path, texts: dict[str, str]) -> Path:
+    """The folder, with these files written into it."""
+    for name, text in texts.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, "utf-8")
+    return folder

@@ -1,0 +1,115 @@
+"""Where a Secret's value may come out other than from the Secret: searched for in every byte of every file."""
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+
+from delivery.review.masking import hide
+from delivery.review.model import Review
+from tests.delivery.review.repository import Repository, files
+
+SECRET = "hunter-number-two"
+CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\n"
+DEV = "resources: [objects.yaml]\n"
+
+
+def reviewed(folder: Path, changes: dict[str, str]) -> tuple[Review, bytes]:
+    """The review of an overlay that gets `changes`, and all that it writes."""
+    before = {"overlays/dev/kustomization.yaml": DEV, "overlays/dev/objects.yaml": CONFIG_MAP}
+    repository = Repository.create(folder / "repository")
+    repository.commit(files(folder / "base", before))
+    repository.commit(files(folder / "head", before | changes))
+    result = repository.review(folder / "out")
+    return result, b"\n".join(path.read_bytes() for path in (folder / "out").rglob("*") if path.is_file())
+
+
+def secret(value: str) -> str:
+    """A Secret with a value, in JSON as YAML takes it too."""
+    each = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "secret"}, "stringData": {"key": value}}
+    return f"---\n{json.dumps(each)}\n"
+
+
+PATCH = f"{DEV}patches:\n- patch: |\n    kind: Secret\n    stringData: {{password: '{SECRET}`]'}}\n"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"overlays/dev/kustomization.yaml": PATCH}, "unable to parse SM or JSON patch"),
+        (
+            {"overlays/dev/kustomization.yaml": f"{DEV}secretGenerator:\n- name: a\n  literals: ['{SECRET}']\n"},
+            "invalid literal source ***, expected key=value",
+        ),
+        (
+            {"overlays/dev/objects.yaml": f"{CONFIG_MAP}data: {{1: '{SECRET}}}'}}\n"},
+            "map[string]interface {}{***",
+        ),
+    ],
+)
+def test_what_kustomize_repeats_when_it_fails(changes: dict[str, str], said: str, tmp_path: Path) -> None:
+    result, written = reviewed(tmp_path, changes)
+    assert said in result.overlays[0].error_at_head
+    assert SECRET.encode() not in written
+
+
+KEY = "-- a key --\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nQk9EWUxJTkVUV09PRlRIRUtFWTEyMzQ1\n-- end --\n"
+QUOTED = 'with "quotes" and a \\ in it'
+
+
+@pytest.mark.parametrize(
+    ("value", "elsewhere", "never"),
+    [
+        (KEY, "\n".join(f"    {line}" for line in KEY.split("\n")), "Qk9EWUxJTkVUV09PRlRIRUtFWTEyMzQ1"),
+        (QUOTED, json.dumps({"password": QUOTED}), "in it"),
+        (SECRET, base64.b64encode(SECRET.encode()).decode().rstrip("="), "aHVudGVy"),
+    ],
+)
+def test_a_copy_that_is_written_otherwise(value: str, elsewhere: str, never: str, tmp_path: Path) -> None:
+    config_map = json.dumps(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"a": elsewhere}}
+    )
+    result, written = reviewed(tmp_path, {"overlays/dev/objects.yaml": f"{config_map}\n{secret(value)}"})
+    assert {each.kind for each in result.overlays[0].changes} == {"ConfigMap", "Secret"}
+    assert never.encode() not in written
+
+
+def test_a_copy_in_another_overlay(tmp_path: Path) -> None:
+    changes = {
+        "overlays/dev/objects.yaml": f"{CONFIG_MAP}data: {{a: {SECRET}}}\n",
+        "overlays/main/kustomization.yaml": DEV,
+        "overlays/main/objects.yaml": secret(SECRET),
+    }
+    result, written = reviewed(tmp_path, changes)
+    assert [len(each.changes) for each in result.overlays] == [1, 1]
+    assert SECRET.encode() not in written
+
+
+VALUES = """\
+password: 90210{0}
+tokens: [{0}]
+grafana:
+  clientSecret: {0}
+  credentials: {{user: {0}}}
+  env:
+  - name: DB_PASSWORD
+    value: {0}
+  config: |
+    client_secret = {0}
+    webhook_url: {0}
+"""
+
+
+def test_values_of_the_chart(tmp_path: Path) -> None:
+    """Its values files stand for a chart that cannot be rendered."""
+    values = {"monitoring/chart/values-dev.yaml": "a: b\n", "monitoring/chart/values.yaml": VALUES.format(73570013)}
+    result, written = reviewed(tmp_path, values)
+    assert b"73570013" not in written
+    [change] = [each for each in result.overlays[0].changes if each.name.endswith("/values.yaml")]
+    assert all(word in change.after for word in ("client_secret = ***", "webhook_url: ***", "name: DB_PASSWORD"))
+
+
+def test_that_only_a_secret_among_values_changes_is_told() -> None:
+    before, after = ({"kind": "HelmValues", "values": {"file": f"password: {one}\n"}} for one in ("one", "two"))
+    assert hide(before) != hide(after)
