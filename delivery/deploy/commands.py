@@ -153,10 +153,12 @@ def history_command(overlay: str, output: str) -> None:
 
 
 def earlier(past: list[Record], releases: int) -> Record:
+    """The good release that ran `releases` before the one that runs now, or before the one that failed and stayed."""
     good = release.good(past)
-    if len(good) <= releases:
-        raise DeliveryError(f"There is no good release {releases} before: {max(0, len(good) - 1)} are recorded.")
-    return good[-1 - releases]
+    before = good if release.left_something_new(past) else good[:-1]
+    if len(before) < releases:
+        raise DeliveryError(f"There is no good release {releases} before: {len(before)} are recorded.")
+    return before[-releases]
 
 
 def secrets_of(folder: Path | None, namespace: str, report: Report) -> list[Object]:

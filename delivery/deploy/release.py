@@ -148,6 +148,14 @@ def applied(past: list[Record]) -> Record | None:
     return later[-1] if later and later[-1].state == GOOD else None
 
 
+def left_something_new(past: list[Record]) -> bool:
+    """Whether the last release to be applied has not ended well, and was no return to a good one."""
+    later = [record for record in past if record.state != PUT_BACK][-1:]
+    return any(
+        last.state != GOOD and last.release not in [record.release for record in good(past)] for last in later
+    )
+
+
 def forget(past: list[Record]) -> None:
     """Drop old records: of the good ones the last five stay, of the others those that ended since, five at most."""
     kept = good(past)[-KEPT:]

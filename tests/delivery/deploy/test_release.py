@@ -2,6 +2,7 @@
 
 import pytest
 
+from delivery.deploy.commands import earlier
 from delivery.deploy.migrations import barriers, migrations
 from delivery.deploy.release import FAILED, GOOD, PUT_BACK, STARTED, Record, Release, applied, next_record
 from delivery.errors import DeliveryError
@@ -39,6 +40,21 @@ def test_the_same_release_again_takes_its_record_up_again() -> None:
 def test_what_was_applied_last_is_known_only_after_a_good_end(state: str, expected: int | None) -> None:
     found = applied([Record(1, release(), GOOD), Record(2, release(), state)])
     assert (found.number if found else None) == expected
+
+
+@pytest.mark.parametrize(
+    ("state", "commit", "expected"),
+    [
+        (GOOD, "third", 2),
+        (PUT_BACK, "third", 1),
+        (FAILED, "third", 2),
+        (STARTED, "third", 2),
+        (STARTED, "first", 1),  # a rollback to release 1 that was killed
+    ],
+)
+def test_a_rollback_goes_back_from_what_was_applied_last(state: str, commit: str, expected: int) -> None:
+    past = [Record(1, release("first"), GOOD), Record(2, release("second"), GOOD), Record(3, release(commit), state)]
+    assert earlier(past, 1).number == expected
 
 
 def test_a_marked_migration_stands_between_releases_that_have_it_and_that_have_not() -> None:
