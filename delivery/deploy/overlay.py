@@ -51,7 +51,9 @@ def prepare(overlay: str, image: str, commit: str) -> Release:
             f"--image {image} has no digest: give NAME@sha256:DIGEST, so that what runs is what was built."
         )
     if not COMMIT.fullmatch(commit):
-        raise DeliveryError(f"--commit {commit} is no commit: give its full hexadecimal name, as `git rev-parse` prints it.")
+        raise DeliveryError(
+            f"--commit {commit} is no commit: give its full hexadecimal name, as `git rev-parse` prints it."
+        )
     folder = folder_of(overlay)
     text = throw_away(folder, thin_layer(match["name"], match["digest"], commit))
     check(folder, text)

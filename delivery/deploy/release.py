@@ -151,9 +151,7 @@ def applied(past: list[Record]) -> Record | None:
 def left_something_new(past: list[Record]) -> bool:
     """Whether the last release to be applied has not ended well, and was no return to a good one."""
     later = [record for record in past if record.state != PUT_BACK][-1:]
-    return any(
-        last.state != GOOD and last.release not in [record.release for record in good(past)] for last in later
-    )
+    return any(last.state != GOOD and last.release not in [record.release for record in good(past)] for last in later)
 
 
 def forget(past: list[Record]) -> None:
