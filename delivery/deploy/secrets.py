@@ -116,11 +116,11 @@ def refuse_missing(objects: list[Object], secrets: list[Object], namespace: str)
 
 def changes(secrets: list[Object]) -> list[Action]:
     """What applying `secrets` would do: which keys change, never to what."""
-    names = {(each["metadata"]["namespace"], each["metadata"]["name"]) for each in secrets}
-    live = {place: found[0] for place in names if (found := kubectl.get("secret", place[1], f"--namespace={place[0]}"))}
+    stubs = kubectl.as_yaml(map(kubectl.stub, secrets))
+    live = {Key.of(each): each for each in kubectl.get("--filename=-", stdin=stubs)} if secrets else {}
     actions = []
     for each in secrets:
-        there = live.get((each["metadata"]["namespace"], each["metadata"]["name"]))
+        there = live.get(Key.of(each))
         before = (there.get("data") or {}) if there else {}
         keys = [key for key, value in each["data"].items() if before.get(key) != value]
         what = CREATE if there is None else CHANGE if keys else NOTHING
