@@ -169,7 +169,8 @@ def make_plan(
     From now on `report` masks what is in the Secrets that pods read: their last lines may hold it.
 
     Raises:
-        DeliveryError: it is older than what runs, lacks a marked migration, or pods need a Secret that is not there.
+        DeliveryError: it is older than what runs, lacks a marked migration, pods need a Secret that is not there, or
+            the manifests are too large to be recorded.
     """
     running = release.good(past)[-1:]
     if running and not may_be_older and is_older(wanted.commit, running[0].release.commit):
@@ -179,6 +180,7 @@ def make_plan(
         )
     if not may_lack_migrations:
         refuse(migrations.barriers(past, wanted))
+    release.next_record(past, wanted).as_object()
     there = secrets.with_live(wanted.objects, given, wanted.namespace)
     report.secret |= secrets.values_of(there)
     refuse(secrets.refuse_missing(wanted.objects, there, wanted.namespace))

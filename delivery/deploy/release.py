@@ -8,6 +8,7 @@ import base64
 import gzip
 import json
 import time
+import zlib
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -106,6 +107,21 @@ class Record:
 
     @classmethod
     def parse(cls, config: Object) -> "Record":
+        """The record in a ConfigMap.
+
+        Raises:
+            DeliveryError: none is in it.
+        """
+        try:
+            return cls._parse(config)
+        except (KeyError, TypeError, ValueError, OSError, EOFError, zlib.error):
+            raise DeliveryError(
+                f"ConfigMap {config['metadata']['name']} has the label {LABEL}, yet holds no record that can be read:"
+                " take the label off it, or delete it if a deploy made it."
+            ) from None
+
+    @classmethod
+    def _parse(cls, config: Object) -> "Record":
         data = config["data"]
         release = Release(
             overlay=data["overlay"],

@@ -19,6 +19,16 @@ def test_a_record_comes_back_as_it_was_written() -> None:
     assert Record.parse(record.as_object()) == record
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"data": None}, {"data": {}}, {"binaryData": {"manifests": "AAAA"}}, {"binaryData": {"manifests": "H4sI"}}],
+)
+def test_what_is_no_record_is_said_to_be_none(wrong: dict[str, object]) -> None:
+    sentence = "ConfigMap taskpulse-release-3 has the label taskpulse/release, yet holds no record that can be read"
+    with pytest.raises(DeliveryError, match=sentence):
+        Record.parse(Record(3, release()).as_object() | wrong)
+
+
 def test_a_record_that_no_config_map_can_hold_is_refused() -> None:
     import secrets
 
