@@ -10,7 +10,6 @@ from delivery import chart, secret_manager
 from delivery.checkout import overlays
 from delivery.deploy.commands import COMMANDS
 from delivery.errors import DeliveryError
-from delivery.pull_request import PullRequest, connect
 from delivery.render import write
 from delivery.validate import CHECKS, validate
 
@@ -118,6 +117,8 @@ def comment_command(*, path: Path, number: int, commit: str, page: str, reposito
 
     A token that may not write is said, and no failure.
     """
+    from delivery.pull_request import PullRequest, connect
+
     token = os.environ.get("GITHUB_TOKEN")
     if not token:
         raise DeliveryError("GITHUB_TOKEN is not set: give it a token that may write to pull requests.")

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +66,8 @@ def plan_command(
     report = Report(as_json=output == "json")
     wanted = overlays.prepare(overlay, image, commit or head())
     given = secrets_of(folder, wanted.namespace, report)
-    planned = make_plan(
-        wanted, release.records(wanted.namespace), given, may_be_older=allow_older, may_lack_migrations=allow_older
-    )
+    past = release.records(wanted.namespace)
+    planned = make_plan(wanted, past, given, report, may_be_older=allow_older, may_lack_migrations=allow_older)
     report.plan(planned)
     if report.as_json:
         click.echo(json.dumps({"namespace": wanted.namespace, "plan": as_json(planned)}, indent=2))
@@ -99,14 +99,15 @@ def deploy_command(
     OVERLAY is a name under overlays/, or a path to a folder with a kustomization.
     """
     report = Report(as_json=output == "json")
-    report.step(f"Render and validate {overlay}")
-    wanted = overlays.prepare(overlay, image, commit or head())
-    report.detail(f"{len(wanted.objects)} objects in namespace {wanted.namespace}")
-    given = secrets_of(folder, wanted.namespace, report)
-    run(
-        Deploy(wanted.namespace, lambda _: wanted, report, timeout, given, allow_older, allow_older),
-        f"Deploy to {overlay}",
-    )
+
+    def prepare() -> Deploy:
+        report.step(f"Render and validate {overlay}")
+        wanted = overlays.prepare(overlay, image, commit or head())
+        report.detail(f"{len(wanted.objects)} objects in namespace {wanted.namespace}")
+        given = secrets_of(folder, wanted.namespace, report)
+        return Deploy(wanted.namespace, lambda _: wanted, report, timeout, given, allow_older, allow_older)
+
+    run(prepare, report, f"Deploy to {overlay}")
 
 
 @click.command("rollback")
@@ -117,17 +118,21 @@ def deploy_command(
 def rollback_command(overlay: str, releases: int, timeout: float, output: str) -> None:
     """Bring back the good release that ran before, or RELEASES before, with its image and its manifests."""
     report = Report(as_json=output == "json")
-    namespace = overlays.namespace_of(overlay)
-    target = earlier(release.records(namespace), releases)
 
-    def choose(past: list[Record]) -> Release:
-        if earlier(past, releases).number != target.number:
-            raise DeliveryError("Another deploy came first: look at `delivery history` and decide anew.")
-        return target.release
+    def prepare() -> Deploy:
+        namespace = overlays.namespace_of(overlay)
+        target = earlier(release.records(namespace), releases)
 
-    deploy = Deploy(namespace, choose, report, timeout, may_be_older=True)
-    deploy.note = f"rollback to release {target.number}"
-    run(deploy, f"Rollback of {overlay}")
+        def choose(past: list[Record]) -> Release:
+            if earlier(past, releases).number != target.number:
+                raise DeliveryError("Another deploy came first: look at `delivery history` and decide anew.")
+            return target.release
+
+        deploy = Deploy(namespace, choose, report, timeout, may_be_older=True)
+        deploy.note = f"rollback to release {target.number}"
+        return deploy
+
+    run(prepare, report, f"Rollback of {overlay}")
 
 
 @click.command("history")
@@ -153,10 +158,12 @@ def history_command(overlay: str, output: str) -> None:
 
 
 def earlier(past: list[Record], releases: int) -> Record:
+    """The good release that ran `releases` before the one that runs now, or before the one that failed and stayed."""
     good = release.good(past)
-    if len(good) <= releases:
-        raise DeliveryError(f"There is no good release {releases} before: {max(0, len(good) - 1)} are recorded.")
-    return good[-1 - releases]
+    before = good if release.left_something_new(past) else good[:-1]
+    if len(before) < releases:
+        raise DeliveryError(f"There is no good release {releases} before: {len(before)} are recorded.")
+    return before[-releases]
 
 
 def secrets_of(folder: Path | None, namespace: str, report: Report) -> list[Object]:
@@ -170,39 +177,44 @@ def secrets_of(folder: Path | None, namespace: str, report: Report) -> list[Obje
     return given
 
 
-def run(deploy: Deploy, heading: str) -> None:
-    """Run a deploy, and say at the end what came of it wherever that is read."""
+def run(prepare: Callable[[], Deploy], report: Report, heading: str) -> None:
+    """Prepare and run a deploy, and say at the end what came of it wherever that is read."""
     began = time.monotonic()
+    deploy, reason = None, ""
     try:
+        deploy = prepare()
         deploy.run()
+        report.step(f"Done in {time.monotonic() - began:.0f} s")
     except DeliveryError as failure:
-        reason = deploy.report.mask(failure.message)
-        conclude(deploy, heading, reason, time.monotonic() - began)
-        raise DeliveryError(reason) from None
-    deploy.report.step(f"Done in {time.monotonic() - began:.0f} s")
-    conclude(deploy, heading, "", time.monotonic() - began)
+        reason = report.mask(failure.message)
+    conclude(deploy, report, heading, reason, time.monotonic() - began)
+    if reason:
+        raise DeliveryError(reason)
 
 
-def conclude(deploy: Deploy, heading: str, reason: str, seconds: float) -> None:
-    record = deploy.record
+def conclude(deploy: Deploy | None, report: Report, heading: str, reason: str, seconds: float) -> None:
+    """Tell the end of a deploy; there is none where it could not even be prepared."""
+    record = deploy.record if deploy else None
+    plan = deploy.plan if deploy else None
+    outcome = deploy.outcome if deploy else "refused"
     result = {
-        "result": deploy.outcome,
+        "result": outcome,
         "reason": reason,
         "release": record.number if record else None,
         "commit": record.release.commit if record else None,
         "image": record.release.image if record else None,
-        "namespace": deploy.namespace,
+        "namespace": deploy.namespace if deploy else None,
         "seconds": round(seconds, 1),
-        "plan": as_json(deploy.plan),
+        "plan": as_json(plan),
     }
-    if deploy.report.as_json:
+    if report.as_json:
         click.echo(json.dumps(result, indent=2))
     known = facts(record.release) if record else []
     summary(
-        f"{heading}: {deploy.outcome}",
+        f"{heading}: {outcome}",
         [*known, ("seconds", f"{seconds:.0f}"), *([("reason", reason)] if reason else [])],
-        deploy.plan,
-        deploy.report.lines,
+        plan,
+        report.lines,
     )
 
 

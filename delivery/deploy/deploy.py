@@ -74,7 +74,8 @@ def take_lock(deploy: Deploy) -> None:
     made = kubectl.get("namespace", deploy.namespace)
     if not made:
         wanted = deploy.choose([])
-        refuse(secrets.refuse_missing(wanted.objects, deploy.secrets, deploy.namespace))
+        there = secrets.with_live(wanted.objects, deploy.secrets, deploy.namespace)
+        refuse(secrets.refuse_missing(wanted.objects, there, deploy.namespace))
         kubectl.apply(each for each in wanted.objects if each["kind"] == "Namespace")
     deploy.lock.acquire(deploy.timeout_s, deploy.report.detail)
 
@@ -89,6 +90,7 @@ def tell(deploy: Deploy) -> None:
         wanted,
         deploy.past,
         deploy.secrets,
+        deploy.report,
         may_be_older=deploy.may_be_older,
         may_lack_migrations=deploy.may_lack_migrations,
     )
@@ -154,12 +156,21 @@ STEPS: tuple[Callable[[Deploy], None], ...] = (
 
 
 def make_plan(
-    wanted: Release, past: list[Record], given: list[Object], *, may_be_older: bool, may_lack_migrations: bool
+    wanted: Release,
+    past: list[Record],
+    given: list[Object],
+    report: Report,
+    *,
+    may_be_older: bool,
+    may_lack_migrations: bool,
 ) -> Plan:
     """The plan for `wanted` with the Secrets `given`, after the refusals that no dry run tells.
 
+    From now on `report` masks what is in the Secrets that pods read: their last lines may hold it.
+
     Raises:
-        DeliveryError: it is older than what runs, lacks a marked migration, or pods need a Secret that is not there.
+        DeliveryError: it is older than what runs, lacks a marked migration, pods need a Secret that is not there, or
+            the manifests are too large to be recorded.
     """
     running = release.good(past)[-1:]
     if running and not may_be_older and is_older(wanted.commit, running[0].release.commit):
@@ -169,8 +180,11 @@ def make_plan(
         )
     if not may_lack_migrations:
         refuse(migrations.barriers(past, wanted))
-    refuse(secrets.refuse_missing(wanted.objects, given, wanted.namespace))
-    return Plan([*secrets.changes(given), *plan.make(wanted, past).actions])
+    release.next_record(past, wanted).as_object()
+    there = secrets.with_live(wanted.objects, given, wanted.namespace)
+    report.secret |= secrets.values_of(there)
+    refuse(secrets.refuse_missing(wanted.objects, there, wanted.namespace))
+    return report.masked(Plan([*secrets.changes(given), *plan.make(wanted, past).actions]))
 
 
 def refuse(sentences: list[str]) -> None:

@@ -29,6 +29,9 @@ _AWAY = re.compile(
     re.IGNORECASE,
 )
 
+NOWHERE = "localhost:8080"
+"""Where kubectl asks when no context tells it where."""
+
 
 class KubectlError(DeliveryError):
     """kubectl, or the API server behind it, refused something."""
@@ -81,12 +84,23 @@ def run(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProces
         result = once(*arguments, stdin=stdin)
         if result.returncode == 0 or not _AWAY.search(result.stderr):
             return result
+        if NOWHERE in result.stderr:
+            refuse_no_context()
         if time.monotonic() > end:
             raise UnreachableError(
                 f"The API server was away for {AWAY_S} s ({last_line(result.stderr)})."
                 " Run the same command again when it is back; it goes on from what is there."
             )
         time.sleep(PAUSE_S)
+
+
+def refuse_no_context() -> None:
+    """Raise DeliveryError where no context is chosen: that is nothing to wait for."""
+    if once("config", "current-context").returncode:
+        raise DeliveryError(
+            "kubectl has no current context, so there is no cluster to ask: point KUBECONFIG at a kubeconfig,"
+            " or choose a context with `kubectl config use-context`."
+        )
 
 
 def output(*arguments: str, stdin: str | None = None) -> str:

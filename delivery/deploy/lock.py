@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import yaml
@@ -99,15 +100,16 @@ class Lock:
             )
 
     def release(self) -> None:
-        """Let the lock go, if it is held."""
+        """Let the lock go, if it is held; one that cannot be let go expires, which is no failure of the deploy."""
         self._done.set()
         if self._thread is None:
             return
         self._thread.join()
-        lease = self._read()
-        if lease and lease["spec"].get("holderIdentity") == self.identity:
-            lease["spec"] |= {"holderIdentity": ""}
-            self._replace(lease)
+        with suppress(DeliveryError):
+            lease = self._read()
+            if lease and lease["spec"].get("holderIdentity") == self.identity:
+                lease["spec"] |= {"holderIdentity": ""}
+                self._replace(lease)
 
     def _read(self) -> Object | None:
         found = kubectl.get("lease", NAME, f"--namespace={self.namespace}")

@@ -21,7 +21,7 @@ NAME = "taskpulse-api"
 """The Deployment, its Service, and the image's name in base/."""
 CONTAINER = "api"
 IMAGE = re.compile(r"(?P<name>[a-z0-9][a-zA-Z0-9._:/-]*)@(?P<digest>sha256:[0-9a-f]{64})")
-COMMIT = re.compile(r"[0-9a-f]{7,64}")
+COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def folder_of(overlay: str) -> Path:
@@ -51,7 +51,9 @@ def prepare(overlay: str, image: str, commit: str) -> Release:
             f"--image {image} has no digest: give NAME@sha256:DIGEST, so that what runs is what was built."
         )
     if not COMMIT.fullmatch(commit):
-        raise DeliveryError(f"--commit {commit} is no commit: give its full hexadecimal name.")
+        raise DeliveryError(
+            f"--commit {commit} is no commit: give its full hexadecimal name, as `git rev-parse` prints it."
+        )
     folder = folder_of(overlay)
     text = throw_away(folder, thin_layer(match["name"], match["digest"], commit))
     check(folder, text)

@@ -8,6 +8,7 @@ import base64
 import gzip
 import json
 import time
+import zlib
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -106,6 +107,21 @@ class Record:
 
     @classmethod
     def parse(cls, config: Object) -> "Record":
+        """The record in a ConfigMap.
+
+        Raises:
+            DeliveryError: none is in it.
+        """
+        try:
+            return cls._parse(config)
+        except (KeyError, TypeError, ValueError, OSError, EOFError, zlib.error):
+            raise DeliveryError(
+                f"ConfigMap {config['metadata']['name']} has the label {LABEL}, yet holds no record that can be read:"
+                " take the label off it, or delete it if a deploy made it."
+            ) from None
+
+    @classmethod
+    def _parse(cls, config: Object) -> "Record":
         data = config["data"]
         release = Release(
             overlay=data["overlay"],
@@ -146,6 +162,12 @@ def applied(past: list[Record]) -> Record | None:
     """The good release that was the last to be applied; none where a later one may have left something."""
     later = [record for record in past if record.state != PUT_BACK]
     return later[-1] if later and later[-1].state == GOOD else None
+
+
+def left_something_new(past: list[Record]) -> bool:
+    """Whether the last release to be applied has not ended well, and was no return to a good one."""
+    later = [record for record in past if record.state != PUT_BACK][-1:]
+    return any(last.state != GOOD and last.release not in [record.release for record in good(past)] for last in later)
 
 
 def forget(past: list[Record]) -> None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -24,7 +25,7 @@ class Report:
 
     def say(self, line: str) -> None:
         """A line of progress; on standard error where standard output is for JSON."""
-        line = self.mask(line)
+        line = " ".join(self.mask(line).splitlines())
         self.lines.append(line)
         click.echo(line, err=self.as_json)
 
@@ -39,6 +40,20 @@ class Report:
             for part in (value, *value.splitlines()):
                 text = text.replace(part, "***") if part.strip() else text
         return text
+
+    def masked(self, plan: Plan) -> Plan:
+        """The plan without the values in `secret`, fit for every output."""
+        return Plan(
+            [
+                replace(
+                    action,
+                    reason=self.mask(action.reason),
+                    fields=[self.mask(each) for each in action.fields],
+                    drift=[self.mask(each) for each in action.drift],
+                )
+                for action in plan.actions
+            ]
+        )
 
     def plan(self, plan: Plan) -> None:
         for action in plan.changes():
@@ -65,15 +80,16 @@ def summary(heading: str, facts: Iterable[tuple[str, str]], plan: Plan | None, l
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if not path:
         return
+    nothing = "Nothing had to change." if plan else "Nothing was planned, and nothing changed."
     table = ["| what | object | why |", "| --- | --- | --- |"]
     for action in plan.changes() if plan else []:
         why = "; ".join(filter(None, [action.reason, *(f"drift: {each}" for each in action.drift), *action.fields][:4]))
         table.append(f"| {action.what} | {cell(str(action.key))} | {cell(why)} |")
     parts = [
         f"## {heading}",
-        *(f"- {name}: `{cell(value)}`" for name, value in facts),
+        *(f"- {name}: {cell(value)}" for name, value in facts),
         "",
-        *(table if len(table) > 2 else ["Nothing had to change."]),
+        *(table if len(table) > 2 else [nothing]),
         "",
         "<details><summary>Progress</summary>",
         "",

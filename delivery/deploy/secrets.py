@@ -77,24 +77,31 @@ def values_of(secrets: list[Object]) -> set[str]:
     return {
         base64.b64decode(value).decode(errors="replace").strip()
         for each in secrets
-        for key, value in each["data"].items()
+        for key, value in (each.get("data") or {}).items()
         if not key.lower().endswith("user")
     }
 
 
-def refuse_missing(objects: list[Object], secrets: list[Object], namespace: str) -> list[str]:
-    """Sentences, one for each key of a Secret that pods need and that is neither in the cluster nor in `secrets`."""
+def needed_by(objects: list[Object]) -> dict[str, set[str]]:
+    """Names of the Secrets that pods need, with the keys."""
     needed: dict[str, set[str]] = {}
     for _, template in Render("", objects).pods():
         for name, key in secret_keys(template["spec"]):
             needed.setdefault(name, set()).add(key)
-    have = {
-        each["metadata"]["name"]: set(each["data"]) for each in secrets if each["metadata"]["namespace"] == namespace
-    }
-    unknown = sorted(needed.keys() - have.keys())
-    if unknown:
-        live = kubectl.get("secrets", *unknown, f"--namespace={namespace}")
-        have |= {each["metadata"]["name"]: set(each.get("data") or {}) for each in live}
+    return needed
+
+
+def with_live(objects: list[Object], given: list[Object], namespace: str) -> list[Object]:
+    """The Secrets `given` for a namespace, and from the cluster those that pods need besides."""
+    own = [each for each in given if each["metadata"]["namespace"] == namespace]
+    unknown = sorted(needed_by(objects).keys() - {each["metadata"]["name"] for each in own})
+    return [*own, *(kubectl.get("secrets", *unknown, f"--namespace={namespace}") if unknown else [])]
+
+
+def refuse_missing(objects: list[Object], secrets: list[Object], namespace: str) -> list[str]:
+    """Sentences, one for each key of a Secret that pods need and that is not in `secrets`."""
+    needed = needed_by(objects)
+    have = {each["metadata"]["name"]: set(each.get("data") or {}) for each in secrets}
     return [
         f"Pods need {', '.join(sorted(lacking))} of Secret {name}, which {namespace} does not have:"
         " give its values with --secrets, or make it by hand."
@@ -109,11 +116,11 @@ def refuse_missing(objects: list[Object], secrets: list[Object], namespace: str)
 
 def changes(secrets: list[Object]) -> list[Action]:
     """What applying `secrets` would do: which keys change, never to what."""
-    names = {(each["metadata"]["namespace"], each["metadata"]["name"]) for each in secrets}
-    live = {place: found[0] for place in names if (found := kubectl.get("secret", place[1], f"--namespace={place[0]}"))}
+    stubs = kubectl.as_yaml(map(kubectl.stub, secrets))
+    live = {Key.of(each): each for each in kubectl.get("--filename=-", stdin=stubs)} if secrets else {}
     actions = []
     for each in secrets:
-        there = live.get((each["metadata"]["namespace"], each["metadata"]["name"]))
+        there = live.get(Key.of(each))
         before = (there.get("data") or {}) if there else {}
         keys = [key for key, value in each["data"].items() if before.get(key) != value]
         what = CREATE if there is None else CHANGE if keys else NOTHING

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from delivery.deploy.lock import DURATION_S
+from delivery.deploy import kubectl
+from delivery.deploy.lock import DURATION_S, NAME, Lock
+from tests.cluster.controlplane import BINARIES, Cluster
 from tests.delivery.deploy.gate import Gate
 from tests.delivery.deploy.kubelet import GOOD, NEVER_READY, REPOSITORY
 from tests.delivery.deploy.project import Project
@@ -65,6 +67,22 @@ def test_a_deploy_whose_lock_was_taken_touches_nothing_more(project: Project) ->
     assert process.returncode == 1
     assert "The lock was lost to somebody else." in err
     assert "Put back" not in out
+
+
+def test_a_lock_that_cannot_be_let_go_is_no_failure(
+    deploy_cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kubectl, "AWAY_S", 2)
+    monkeypatch.setenv("PATH", str(BINARIES), prepend=os.pathsep)
+    with Gate(deploy_cluster.kubeconfig, tmp_path) as gate:
+        monkeypatch.setenv("KUBECONFIG", str(gate.kubeconfig))
+        lock = Lock("default")
+        lock.acquire(60, print)
+        gate.close()
+        lock.release()
+        gate.open()
+        (lease,) = kubectl.get("lease", NAME, "--namespace=default")
+    assert lease["spec"]["holderIdentity"] == lock.identity
 
 
 @pytest.mark.parametrize("step", ["==> Plan", "==> Apply", "==> Roll out", "==> Smoke test"])

@@ -32,9 +32,10 @@ def test_an_image_without_a_digest_is_refused(image: str) -> None:
         prepare("dev", image, COMMIT)
 
 
-def test_a_commit_that_is_none_is_refused() -> None:
-    with pytest.raises(DeliveryError, match="--commit HEAD is no commit"):
-        prepare("dev", GOOD, "HEAD")
+@pytest.mark.parametrize("commit", ["HEAD", COMMIT[:12], COMMIT.upper()])
+def test_a_commit_without_its_full_name_is_refused(commit: str) -> None:
+    with pytest.raises(DeliveryError, match=f"--commit {commit} is no commit: give its full hexadecimal name"):
+        prepare("dev", GOOD, commit)
 
 
 def test_an_overlay_that_is_not_there_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from delivery.deploy.commands import earlier
 from delivery.deploy.migrations import barriers, migrations
 from delivery.deploy.release import FAILED, GOOD, PUT_BACK, STARTED, Record, Release, applied, next_record
 from delivery.errors import DeliveryError
@@ -16,6 +17,16 @@ def release(commit: str = "c0ffee0", **migrations: str | None) -> Release:
 def test_a_record_comes_back_as_it_was_written() -> None:
     record = Record(3, release(one=None, two="reason"), GOOD, "note")
     assert Record.parse(record.as_object()) == record
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"data": None}, {"data": {}}, {"binaryData": {"manifests": "AAAA"}}, {"binaryData": {"manifests": "H4sI"}}],
+)
+def test_what_is_no_record_is_said_to_be_none(wrong: dict[str, object]) -> None:
+    sentence = "ConfigMap taskpulse-release-3 has the label taskpulse/release, yet holds no record that can be read"
+    with pytest.raises(DeliveryError, match=sentence):
+        Record.parse(Record(3, release()).as_object() | wrong)
 
 
 def test_a_record_that_no_config_map_can_hold_is_refused() -> None:
@@ -39,6 +50,21 @@ def test_the_same_release_again_takes_its_record_up_again() -> None:
 def test_what_was_applied_last_is_known_only_after_a_good_end(state: str, expected: int | None) -> None:
     found = applied([Record(1, release(), GOOD), Record(2, release(), state)])
     assert (found.number if found else None) == expected
+
+
+@pytest.mark.parametrize(
+    ("state", "commit", "expected"),
+    [
+        (GOOD, "third", 2),
+        (PUT_BACK, "third", 1),
+        (FAILED, "third", 2),
+        (STARTED, "third", 2),
+        (STARTED, "first", 1),  # a rollback to release 1 that was killed
+    ],
+)
+def test_a_rollback_goes_back_from_what_was_applied_last(state: str, commit: str, expected: int) -> None:
+    past = [Record(1, release("first"), GOOD), Record(2, release("second"), GOOD), Record(3, release(commit), state)]
+    assert earlier(past, 1).number == expected
 
 
 def test_a_marked_migration_stands_between_releases_that_have_it_and_that_have_not() -> None:

@@ -1,9 +1,12 @@
 """What people are told."""
 
+import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from delivery.deploy.commands import deploy_command
 from delivery.deploy.plan import CHANGE, NOTHING, Action, Plan
 from delivery.deploy.release import Key
 from delivery.deploy.report import Report, summary, total
@@ -18,6 +21,34 @@ def test_secret_values_are_masked_line_by_line(capsys: pytest.CaptureFixture[str
     report.say("the password is hunter2, the certificate second")
     assert capsys.readouterr().out == "the password is ***, the certificate ***\n"
     assert report.lines == ["the password is ***, the certificate ***"]
+
+
+def test_secret_values_are_masked_in_the_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    report = Report(as_json=True)
+    report.secret = {"hunter2"}
+    action = Action(CHANGE, KEY, "hunter2 is wrong", ["data.a: 1 -> hunter2"], ["data.b: hunter2 -> 4"])
+    masked = report.masked(Plan([action]))
+    assert masked == Plan([Action(CHANGE, KEY, "*** is wrong", ["data.a: 1 -> ***"], ["data.b: *** -> 4"])])
+    report.plan(Plan([action]))
+    assert "hunter2" not in str(report.lines) + capsys.readouterr().err
+
+
+def test_a_line_of_progress_is_one_line() -> None:
+    report = Report(as_json=False)
+    report.say("==> Failed: first\n::warning::second\rthird")
+    assert report.lines == ["==> Failed: first ::warning::second third"]
+
+
+def test_a_deploy_that_cannot_be_prepared_ends_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary"))
+    result = CliRunner().invoke(deploy_command, ["dev", "--image=taskpulse-api", "--output=json"])
+    assert result.exit_code == 1
+    answer = json.loads(result.stdout)
+    assert (answer["result"], answer["release"], answer["plan"]) == ("refused", None, [])
+    assert answer["reason"].startswith("--image taskpulse-api has no digest")
+    text = (tmp_path / "summary").read_text()
+    assert text.startswith("## Deploy to dev: refused\n")
+    assert "- reason: --image taskpulse-api has no digest" in text
 
 
 def test_progress_leaves_standard_output_to_json(capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,8 +71,16 @@ def test_the_job_summary_is_a_table_that_content_cannot_break(tmp_path: Path, mo
     summary("Deploy", [("commit", "c0ffee")], PLAN, ["==> Plan"])
     text = path.read_text()
     assert text.startswith("before\n## Deploy\n")
-    assert "- commit: `c0ffee`\n" in text
+    assert "- commit: c0ffee\n" in text
     assert "| change | ConfigMap/settings | why \\| &lt;b>; drift: data.b: 3 -> 4; data.a: 1 -> 2 |\n" in text
+
+
+def test_the_job_summary_of_what_was_never_planned_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary"))
+    summary("Deploy: refused", [("reason", "Pods need <b> | `c`")], None, [])
+    text = (tmp_path / "summary").read_text()
+    assert "Nothing was planned, and nothing changed." in text
+    assert "- reason: Pods need &lt;b> \\| 'c'\n" in text
 
 
 def test_without_github_there_is_no_summary(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.delivery.deploy.kubelet import CRASHES
+from tests.delivery.deploy.kubelet import CRASHES, LOG
 from tests.delivery.deploy.project import PASSWORD, SECRETS, Project
 
 pytestmark = pytest.mark.slow
@@ -48,6 +48,18 @@ def test_a_secret_that_pods_need_and_nobody_has_is_refused(project: Project) -> 
     assert result.returncode == 1
     assert "Pods need DB_PASSWORD, DB_USER of Secret taskpulse-secret" in result.stderr
     assert project.cluster.run("get", "namespace", project.namespace).returncode == 1
+
+
+def test_what_a_pod_logs_of_a_secret_that_only_the_cluster_has_is_masked(project: Project) -> None:
+    first, second = LOG.splitlines()
+    (project.secrets / "taskpulse-database-password").write_text(second)
+    project.deployed()
+    project.commit()
+    arguments = [each for each in project.arguments(CRASHES) if not each.startswith("--secrets")]
+    result = project.delivery("deploy", *arguments)
+    assert f"| {first}\n" in result.stdout
+    assert "| ***\n" in result.stdout
+    assert second not in result.stdout + result.stderr
 
 
 def test_without_a_folder_the_secrets_of_the_cluster_stay(project: Project) -> None:
