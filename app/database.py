@@ -171,7 +171,7 @@ class Database:
                     await self._pool.check()
                     self.up = True
                     log.info("the database is there")
-            except (psycopg.OperationalError, SettingsError) as error:
+            except (psycopg.Error, SettingsError) as error:
                 if self.up or connection is None:
                     log.warning("the database is away: %s", " ".join(str(error).split()) or type(error).__name__)
                 self.up = False
@@ -186,11 +186,16 @@ class Database:
     def _hang_up(self) -> None:
         """Shut the sockets of requests that wait for an answer, which may never come: they get their 503 now."""
         for connection in self._lent:
-            with (
-                contextlib.suppress(OSError, psycopg.OperationalError),
-                socket.socket(fileno=os.dup(connection.fileno())) as shared,
-            ):
-                shared.shutdown(socket.SHUT_RDWR)
+            _shut(connection)
+
+
+def _shut(connection: Connection) -> None:
+    """End a connection for whoever waits on it: closing it meanwhile pulls its socket from under the event loop."""
+    with (
+        contextlib.suppress(OSError, psycopg.OperationalError),
+        socket.socket(fileno=os.dup(connection.fileno())) as shared,
+    ):
+        shared.shutdown(socket.SHUT_RDWR)
 
 
 async def _answers(connection: Connection) -> None:
@@ -203,8 +208,9 @@ async def _answers(connection: Connection) -> None:
     if not done:  # the answer may be there all the same, where this process was too busy to look
         done, _ = await asyncio.wait({asking}, timeout=0.25)
     if not done:
-        asking.add_done_callback(lambda task: task.cancelled() or task.exception())
-        await connection.close()
+        _shut(connection)
+        await asyncio.wait({asking})
+        asking.exception()  # looked at, so that nobody logs it
         raise psycopg.OperationalError("the database does not answer")
     asking.result()
 
