@@ -22,7 +22,7 @@ class Position(NamedTuple):
 START = Position(0, 0)
 END = Position(2**64 - 1, 2**63 - 1)
 
-_ID = re.compile(r"([0-9a-f]{12})-(\d{1,20})-(\d{1,19})")
+_ID = re.compile(r"([0-9a-f]{12})-([0-9]{1,20})-([0-9]{1,19})")
 
 
 class EventId(NamedTuple):

@@ -1,5 +1,5 @@
 select
-    status,
+    status::text,
     case
         when rests_for_s > 0 then 'resting'
         when live_for_s > 0 then 'held'

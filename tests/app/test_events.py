@@ -87,6 +87,8 @@ def test_filter_by_task(client: httpx.Client, service: Service) -> None:
         ({"after": ""}, {}, "after"),
         ({"after": "1"}, {}, "after"),
         ({"after": "5c1f0a9b3e7d-99999999999999999999-1"}, {}, "after"),
+        ({"after": "5c1f0a9b3e7d-\u0663-1"}, {}, "after"),
+        ({}, {"Last-Event-ID": "5c1f0a9b3e7d-1-9223372036854775808"}, "Last-Event-ID"),
         ({}, {"Last-Event-ID": "5c1f0a9b3e7d-1"}, "Last-Event-ID"),
         ({"status": "opn"}, {}, "status"),
         ({"action": "made"}, {}, "action"),

@@ -97,6 +97,23 @@ async def _measure(service: Service, connection: psycopg.Connection) -> tuple[in
     return len(streams), idle, delays
 
 
+@pytest.mark.slow
+def test_who_all_come_at_once_are_no_more_than_may_be(own: Service) -> None:
+    """The first ones wait together for the first look, and are counted all the same."""
+    answers = asyncio.run(_come_at_once(own, MAX_STREAMS + 50))
+    assert (answers.count(b"200"), answers.count(b"503")) == (MAX_STREAMS, 50)
+
+
+async def _come_at_once(service: Service, count: int) -> list[bytes]:
+    streams = [await asyncio.open_connection("127.0.0.1", service.port) for _ in range(count)]
+    for _, writer in streams:
+        writer.write(request(service))
+    answers = [(await reader.readline()).split()[1] for reader, _ in streams]
+    for _, writer in streams:
+        writer.close()
+    return answers
+
+
 def test_a_reader_that_stops_is_cut_off_and_the_others_feel_nothing(own: Service) -> None:
     with connected_with_little_room(own) as stopped, EventReader(own.url, own.key) as other:
         stopped.sendall(request(own))

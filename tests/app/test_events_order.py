@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -83,6 +84,37 @@ def test_a_transaction_that_commits_late_is_not_passed_over(own: Service) -> Non
         assert reader.ids == written(own, start)
         sequences = [sequence for _, sequence in reader.ids]
         assert sequences == sorted(sequences)
+
+
+def lag_s(service: Service) -> float:
+    """Return what the alert on late events looks at."""
+    text = httpx.get(f"{service.url}/metrics", headers={"Authorization": "Bearer scrape-me"}, timeout=20).text
+    (line,) = [line for line in text.splitlines() if line.startswith("taskpulse_events_sent_up_to_timestamp_seconds ")]
+    return time.time() - float(line.split()[1])
+
+
+def wait_for_lag(service: Service, at_least: float, below: float) -> None:
+    deadline = time.monotonic() + 20
+    while not at_least <= (lag := lag_s(service)) < below:
+        assert time.monotonic() < deadline, lag
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("readers", [0, 1])
+def test_the_lag_grows_while_a_transaction_holds_the_stream_back(own: Service, readers: int) -> None:
+    with (
+        ExitStack() as stack,
+        psycopg.connect(own.conninfo) as late,
+        psycopg.connect(own.conninfo, autocommit=True) as other,
+    ):
+        for _ in range(readers):
+            stack.enter_context(EventReader(own.url, own.key))
+        late.execute(INSERT)
+        wait_for_lag(own, 0, 2.5)  # nothing waits for it yet
+        other.execute(INSERT)
+        wait_for_lag(own, 4, 20)
+        late.rollback()
+        wait_for_lag(own, 0, 2.5)
 
 
 def write_at_random(service: Service, seed: int, until: float) -> None:
