@@ -48,7 +48,7 @@ class Tree:
 
 
 def git(root: Path, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
-    command = ["git", "-C", root, *arguments]
+    command = ["git", "-C", str(root), *arguments]
     try:
         return subprocess.run(command, env={**os.environ, **(env or {})}, capture_output=True, check=False)
     except FileNotFoundError:
