@@ -11,6 +11,7 @@ from delivery.objects import Object
 from delivery.review import run
 from delivery.review.comment import COMMENT_LIMIT, SUMMARY_LIMIT
 from delivery.review.compare import Compared, Side, compare
+from delivery.review.diff import unified
 from delivery.review.model import Review
 from delivery.review.trees import Rendered
 from tests.delivery.review.repository import Repository
@@ -68,6 +69,14 @@ def test_a_thousand_warnings(tmp_path: Path) -> None:
     _, files = reviewed([config_map(number, "x") for number in range(1000)], [], tmp_path)
     assert "and 950 more objects with warnings, in the artifact" in files["comment.md"]
     assert len(files["comment.md"].encode()) <= COMMENT_LIMIT
+
+
+def test_few_lines_that_become_many_alike_cost_little() -> None:
+    """Every line of one side is found thousands of times in the other."""
+    start = time.process_time()
+    lines = unified("a\nb\nb\n" * 600, "b\na\na\n" * 6000)
+    assert len(lines) > 18_000
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize(("count", "most_s"), [(50, 10), (500, 30), pytest.param(5000, 300, marks=pytest.mark.slow)])
