@@ -31,6 +31,9 @@ def run(tool: str, *arguments: str | Path, stdin: str | None = None) -> subproce
         target = "helm" if tool == "helm" else "tools"
         raise DeliveryError(f"{tool} is not built yet: run `make {target}` first.")
     try:
-        return subprocess.run([program, *arguments], input=stdin, capture_output=True, text=True, check=False)
+        # whatever the locale: they write UTF-8, but for the names of files that are none
+        return subprocess.run(
+            [program, *arguments], input=stdin, capture_output=True, encoding="utf-8", errors="replace", check=False
+        )
     except OSError as error:
         raise DeliveryError(f"{tool} does not start: {error.strerror}; run `make clean tools`.") from None

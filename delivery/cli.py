@@ -123,7 +123,7 @@ def comment_command(*, path: Path, number: int, commit: str, page: str, reposito
     if not token:
         raise DeliveryError("GITHUB_TOKEN is not set: give it a token that may write to pull requests.")
     with connect(api, token) as client:
-        click.echo(PullRequest(client, repository, number).comment(path.read_text(), commit, page))
+        click.echo(PullRequest(client, repository, number).comment(path.read_text("utf-8"), commit, page))
 
 
 for command in COMMANDS:

@@ -15,6 +15,7 @@ from delivery.checkout import ROOT
 from delivery.deploy.secrets import MONITORING
 from delivery.errors import DeliveryError
 from delivery.objects import Object
+from delivery.review.yaml_text import DEEPEST, deep
 
 VALUES = Path("monitoring", "chart")
 PREFIX = "chart-"
@@ -69,8 +70,11 @@ def values(name: str, folder: Path) -> str:
 def load(path: Path) -> Object:
     try:
         loaded = yaml.load(path.read_text("utf-8"), yaml.CSafeLoader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DeliveryError(f"{'/'.join(path.parts[-3:])} cannot be read: {error}") from None
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DeliveryError(f"{'/'.join(path.parts[-3:])} cannot be read: {reason}") from None
+    if deep(loaded):
+        raise DeliveryError(f"{'/'.join(path.parts[-3:])} nests deeper than {DEEPEST} levels.")
     return loaded if isinstance(loaded, dict) else {}
 
 
@@ -94,7 +98,10 @@ def unavailable(folder: Path) -> str:
 
 def same(before: Path, after: Path) -> bool:
     """Whether both commits have the same values for the same chart from a registry: then it need not be fetched."""
-    old, new = ({path.name: path.read_bytes() for path in (each / VALUES).glob("*.yaml")} for each in (before, after))
+    old, new = (
+        {path.name: path.read_bytes() for path in (each / VALUES).glob("*.yaml") if path.is_file()}
+        for each in (before, after)
+    )
     return old == new and b" oci://" in old.get(PIN.name, b"")
 
 
@@ -107,6 +114,8 @@ def pin(folder: Path) -> dict[str, str]:
     pinned = load(folder / PIN) if (folder / PIN).exists() else {}
     if not all(isinstance(pinned.get(key), str) for key in ("chart", "version")):
         raise DeliveryError(f"{PIN} must say `chart` and `version`, both as text.")
+    if pinned["chart"].startswith("-"):  # Helm would take it for an option, such as one that runs a program
+        raise DeliveryError(f"{PIN} must say a chart's address or folder as `chart`, not {pinned['chart']!r}.")
     return pinned
 
 
@@ -121,4 +130,6 @@ def not_had(chart: str, version: str, folder: Path) -> str:
 
 
 def run_helm(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(helm()), *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [str(helm()), *arguments], cwd=folder, capture_output=True, encoding="utf-8", errors="replace", check=False
+    )

@@ -13,6 +13,7 @@ SUMMARY_LIMIT = 1_000_000  # bytes; GitHub drops a job summary of more than 1 Mi
 SHORT = 25  # lines of a diff that is open from the start
 MOST_IMAGES = 5  # in a cell
 MOST_ROWS = 50  # in the table, and of sentences of one sort
+MOST_SAID = 12_000  # bytes of the table, of errors, and of sentences of one sort
 
 DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
 
@@ -115,22 +116,37 @@ def headline(review: Review, blocks: list[Block]) -> str:
 
 
 def errors(review: Review) -> Iterator[str]:
-    for each in review.overlays[:MOST_ROWS]:
+    room, left = MOST_SAID, 0
+    for each in review.overlays:
         for where, error in (("at head", each.error_at_head), ("at the base", each.error_at_base)):
-            if error:
-                yield f"❌ **{code(each.name)} does not render {where}**, so its changes are unknown:"
-                yield fence(tuple(error[:1000].split("\n")), "text")
+            if not error:
+                continue
+            said = [
+                f"❌ **{code(each.name)} does not render {where}**, so its changes are unknown:",
+                fence(tuple(error[:1000].split("\n")), "text"),
+            ]
+            room -= size("\n\n".join(said))
+            if room < 0:
+                left += 1
+            else:
+                yield from said
+    if left:
+        yield f"❌ **{left} more of this sort**: the artifact holds them."
 
 
 def table(rows: list[OverlayReview]) -> str:
     titles = ["Overlay", *(f"{MARKS[verb]} {verb}" for verb in VERBS), "Our image", "Others' images"]
     lines = [" | ".join(titles), " | ".join(["---", *["---:"] * len(VERBS), "---", "---"])]
-    for each in rows[:MOST_ROWS]:
+    room = MOST_SAID
+    for number, each in enumerate(rows):
         status = "" if each.status == "kept" else f" **{each.status}**"
         cells = [code(each.name) + status, *(str(each.count(verb) or "") for verb in VERBS)]
-        lines.append(" | ".join([*cells, images(each, ours=True), images(each, ours=False)]))
-    if len(rows) > MOST_ROWS:
-        lines.append(f"and {len(rows) - MOST_ROWS} more" + " |" * (len(titles) - 1))
+        line = " | ".join([*cells, images(each, ours=True), images(each, ours=False)])
+        room -= size(line)
+        if room < 0 or number == MOST_ROWS:
+            lines.append(f"and {len(rows) - number} more" + " |" * (len(titles) - 1))
+            break
+        lines.append(line)
     return "\n".join(f"| {line} |" for line in lines)
 
 
@@ -153,7 +169,7 @@ def tag(references: str, name: str) -> str:
 
 def listed(lines: list[str], what: str) -> str:
     """As many lines as the opening has room for."""
-    kept, room = [], 12_000  # bytes
+    kept, room = [], MOST_SAID
     for line in lines[:MOST_ROWS]:
         room -= size(line)
         if room < 0:

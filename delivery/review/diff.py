@@ -44,7 +44,7 @@ def opcodes(old: list[str], new: list[str]) -> list[Opcode]:
     if len(left) + len(right) > MOST_COMPARED:
         middle: list[Opcode] = [("replace", 0, len(left), 0, len(right))]
     else:
-        middle = list(SequenceMatcher(None, left, right, autojunk=len(left) > 2000).get_opcodes())
+        middle = list(SequenceMatcher(None, left, right, autojunk=max(len(left), len(right)) > 2000).get_opcodes())
     result: list[Opcode] = [("equal", 0, start, 0, start)] if start else []
     result += [(tag, i1 + start, i2 + start, j1 + start, j2 + start) for tag, i1, i2, j1, j2 in middle]
     if end:

@@ -101,6 +101,11 @@ def lay_out(root: Path, name: str, folder: Path) -> Tree:
             tar.extractall(folder, filter="data")
     except tarfile.FilterError as error:
         raise DeliveryError(f"Commit {name[:12]} is not laid out: {error}") from None
+    for path in folder.glob("overlays/*"):
+        if not path.name.isprintable():
+            raise DeliveryError(
+                f"Commit {name[:12]} has an overlay whose name cannot be shown, {path.name!a}: rename it."
+            )
     return Tree(name, folder)
 
 

@@ -16,6 +16,7 @@ HIDDEN = re.compile(
 )
 SEPARATOR = re.compile(r"^---(?:[ \t].*)?$", re.MULTILINE)
 LINE = 1 << 30  # bytes: no line is folded
+DEEPEST = 100  # levels; a CustomResourceDefinition may have some forty
 
 
 class Loader(yaml.CSafeLoader):
@@ -82,6 +83,14 @@ def documents(text: str) -> list[str]:
     return [document for document in SEPARATOR.split(text) if document.strip()]
 
 
+def deep(value: Any, level: int = 0) -> bool:
+    """Whether it is nested too deeply to be compared and written, as what holds itself is."""
+    if level > DEEPEST:
+        return True
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(deep(each, level + 1) for each in inner)
+
+
 def parse(document: str) -> list[Object]:
     """The objects of one document; a List is taken apart.
 
@@ -90,8 +99,10 @@ def parse(document: str) -> list[Object]:
     """
     try:
         loaded = yaml.load(document, Loader)  # noqa: S506, a safe loader
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise DeliveryError(f"The render holds what is no YAML: {error}") from None
+    if deep(loaded):
+        raise DeliveryError(f"The render nests lists and mappings deeper than {DEEPEST} levels.")
     if loaded is None:
         return []
     items = loaded.get("items") if isinstance(loaded, dict) and str(loaded.get("kind")).endswith("List") else None

@@ -71,7 +71,7 @@ def page(review: Review) -> str:
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["visible"] = visible
-    style = (HERE / "page.css").read_text()
+    style = (HERE / "page.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     parts = list(arrange(review))
     return environment.get_template("page.html").render(

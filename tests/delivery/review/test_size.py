@@ -11,6 +11,7 @@ from delivery.objects import Object
 from delivery.review import run
 from delivery.review.comment import COMMENT_LIMIT, SUMMARY_LIMIT
 from delivery.review.compare import Compared, Side, compare
+from delivery.review.diff import unified
 from delivery.review.model import Review
 from delivery.review.trees import Rendered
 from tests.delivery.review.repository import Repository
@@ -70,7 +71,24 @@ def test_a_thousand_warnings(tmp_path: Path) -> None:
     assert len(files["comment.md"].encode()) <= COMMENT_LIMIT
 
 
-@pytest.mark.parametrize(("count", "most_s"), [(50, 10), (500, 30), pytest.param(5000, 300, marks=pytest.mark.slow)])
+def test_few_lines_that_become_many_alike_cost_little() -> None:
+    """Every line of one side is found thousands of times in the other."""
+    start = time.process_time()
+    lines = unified("a\nb\nb\n" * 600, "b\na\na\n" * 6000)
+    assert len(lines) > 18_000
+    assert time.process_time() - start < 5
+
+
+def test_five_thousand_objects_are_compared_in_seconds(tmp_path: Path) -> None:
+    """Without kustomize, whose time grows with the square of their number."""
+    before, after = ([config_map(n, value if n % 10 == 0 else "same") for n in range(5000)] for value in ("old", "new"))
+    start = time.process_time()
+    compared, _ = reviewed(before, after, tmp_path)
+    assert len(compared.review.changes) == 500
+    assert time.process_time() - start < 60
+
+
+@pytest.mark.parametrize(("count", "most_s"), [(50, 10), (500, 30), pytest.param(1500, 120, marks=pytest.mark.slow)])
 def test_how_long_it_takes(count: int, most_s: float, tmp_path: Path) -> None:
     """From two commits to files, with one object in ten changed. The bounds are those of a busy machine."""
     repository = Repository.create(tmp_path / "repository")
