@@ -187,6 +187,10 @@ def run(prepare: Callable[[], Deploy], report: Report, heading: str) -> None:
         report.step(f"Done in {time.monotonic() - began:.0f} s")
     except DeliveryError as failure:
         reason = report.mask(failure.message)
+    except KeyboardInterrupt:
+        reason = "Interrupted. What was reached stays; run the same command again, and it goes on from there."
+        if deploy and deploy.outcome == "failed":
+            deploy.outcome = "unfinished"
     conclude(deploy, report, heading, reason, time.monotonic() - began)
     if reason:
         raise DeliveryError(reason)

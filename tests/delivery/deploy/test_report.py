@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from delivery.deploy.commands import deploy_command
+from delivery.deploy.commands import deploy_command, run
+from delivery.deploy.deploy import Deploy
 from delivery.deploy.plan import CHANGE, NOTHING, Action, Plan
 from delivery.deploy.release import Key
 from delivery.deploy.report import Report, summary, total
+from delivery.errors import DeliveryError
 
 KEY = Key("", "ConfigMap", "taskpulse", "settings")
 PLAN = Plan([Action(CHANGE, KEY, "why | <b>", ["data.a: 1 -> 2"], ["data.b: 3 -> 4"]), Action(NOTHING, KEY)])
@@ -49,6 +51,15 @@ def test_a_deploy_that_cannot_be_prepared_ends_like_any_other(tmp_path: Path, mo
     text = (tmp_path / "summary").read_text()
     assert text.startswith("## Deploy to dev: refused\n")
     assert "- reason: --image taskpulse-api has no digest" in text
+
+
+def test_an_interrupted_deploy_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    def prepare() -> Deploy:
+        raise KeyboardInterrupt
+
+    with pytest.raises(DeliveryError, match="What was reached stays; run the same command again"):
+        run(prepare, Report(as_json=True), "Deploy to dev")
+    assert json.loads(capsys.readouterr().out)["reason"].startswith("Interrupted.")
 
 
 def test_progress_leaves_standard_output_to_json(capsys: pytest.CaptureFixture[str]) -> None:
