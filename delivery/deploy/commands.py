@@ -5,6 +5,7 @@ import os
 import re
 import time
 from collections.abc import Callable
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +160,8 @@ def history_command(overlay: str, output: str) -> None:
 
 def earlier(past: list[Record], releases: int) -> Record:
     """The good release that ran `releases` before the one that runs now, or before the one that failed and stayed."""
-    good = release.good(past)
+    recorded = release.good(past)
+    good = [one for one, after in zip_longest(recorded, recorded[1:]) if not after or after.release != one.release]
     before = good if release.left_something_new(past) else good[:-1]
     if len(before) < releases:
         raise DeliveryError(f"There is no good release {releases} before: {len(before)} are recorded.")
@@ -187,6 +189,10 @@ def run(prepare: Callable[[], Deploy], report: Report, heading: str) -> None:
         report.step(f"Done in {time.monotonic() - began:.0f} s")
     except DeliveryError as failure:
         reason = report.mask(failure.message)
+    except KeyboardInterrupt:
+        reason = "Interrupted. What was reached stays; run the same command again, and it goes on from there."
+        if deploy and deploy.outcome == "failed":
+            deploy.outcome = "unfinished"
     conclude(deploy, report, heading, reason, time.monotonic() - began)
     if reason:
         raise DeliveryError(reason)

@@ -87,7 +87,7 @@ def summary(heading: str, facts: Iterable[tuple[str, str]], plan: Plan | None, l
         table.append(f"| {action.what} | {cell(str(action.key))} | {cell(why)} |")
     parts = [
         f"## {heading}",
-        *(f"- {name}: {cell(value)}" for name, value in facts),
+        *(f"- {name}: {code(value)}" for name, value in facts),
         "",
         *(table if len(table) > 2 else [nothing]),
         "",
@@ -100,6 +100,12 @@ def summary(heading: str, facts: Iterable[tuple[str, str]], plan: Plan | None, l
     ]
     with Path(path).open("a") as file:
         file.write("\n".join(parts))
+
+
+def code(text: str) -> str:
+    """Text as it is, on one line: nothing in it is Markdown or HTML, for there is no backtick in it."""
+    line = " ".join(text.split()).replace("`", "'")
+    return f"`{line}`"
 
 
 def cell(text: str) -> str:

@@ -67,6 +67,16 @@ def test_a_rollback_goes_back_from_what_was_applied_last(state: str, commit: str
     assert earlier(past, 1).number == expected
 
 
+def test_a_release_that_was_put_back_by_hand_counts_once() -> None:
+    past = [
+        Record(1, release("first"), GOOD),
+        Record(2, release("second"), GOOD),
+        Record(3, release("third"), FAILED),
+        Record(4, release("second"), GOOD, "rollback to release 2"),
+    ]
+    assert earlier(past, 1).number == 1
+
+
 def test_a_marked_migration_stands_between_releases_that_have_it_and_that_have_not() -> None:
     past = [Record(1, release(one=None)), Record(2, release(one=None, two="the column is gone"))]
     assert barriers(past, release(one=None)) == ["Code without migration two cannot live with it: the column is gone."]

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from delivery.deploy.commands import deploy_command
+from delivery.deploy.commands import deploy_command, run
+from delivery.deploy.deploy import Deploy
 from delivery.deploy.plan import CHANGE, NOTHING, Action, Plan
 from delivery.deploy.release import Key
 from delivery.deploy.report import Report, summary, total
+from delivery.errors import DeliveryError
 
 KEY = Key("", "ConfigMap", "taskpulse", "settings")
 PLAN = Plan([Action(CHANGE, KEY, "why | <b>", ["data.a: 1 -> 2"], ["data.b: 3 -> 4"]), Action(NOTHING, KEY)])
@@ -48,7 +50,16 @@ def test_a_deploy_that_cannot_be_prepared_ends_like_any_other(tmp_path: Path, mo
     assert answer["reason"].startswith("--image taskpulse-api has no digest")
     text = (tmp_path / "summary").read_text()
     assert text.startswith("## Deploy to dev: refused\n")
-    assert "- reason: --image taskpulse-api has no digest" in text
+    assert "- reason: `--image taskpulse-api has no digest" in text
+
+
+def test_an_interrupted_deploy_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    def prepare() -> Deploy:
+        raise KeyboardInterrupt
+
+    with pytest.raises(DeliveryError, match="What was reached stays; run the same command again"):
+        run(prepare, Report(as_json=True), "Deploy to dev")
+    assert json.loads(capsys.readouterr().out)["reason"].startswith("Interrupted.")
 
 
 def test_progress_leaves_standard_output_to_json(capsys: pytest.CaptureFixture[str]) -> None:
@@ -71,7 +82,7 @@ def test_the_job_summary_is_a_table_that_content_cannot_break(tmp_path: Path, mo
     summary("Deploy", [("commit", "c0ffee")], PLAN, ["==> Plan"])
     text = path.read_text()
     assert text.startswith("before\n## Deploy\n")
-    assert "- commit: c0ffee\n" in text
+    assert "- commit: `c0ffee`\n" in text
     assert "| change | ConfigMap/settings | why \\| &lt;b>; drift: data.b: 3 -> 4; data.a: 1 -> 2 |\n" in text
 
 
@@ -80,7 +91,7 @@ def test_the_job_summary_of_what_was_never_planned_says_so(tmp_path: Path, monke
     summary("Deploy: refused", [("reason", "Pods need <b> | `c`")], None, [])
     text = (tmp_path / "summary").read_text()
     assert "Nothing was planned, and nothing changed." in text
-    assert "- reason: Pods need &lt;b> \\| 'c'\n" in text
+    assert "- reason: `Pods need <b> | 'c'`\n" in text
 
 
 def test_without_github_there_is_no_summary(monkeypatch: pytest.MonkeyPatch) -> None:
