@@ -96,7 +96,7 @@ lock: $(READY) ## Compile requirements/ anew from pyproject.toml (UPGRADE=--upgr
 	$$compile pyproject.toml --extra dev --constraint requirements/run.txt -o requirements/dev.txt; \
 	$$compile bench/requirements.in --constraint requirements/dev.txt -o requirements/bench.txt
 
-bench: .tools/bench/.ready ## Requests a second beside peers (ROUNDS=3 SECONDS=3; some 15 minutes)
+bench: .tools/bench/.ready ## Requests a second beside peers (ROUNDS=3 SECONDS=3; some ten minutes)
 	@$(BIN)/python -m bench.run
 	@PYTHONPATH=.tools/bench $(BIN)/python -m bench.report
 
