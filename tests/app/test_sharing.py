@@ -102,32 +102,6 @@ def test_an_error_is_only_for_whom_it_is_about() -> None:
     asyncio.run(run())
 
 
-def test_who_comes_as_the_last_statement_ends_is_served() -> None:
-    """All lanes end in one turn of the event loop, and a call comes later in the same turn."""
-
-    async def run() -> None:
-        database = Database()
-        shared = Shared(database.double)
-        early: list[asyncio.Task[int]] = []
-        for number in range(LANES):
-            early.append(asyncio.create_task(shared(number)))
-            await asyncio.sleep(0.01)
-        assert len(database.statements) == LANES
-
-        async def come_late() -> int:
-            await database.may_answer.wait()
-            async with asyncio.timeout(5):
-                return await shared(9)
-
-        late = asyncio.create_task(come_late())
-        await asyncio.sleep(0.01)
-        database.may_answer.set()
-        assert await asyncio.gather(*early) == [2 * number for number in range(LANES)]
-        assert await late == 18
-
-    asyncio.run(run())
-
-
 def test_who_leaves_takes_nobody_along() -> None:
     async def run() -> None:
         database = Database()
