@@ -9,7 +9,7 @@ import pytest
 
 from app.embedded_postgres import EmbeddedPostgres
 from tests.contract import Contract
-from tests.service import Service, fresh_database
+from tests.service import Service, empty, fresh_database
 
 pytest_plugins = ["tests.cluster.fixtures"]
 
@@ -53,8 +53,7 @@ def _client(service: Service, contract: Contract) -> Iterator[httpx.Client]:
 @pytest.fixture
 def client(_client: httpx.Client, database: psycopg.Connection) -> httpx.Client:
     """A client with a key for everything, on a service that has no tasks yet."""
-    # In the order in which the sweeper locks them.
-    database.execute("truncate leases, tasks, history, idempotency_keys")
+    empty(database)
     return _client
 
 

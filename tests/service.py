@@ -1,5 +1,6 @@
 """Runs the real service for tests."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -33,6 +34,14 @@ def fresh_database(postgres: EmbeddedPostgres, *, migrated: bool = True) -> Sett
     if migrated:
         migrate.migrate(settings, lambda _: None)
     return settings
+
+
+def empty(database: psycopg.Connection) -> None:
+    """Delete all tasks and what belongs to them, however the service locks the tables at that moment."""
+    while True:
+        with contextlib.suppress(psycopg.errors.DeadlockDetected):
+            database.execute("truncate leases, tasks, history, idempotency_keys")
+            return
 
 
 def free_port() -> int:

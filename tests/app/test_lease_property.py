@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from app.embedded_postgres import EmbeddedPostgres
 from tests.leases import Json, problem
-from tests.service import Service, fresh_database
+from tests.service import Service, empty, fresh_database
 
 PRIORITIES = ["urgent", "high", "normal", "low"]
 LIVE_STATUS = ("open", "in_progress")
@@ -107,7 +107,7 @@ class Leases(RuleBasedStateMachine):
         super().__init__()
         self.tasks: list[ModelTask] = []
         with WORLD.database() as database:
-            database.execute("truncate leases, tasks, history, idempotency_keys")
+            empty(database)
 
     # What every step shares
 

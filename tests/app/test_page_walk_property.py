@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.tasks.query import SortName
+from tests.service import empty
 
 TIMES = [None, *(f"2026-01-0{day}T00:00:00Z" for day in range(1, 5))]
 
@@ -53,7 +54,7 @@ def test_every_untouched_task_comes_exactly_once(
     meanwhile: list[list[tuple[str, Any]]],
     limit: int,
 ) -> None:
-    database.execute("truncate leases, tasks, history, idempotency_keys")
+    empty(database)
     there = client.post("/v1/tasks/batch", json={"tasks": before}).json()["items"]
     untouched = {task["id"] for task in there if filters.get("status", task["status"]) == task["status"]}
     seen: Counter[str] = Counter()

@@ -17,7 +17,7 @@ from schemathesis.generation import GenerationMode
 from schemathesis.schemas import APIOperation
 
 from tests.contract import PROBLEM
-from tests.service import Service
+from tests.service import Service, empty
 
 Case = schemathesis.Case[Any]
 Schema = schemathesis.BaseSchema
@@ -174,7 +174,7 @@ def test_chains_of_operations(
     class Machine(schema.as_state_machine()):  # type: ignore[misc]
         def setup(self) -> None:
             # Each chain finds the same, or Hypothesis sees it behave differently from one run to the next.
-            database.execute("truncate leases, tasks, history, idempotency_keys")
+            empty(database)
             cursors.clear()
 
         def get_call_kwargs(self, case: Case) -> dict[str, Any]:
