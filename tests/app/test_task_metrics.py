@@ -137,7 +137,10 @@ def test_the_number_of_series_stays_in_the_budget(own: Service) -> None:
             for method in item.keys() & {"get", "post", "patch", "delete"}:
                 for task_id in ("01890a5d-ac96-774b-bcce-b302099a8057", "01890a5d-ac96-774b-bcce-b302099a8058", "x"):
                     url = path.replace("{task_id}", task_id).replace("{name}", task_id)
-                    client.request(method, url, json={} if method in {"post", "patch"} else None)
+                    with client.stream(method, url, json={} if method in {"post", "patch"} else None) as response:
+                        if response.headers.get("Content-Type", "").startswith("text/event-stream"):
+                            break  # it has no end
+                        response.read()
     series = scrape(own)
     assert 100 < len(series) < BUDGET, len(series)
     for _, labels in series:
