@@ -12,8 +12,7 @@ from litestar.params import HeaderParameter, QueryParameter
 from app.events.hub import Hub, Reader
 from app.events.model import Action, Event, EventId, Selection
 from app.events.stream import FRESH_WITHIN_S, FROM_START, MEDIA_TYPE, EventStream
-from app.http.access import authorize
-from app.http.negotiation import negotiate
+from app.http.admission import admit
 from app.http.openapi import answers
 from app.http.problems import FieldError, Problem, invalid
 from app.tasks.model import Assignee, Label, Status
@@ -140,6 +139,4 @@ def _start(last_event_id: str | None, after: str | None) -> EventId | None:
     return found
 
 
-router = Router(
-    "/v1", route_handlers=[stream_events], guards=[authorize, negotiate], tags=["Tasks"], security=[{"key": []}]
-)
+router = Router("/v1", route_handlers=[stream_events], before_request=admit, tags=["Tasks"], security=[{"key": []}])

@@ -109,7 +109,7 @@ def actor(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
 
 
 async def authorize_scrape(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Admit the token of METRICSTOKEN, which needs no database, or else a key with the scope `metrics`.
+    """Admit the token of METRICS_TOKEN, which needs no database, or else a key with the scope `metrics`.
 
     Raises Problem and psycopg.OperationalError, as `authorize` does.
     """
