@@ -161,10 +161,7 @@ class Hub:
 
     async def _look(self) -> float:
         """Look once, hand out what is new, and return the seconds after which to look again."""
-        if self._live or self.epochs is None:
-            found = await look(self._database, self.head)
-        else:
-            found = await look(self._database, self.head, limit=0)
+        found = await look(self._database, self.head, limit=PAGE if self._live or self.epochs is None else 0)
         if self.epochs is None or found.epoch != self.epochs.id:
             await self._change_epoch(found)
         self.floor, self.newest = found.floor, found.head
