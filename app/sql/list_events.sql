@@ -42,12 +42,7 @@ left join lateral (
         json_build_object(
             'task_id', h.task_id,
             'title', coalesce(t.title, h.after ->> 'title', h.before ->> 'title'),
-            'at', to_char(h.at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-            'action', h.action,
-            'version', h.version,
-            'actor', case when h.actor is not null then json_build_object('key_id', h.actor, 'name', k.name) end,
-            'before', h.before,
-            'after', h.after
+            {change}
         ) as data
     from history h
     left join tasks t on t.id = h.task_id
