@@ -86,7 +86,7 @@ format: $(READY) ## Format the Python code
 	@$(BIN)/ruff check --fix .
 
 lock: $(READY) ## Compile requirements/ anew from pyproject.toml (UPGRADE=--upgrade for newer versions)
-	@compile="$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 $(UPGRADE)"; \
+	@compile="$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 $(UPGRADE)"; \
 	export UV_CUSTOM_COMPILE_COMMAND='make lock'; \
 	$$compile requirements/uv.in -o requirements/uv.txt; \
 	$$compile requirements/audit.in -o requirements/audit.txt; \
