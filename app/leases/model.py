@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from app.http.json_body import Body
 from app.http.problems import FieldError
-from app.tasks.model import Labels, Task
+from app.tasks.model import Labels, Task, label_faults
 
 MAX_RESULT = 16_384
 """Bytes of a result as JSON without white space, in UTF-8."""
@@ -31,6 +31,10 @@ class ClaimMany(Claim):
 
     labels: Labels | None = None
     limit: Annotated[int, Meta(ge=1, le=100)] = 1
+
+    def faults(self, pointer: str) -> Iterator[FieldError]:
+        """Yield an error for each label that stands twice."""
+        return label_faults(pointer, self.labels or [])
 
 
 class Pulse(Body):

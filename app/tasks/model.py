@@ -153,10 +153,7 @@ class TaskPage(msgspec.Struct):
 
 def task_faults(pointer: str, labels: list[str], due_at: datetime | None, payload: JSONObject) -> Iterator[FieldError]:
     """Yield an error for a label that stands twice, a time outside years 1 to 9999 in UTC, a payload too large."""
-    for index, label in enumerate(labels):
-        if label in labels[:index]:
-            path = f"{pointer}/labels/{index}"
-            yield FieldError("body", path, f"{path}: the label {label!r} stands twice.")
+    yield from label_faults(pointer, labels)
     if due_at is not None:
         try:
             due_at.astimezone(UTC)
@@ -164,6 +161,14 @@ def task_faults(pointer: str, labels: list[str], due_at: datetime | None, payloa
             yield FieldError("body", f"{pointer}/due_at", f"{pointer}/due_at is outside the years 1 to 9999 in UTC.")
     if payload:
         yield from _payload_faults(pointer, payload)
+
+
+def label_faults(pointer: str, labels: list[str]) -> Iterator[FieldError]:
+    """Yield an error for each label that stands twice, which the types cannot say."""
+    for index, label in enumerate(labels):
+        if label in labels[:index]:
+            path = f"{pointer}/labels/{index}"
+            yield FieldError("body", path, f"{path}: the label {label!r} stands twice.")
 
 
 def _payload_faults(pointer: str, payload: JSONObject | msgspec.Raw) -> Iterator[FieldError]:

@@ -71,6 +71,12 @@ def test_the_limit_has_limits(client: httpx.Client, limit: int) -> None:
     assert response.json()["errors"][0]["pointer"] == "#/limit"
 
 
+def test_a_label_stands_once(client: httpx.Client) -> None:
+    response = claim_any(client, labels=["a", "b", "a"])
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["pointer"] == "#/labels/2"
+
+
 def test_two_workers_never_get_one_task(client: httpx.Client, service: Service) -> None:
     client.post("/v1/tasks/batch", json={"tasks": [{"title": str(number)} for number in range(300)]})
 
