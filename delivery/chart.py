@@ -36,9 +36,7 @@ def install(overlay: str, folder: Path) -> None:
     click.echo(f"  Namespace {MONITORING} and its Secrets are there")
     # `helm upgrade` leaves CustomResourceDefinitions as they are
     if definitions := helm("show", "crds", *chart).strip():
-        options = ["--server-side", "--force-conflicts", f"--field-manager={kubectl.MANAGER}"]
-        kubectl.output("apply", *options, "--filename=-", stdin=definitions)
-        kubectl.output("wait", "--for=condition=Established", "--filename=-", "--timeout=25s", stdin=definitions)
+        kubectl.establish(definitions)
     click.echo("  CustomResourceDefinitions are those of the chart")
     settle()
     values = [f"--values={FOLDER / name}" for name in ("values.yaml", f"values-{overlay}.yaml")]

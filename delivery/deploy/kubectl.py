@@ -21,6 +21,10 @@ AWAY_S = 90
 """How long the API server may be away before a command gives up."""
 PAUSE_S = 1
 
+ESTABLISHED_S = 25
+"""How long the API server may take to serve a new kind; less than a request may take."""
+UNJUDGED = ".status.conditions accessor error: <nil>"
+
 _AWAY = re.compile(
     r"was refused - did you|connection refused|connection reset|connection lost|closed network connection|"
     r"i/o timeout|handshake timeout|operation timed out|request timed out|request canceled|deadline exceeded|"
@@ -132,6 +136,23 @@ def apply(objects: Iterable[Object], *, dry_run: bool = False, force: bool = Fal
     arguments += ["--dry-run=server"] if dry_run else []
     arguments += ["--force-conflicts"] if force else []
     return listed(output(*arguments, stdin=as_yaml(objects)))
+
+
+def establish(definitions: str) -> None:
+    """Apply CustomResourceDefinitions, and wait until the API server serves their kinds.
+
+    Raises:
+        KubectlError: one is refused, or is not served within ESTABLISHED_S.
+    """
+    options = ["--server-side", "--force-conflicts", f"--field-manager={MANAGER}"]
+    output("apply", *options, "--filename=-", stdin=definitions)
+    established = ["--for=condition=Established", f"--timeout={ESTABLISHED_S}s"]
+    end = time.monotonic() + ESTABLISHED_S
+    while (result := run("wait", *established, "--filename=-", stdin=definitions)).returncode:
+        # `wait` gives up at once on an object that is so new that its list of conditions is null
+        if UNJUDGED not in result.stderr or time.monotonic() > end:
+            raise KubectlError(complaint(result.stderr))
+        time.sleep(PAUSE_S)
 
 
 def delete(objects: Iterable[Object]) -> None:

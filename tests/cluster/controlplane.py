@@ -112,7 +112,8 @@ def control_plane(folder: Path, stages: Path = STAGES, *kubelet: str) -> Iterato
         cluster.kubectl("apply", "--server-side", f"--filename={DEFINITIONS}")
         cluster.kubectl("apply", "--server-side", "--filename=-", stdin=json.dumps(nodes()))
         cluster.kubectl("wait", "--for=condition=Ready", "node", "--all", f"--timeout={PATIENCE_S}s")
-        cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", f"--timeout={PATIENCE_S}s")
+        established = ("wait", "--for=condition=Established", "crd", "--all", "--timeout=5s")
+        wait(folder, "a CustomResourceDefinition", lambda: cluster.run(*established).returncode == 0, programs)
         wait(folder, "the default ServiceAccount", lambda: not cluster.run("get", "sa", "default").returncode, programs)
         yield cluster
 

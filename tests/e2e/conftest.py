@@ -15,6 +15,7 @@ import trustme
 import yaml
 
 from app.embedded_postgres import NAME, EmbeddedPostgres
+from delivery.deploy import kubectl
 from tests.contract import Contract
 from tests.e2e.cluster import Cluster
 
@@ -139,8 +140,7 @@ def cluster(root: Path) -> Iterator[Cluster]:
     cluster = Cluster(NAMESPACE)
     if cluster.run("get", "namespace", NAMESPACE).returncode == 0:
         pytest.fail(f"The cluster has a namespace {NAMESPACE} already: kubectl delete namespace {NAMESPACE}")
-    cluster.kubectl("apply", "--server-side", f"--filename={root / '.tools/crds'}")
-    cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    kubectl.establish("\n---\n".join(path.read_text() for path in (root / ".tools" / "crds").glob("*.yaml")))
     try:
         yield cluster
     finally:
