@@ -179,7 +179,10 @@ class Hub:
         return LOOK_AGAIN_S if found.held_since else LOOK_EVERY_S
 
     async def _change_epoch(self, found: Look) -> None:
-        """Go on in a new epoch; where the readers were is no place in it, tell them."""
+        """Go on in a new epoch; where the readers were is no place in it, tell them.
+
+        Streams that catch up end: amid the past there is no place for a reset, and their next `Last-Event-ID` gets one.
+        """
         last = None if self.epochs is None else self.event_id(self.head)
         self.epochs = await Epochs.read(self._database)
         if last is None or not self.epochs.holds(last):
@@ -187,8 +190,11 @@ class Hub:
             found.changes.clear()
             if last is not None:
                 chunk = reset("unknown", self.event_id(self.head))
-                for reader in [reader for group in self._live.values() for reader in group]:
+                live = {reader for group in self._live.values() for reader in group}
+                for reader in live:
                     reader.push(chunk)
+                for reader in self.readers - live:
+                    reader.end()
 
     def _hand_out(self, changes: list[Change]) -> None:
         """Make the bytes once for all readers with the same filters."""

@@ -110,7 +110,7 @@ class EventStream(ASGIResponse):
             await hub.fresh(FRESH_WITHIN_S)
         if not hub.epochs.holds(after) or after.position > hub.newest:
             return hub.head, "unknown"
-        while after.position > hub.head:
+        while after.position > hub.head and not self._reader.ended:
             await hub.fresh(FRESH_WITHIN_S)
         return (hub.head, "pruned") if after.position < hub.floor else (after.position, None)
 
