@@ -33,8 +33,8 @@ def create(settings: Settings, name: str, scopes: Sequence[str], days: int | Non
     """
     if wrong := sorted(set(scopes) - set(SCOPES)):
         raise KeysError(f"{', '.join(wrong)}: no such scope. There are {', '.join(SCOPES)}.")
-    if not 1 <= len(name) <= 100:
-        raise KeysError("a key's name has 1 to 100 characters.")
+    if not (1 <= len(name) <= 100 and name.isprintable()):
+        raise KeysError("a key's name has 1 to 100 characters, all of which can be printed in a line.")
     key_id, digest, token = new_token()
     values = {
         "id": key_id,

@@ -124,5 +124,7 @@ def test_wrong_keys(postgres: EmbeddedPostgres) -> None:
         "admin: no such scope. There are read"
         in run(settings, "keys", "create", "--name", "x", "--scope", "admin").stderr
     )
-    assert "1 to 100 characters" in run(settings, "keys", "create", "--name", "x" * 101, "--scope", "read").stderr
+    for name in ("", "x" * 101, "two\nlines", "\x1b[2J"):
+        refused = run(settings, "keys", "create", "--name", name, "--scope", "read").stderr
+        assert "1 to 100 characters, all of which can be printed" in refused
     assert "run `taskpulse migrate` first" in run(fresh_database(postgres, migrated=False), "keys", "list").stderr
