@@ -34,7 +34,8 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
 
 B = TypeVar("B", bound=Body)
 
-LARGE = 1024 * 1024
+MEBIBYTE = 1024 * 1024
+LARGE = MEBIBYTE
 """Bytes from which a body is refused for the first thing that is wrong: to find all would hold up everybody."""
 MAX_DEPTH = 100
 MAX_ERRORS = 100

@@ -16,7 +16,7 @@ from app.http.access import actor
 from app.http.admission import admit
 from app.http.idempotency import Answer, IdempotencyKey, once
 from app.http.json_answer import JSONAnswer
-from app.http.json_body import StrictJSON
+from app.http.json_body import MEBIBYTE, StrictJSON
 from app.http.negotiation import JSON
 from app.http.openapi import ETAG, REPLAYED, answers, header
 from app.leases import store
@@ -37,7 +37,6 @@ from app.leases.waiting import preferred_wait, wait_for_work
 from app.tasks.model import Task
 from app.tasks.store import Versioned
 
-MEBIBYTE = 1024 * 1024
 TOKEN = "5e0d2f4c-3a52-4b1e-9a53-0f9b6f0f6c1d"  # noqa: S105 - an example
 
 Prefer = Annotated[

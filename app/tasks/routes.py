@@ -15,7 +15,7 @@ from app.http.access import actor
 from app.http.admission import admit
 from app.http.idempotency import Answer, IdempotencyKey, once
 from app.http.json_answer import JSONAnswer
-from app.http.json_body import StrictJSON
+from app.http.json_body import MEBIBYTE, StrictJSON
 from app.http.negotiation import JSON, MERGE_PATCH
 from app.http.openapi import ACCEPT_PATCH, ETAG, LOCATION, REPLAYED, answers
 from app.tasks import store
@@ -23,7 +23,6 @@ from app.tasks.history import get_history
 from app.tasks.listing import list_tasks
 from app.tasks.model import NewTask, NewTasks, Task, TaskPatch, Tasks
 
-MEBIBYTE = 1024 * 1024
 ACCEPT_PATCH_HEADER = {"Accept-Patch": f"{MERGE_PATCH}, {JSON}"}
 
 
