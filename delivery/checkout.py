@@ -1,6 +1,8 @@
 """Where things are in a checkout, and the field's tools that `make` builds into it."""
 
+import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from delivery.errors import DeliveryError
@@ -18,6 +20,19 @@ def overlays(root: Path = ROOT) -> list[str]:
     if not names:
         raise DeliveryError(f"No overlays/*/kustomization.yaml under {root}: run this in a checkout.")
     return names
+
+
+def git(root: Path, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
+    """Run git on the repository at `root`, whatever its exit status; `env` is added to the environment.
+
+    Raises:
+        DeliveryError: there is no git.
+    """
+    command = ["git", "-C", str(root), *arguments]
+    try:
+        return subprocess.run(command, env={**os.environ, **(env or {})}, capture_output=True, check=False)
+    except FileNotFoundError:
+        raise DeliveryError("There is no git here: install it.") from None
 
 
 def run(tool: str, *arguments: str | Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:

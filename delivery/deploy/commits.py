@@ -1,13 +1,7 @@
 """Which commit is older: asked of git."""
 
-import subprocess
-
-from delivery.checkout import ROOT
+from delivery.checkout import ROOT, git
 from delivery.errors import DeliveryError
-
-
-def git(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True, check=False)  # noqa: S607
 
 
 def head() -> str:
@@ -16,10 +10,10 @@ def head() -> str:
     Raises:
         DeliveryError: this is no git checkout.
     """
-    result = git("rev-parse", "HEAD")
+    result = git(ROOT, "rev-parse", "HEAD")
     if result.returncode:
         raise DeliveryError("There is no git commit here to name the release by: give one with --commit.")
-    return result.stdout.strip()
+    return result.stdout.decode().strip()
 
 
 def is_older(commit: str, running: str) -> bool:
@@ -30,8 +24,8 @@ def is_older(commit: str, running: str) -> bool:
     """
     if commit == running:
         return False
-    result = git("merge-base", "--is-ancestor", commit, running)
-    if result.returncode > 1 and git("rev-parse", "--is-shallow-repository").stdout.strip() == "true":
+    result = git(ROOT, "merge-base", "--is-ancestor", commit, running)
+    if result.returncode > 1 and git(ROOT, "rev-parse", "--is-shallow-repository").stdout.strip() == b"true":
         raise DeliveryError(
             f"Whether {commit[:12]} is older than {running[:12]}, which runs, cannot be told from a shallow checkout:"
             " fetch the whole history (fetch-depth: 0), or say --allow-older."

@@ -1,15 +1,14 @@
 """Two commits laid out as folders, and what each overlay of them renders to."""
 
 import io
-import os
 import re
-import subprocess
 import tarfile
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from delivery.checkout import git
 from delivery.errors import DeliveryError
 from delivery.render import render
 from delivery.review import chart
@@ -45,14 +44,6 @@ class Tree:
 
     def overlays(self) -> list[str]:
         return sorted(path.parent.name for path in self.folder.glob("overlays/*/kustomization.yaml"))
-
-
-def git(root: Path, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
-    command = ["git", "-C", str(root), *arguments]
-    try:
-        return subprocess.run(command, env={**os.environ, **(env or {})}, capture_output=True, check=False)
-    except FileNotFoundError:
-        raise DeliveryError("There is no git here: install it.") from None
 
 
 def commit(root: Path, ref: str, option: str) -> str:

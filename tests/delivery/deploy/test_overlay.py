@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from delivery.checkout import ROOT
+from delivery.deploy.commits import head
 from delivery.deploy.migrations import migrations
 from delivery.deploy.overlay import namespace_of, prepare
 from delivery.errors import DeliveryError
@@ -30,6 +31,12 @@ def test_it_works() -> None:
 def test_an_image_without_a_digest_is_refused(image: str) -> None:
     with pytest.raises(DeliveryError, match="has no digest: give NAME@sha256:DIGEST"):
         prepare("dev", image, COMMIT)
+
+
+def test_without_git_nothing_says_which_commit_this_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(DeliveryError, match="There is no git here: install it"):
+        head()
 
 
 @pytest.mark.parametrize("commit", ["HEAD", COMMIT[:12], COMMIT.upper()])
