@@ -35,8 +35,10 @@ def git(root: Path, *arguments: str, env: Mapping[str, str] | None = None) -> su
         raise DeliveryError("There is no git here: install it.") from None
 
 
-def run(tool: str, *arguments: str | Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run one of the tools in .tools/bin, whatever its exit status.
+def run(
+    tool: str, *arguments: str | Path, stdin: str | None = None, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run one of the tools in .tools/bin, whatever its exit status; `env` is added to the environment.
 
     Raises:
         DeliveryError: the tool was not built, or does not start.
@@ -48,7 +50,13 @@ def run(tool: str, *arguments: str | Path, stdin: str | None = None) -> subproce
     try:
         # whatever the locale: they write UTF-8, but for the names of files that are none
         return subprocess.run(
-            [program, *arguments], input=stdin, capture_output=True, encoding="utf-8", errors="replace", check=False
+            [program, *arguments],
+            input=stdin,
+            env={**os.environ, **(env or {})},
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
         )
     except OSError as error:
         raise DeliveryError(f"{tool} does not start: {error.strerror}; run `make clean tools`.") from None

@@ -8,18 +8,33 @@ from delivery.errors import DeliveryError
 
 MISSING = re.compile(r"fieldPath `(.+)` is missing for replacement source Settings")
 
+# Every way of kustomize to other machines: its own requests go to a port where nobody listens, git has no transport.
+OFFLINE = {
+    "HTTP_PROXY": "http://127.0.0.1:9",
+    "HTTPS_PROXY": "http://127.0.0.1:9",
+    "NO_PROXY": "",
+    "GIT_ALLOW_PROTOCOL": "",
+}
+REMOTE = re.compile(
+    r"(?:resources from '|Get \")([^'\"]+).*(?:proxyconnect tcp: |transport '.+' not allowed)", re.DOTALL
+)
+
 
 def render(overlay: str, root: Path = ROOT) -> str:
     """Render `overlay` of the checkout at `root` to one YAML stream, ordered as kustomize orders it.
 
+    Only from files: what another machine serves may be another thing when the same commit is rendered again.
+
     Raises:
         DeliveryError: kustomize fails, or warns: its warnings are deprecations and lost settings.
     """
-    result = run("kustomize", "build", root / "overlays" / overlay)
+    result = run("kustomize", "build", root / "overlays" / overlay, env=OFFLINE)
     if result.returncode or result.stderr:
         reason = result.stderr.strip().removeprefix("Error: ")
         if missing := MISSING.search(reason):
             reason = f"give {missing[1]} in overlays/{overlay}/settings.yaml."
+        elif remote := REMOTE.search(reason):
+            reason = f"{remote[1]} is not a file of this checkout: copy what it serves to one, and name that."
         raise DeliveryError(f"Overlay {overlay} does not render: {reason}")
     return result.stdout
 

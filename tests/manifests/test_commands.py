@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from delivery.checkout import ROOT
+from delivery.errors import DeliveryError
+from delivery.render import render
 from delivery.validate import CHECKS
 from tests.manifests.fixtures import spoil
 
@@ -45,6 +47,29 @@ def test_rendering_leaves_nothing_else_behind(spoiled: Path) -> None:
     new = {str(path.relative_to(spoiled)) for path in spoiled.rglob("*") if "__pycache__" not in path.parts}
     new -= {str(path.relative_to(spoiled)) for path in before}
     assert new == {"rendered", "rendered/dev.yaml", "rendered/main.yaml", "rendered/spoiled.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("kustomization", "named"),
+    [
+        ("resources: ['https://example.com/x.yaml']", "https://example.com/x.yaml"),
+        (
+            "resources: ['github.com/organisation/repository//base?ref=v1']",
+            "github.com/organisation/repository//base?ref=v1",
+        ),
+        ("resources: ['git@github.com:organisation/repository']", "git@github.com:organisation/repository"),
+        ("resources: ['file:///srv/repository']", "file:///srv/repository"),
+        ("configMapGenerator: [{name: x, files: ['a=https://example.com/x']}]", "https://example.com/x"),
+    ],
+)
+def test_nothing_is_rendered_from_another_machine(kustomization: str, named: str, tmp_path: Path) -> None:
+    folder = tmp_path / "overlays" / "dev"
+    folder.mkdir(parents=True)
+    (folder / "kustomization.yaml").write_text(kustomization)
+    with pytest.raises(DeliveryError) as caught:
+        render("dev", tmp_path)
+    said = f"{named} is not a file of this checkout: copy what it serves to one, and name that."
+    assert caught.value.message == f"Overlay dev does not render: {said}"
 
 
 def test_validate_says_what_it_checked() -> None:
