@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from delivery.errors import DeliveryError
-from delivery.objects import Object
+from delivery.objects import Object, dig
 from delivery.review import chart, images, routing
 from delivery.review.dangers import alerts, dangers
-from delivery.review.dangers.lifecycle import recreation
+from delivery.review.dangers.lifecycle import moved, recreation
 from delivery.review.diff import unified
 from delivery.review.masking import Masker
 from delivery.review.model import Change, Danger, OverlayReview, Status, Verb
@@ -49,7 +50,14 @@ class Masked:
 
     @property
     def differs(self) -> bool:
-        return self.before != self.after
+        old, new = self.pair.before, self.pair.after
+        of_one_document = old and new and old.value is new.value
+        return not of_one_document and self.texts[0] != self.texts[1]
+
+    @cached_property
+    def texts(self) -> tuple[str, str]:
+        """Both sides as they are shown and compared: to Python, 1, 1.0 and true are equal."""
+        return dump(self.before), dump(self.after)
 
 
 def compare(
@@ -81,8 +89,8 @@ def compare(
             images=images.changes(old_objects, new_objects),
             routing=routes,
         )
-    return Compared(review, written(old, {id(e.pair.before): e.before for e in masked}),
-                    written(new, {id(e.pair.after): e.after for e in masked}))  # fmt: skip
+    return Compared(review, written(old, {id(e.pair.before): e.before for e in masked}, masker),
+                    written(new, {id(e.pair.after): e.after for e in masked}, masker))  # fmt: skip
 
 
 def secrets(rendered: Iterable[Rendered]) -> list[Source]:
@@ -113,7 +121,7 @@ def read(before: Rendered | None, after: Rendered | None) -> tuple[list[Source],
 
 def changes(name: str, masked: list[Masked], routes: tuple[str, ...]) -> tuple[Change, ...]:
     try:
-        told = alerts.dangers([each.pair for each in masked])
+        told = alerts.dangers([(each.before, each.after) for each in masked])
     except MISSHAPEN:
         told = {n: [UNKNOWN] for n, each in enumerate(masked) if each.pair.known.kind == "PrometheusRule"}
     found = []
@@ -123,31 +131,38 @@ def changes(name: str, masked: list[Masked], routes: tuple[str, ...]) -> tuple[C
     for number, each in enumerate(masked):
         if each.differs:
             more = tuple(told.get(number, ()))
-            if each.pair.known.kind in {"AlertmanagerConfig", "HelmValues"}:
+            if routes_alerts(each.pair.known):
                 more, rerouted = more + rerouted, ()
             found.append(change(name, each, more))
     order = {"deleted": 0, "recreated": 1, "changed": 2, "created": 3}
     return tuple(sorted(found, key=lambda each: (order[each.verb], each.kind, each.namespace, each.name)))
 
 
+def routes_alerts(each: Source) -> bool:
+    """Whether an object holds routes: the operator's, the chart's values, or what the chart makes of them."""
+    if each.kind == "Secret":
+        return any(dig(each.value, part, "alertmanager.yaml") is not None for part in ("data", "stringData"))
+    return each.kind in {"AlertmanagerConfig", "HelmValues"}
+
+
 def change(overlay: str, each: Masked, more: tuple[Danger, ...]) -> Change:
     known, old = each.pair.known, each.pair.before
-    reason = ""
     verb: Verb = "created" if each.before is None else "deleted" if each.after is None else "changed"
-    renamed_from = ""
-    if each.before and each.after and old:
-        renamed_from = old.name if old.name != known.name else ""
-        reason = recreation(each.before, each.after)
-        if old.stem != known.stem:
-            reason = f"it is called {known.name} instead of {old.name}"
-        hashed = bool(renamed_from) and old.stem == known.stem and old.namespace == known.namespace
-        verb = "recreated" if reason and not hashed else "changed"
+    renamed_from = old.name if old and old.name != known.name else ""
+    hashed = renamed_from and old and (old.stem, old.namespace) == (known.stem, known.namespace)
     found: list[Danger] = []
     try:
-        found.extend(dangers(verb, each.before, each.after, reason))
+        if (
+            each.before
+            and each.after
+            and not hashed
+            and (moved(each.before, each.after) or recreation(each.before, each.after))
+        ):
+            verb = "recreated"
+        found.extend(dangers(verb, each.before, each.after))
     except MISSHAPEN:
         found.append(UNKNOWN)
-    before, after = dump(each.before), dump(each.after)
+    before, after = each.texts
     return Change(
         overlay=overlay,
         verb=verb,
@@ -163,11 +178,11 @@ def change(overlay: str, each: Masked, more: tuple[Danger, ...]) -> Change:
     )
 
 
-def written(side: Iterable[Source], masked: dict[int, Object | None]) -> str:
+def written(side: Iterable[Source], masked: dict[int, Object | None], masker: Masker) -> str:
     """One side as a stream of YAML, as it was rendered but for what is masked."""
     texts = []
     for each in side:
         shown = masked[id(each)]
-        whole = shown == each.value and each.text and not str(each.value["kind"]).endswith("List")
+        whole = each.text and shown == each.value and masker.text(each.text) == each.text  # comments too
         texts.append(each.text.strip("\n") + "\n" if whole else dump(shown))
     return "---\n".join(texts)

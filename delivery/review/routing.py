@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from delivery.objects import Object, dig
-from delivery.review.dangers.alerts import alert_rules
+from delivery.review.dangers.alerts import alert_rules, silenced
 
 Labels = Mapping[str, str]
 
@@ -175,8 +175,10 @@ def of_overlay(before: tuple[list[Object], Object], after: tuple[list[Object], O
 
 
 def of_cluster(before: Object, after: Object) -> tuple[str, ...]:
-    """Who receives the cluster's alerts, by the base configuration alone, where that changes."""
-    return sentences(([], before), ([], after), cluster(), cluster()) if before and after and before != after else ()
+    """Who receives the cluster's alerts, by the base configuration alone, and what is silent, where that changes."""
+    if not before or not after or before == after:
+        return ()
+    return (*sentences(([], before), ([], after), cluster(), cluster()), *silenced(before, after))
 
 
 def sentences(

@@ -58,8 +58,17 @@ def base_routes(name: str, folder: Path) -> Object:
             found = dig(chart.load(folder / path), "alertmanager", "config")
         except DeliveryError:
             return {}  # said where the chart is rendered
-        merged |= found if isinstance(found, dict) else {}
+        merged = merge(merged, found) if isinstance(found, dict) else merged
     return merged
+
+
+def merge(under: Object, over: Object) -> Object:
+    """Values of two files as Helm merges them: mappings key by key, all else as a whole, and null takes away."""
+    both = {**under, **over}
+    for key in under.keys() & over.keys():
+        if isinstance(under[key], dict) and isinstance(over[key], dict):
+            both[key] = merge(under[key], over[key])
+    return {key: value for key, value in both.items() if value is not None}
 
 
 def write(result: Review, compared: list[Compared], out: Path) -> None:

@@ -7,9 +7,9 @@ from delivery.review.dangers import alerts, exposure, lifecycle, pods, privilege
 from delivery.review.model import Danger, Verb
 
 
-def dangers(verb: Verb, before: Object | None, after: Object | None, reason: str) -> Iterator[Danger]:
-    """Every danger of one object's change; `reason` is why it is recreated, "" where it is not."""
-    yield from lifecycle.of_verb(verb, before, reason)
+def dangers(verb: Verb, before: Object | None, after: Object | None) -> Iterator[Danger]:
+    """Every danger of one object's change."""
+    yield from lifecycle.of_verb(verb, before, after)
     yield from exposure.dangers(before, after)
     yield from privilege.dangers(before, after)
     yield from pods.dangers(before, after)

@@ -1,25 +1,35 @@
-"""Alerts that are removed, or made to fire later, for less, or more quietly."""
+"""Alerts that are removed, muted, or made to fire later, for less, or more quietly."""
 
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 
 from delivery.objects import Object, dig
 from delivery.review.model import Danger
-from delivery.review.pairing import Pair
 
 RANKS = {"critical": 3, "warning": 2, "info": 1, "none": 0}
 SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 
+# what keeps an alert from being told: its field in an AlertmanagerConfig and in Alertmanager's own configuration
+QUIET = {
+    ("inhibitRules", "inhibit_rules"): "It changes which alerts keep others silent",
+    (
+        "muteTimeIntervals",
+        "mute_time_intervals",
+        "timeIntervals",
+        "time_intervals",
+    ): "It changes when routes are silent",
+}
+
 Rules = dict[str, list[tuple[int, Object]]]  # by the alert's name: the number of the object it is in, and the rule
 
 
-def dangers(pairs: list[Pair]) -> dict[int, list[Danger]]:
-    """Dangers by the number of the pair whose object they are in.
+def dangers(pairs: list[tuple[Object | None, Object | None]]) -> dict[int, list[Danger]]:
+    """Dangers by the number of the pair, of an object before and after, that they are in.
 
     Asked of an overlay as a whole: an alert that moves to another PrometheusRule is not removed.
     """
-    before = collect([each.before.value if each.before else None for each in pairs])
-    after = collect([each.after.value if each.after else None for each in pairs])
+    before, after = (collect(side) for side in ([old for old, _ in pairs], [new for _, new in pairs]))
     found: dict[int, list[Danger]] = defaultdict(list)
     gone: dict[int, list[str]] = defaultdict(list)
     for name, old in before.items():
@@ -42,7 +52,18 @@ def dangers(pairs: list[Pair]) -> dict[int, list[Danger]]:
         unique = list(dict.fromkeys(names))
         listed = ", ".join(unique[:10]) + (f" and {len(unique) - 10} more" if len(unique) > 10 else "")
         found[number].append(Danger("alert", f"Nobody is told any more of: {listed}."))
+    for number, pair in enumerate(pairs):
+        if pair[1] and pair[1]["kind"] == "AlertmanagerConfig":
+            quiet = silenced(*(dig(each, "spec") or {} for each in pair))
+            found[number] += [Danger("alert", sentence) for sentence in quiet]
     return found
+
+
+def silenced(old: Object, new: Object) -> Iterator[str]:
+    """What may be silent that was not, by an AlertmanagerConfig's spec or Alertmanager's own configuration."""
+    for fields, sentence in QUIET.items():
+        if changed := [field for field in fields if new.get(field) and new.get(field) != old.get(field)]:
+            yield f"{sentence} ({', '.join(changed)})."
 
 
 def collect(objects: list[Object | None]) -> Rules:

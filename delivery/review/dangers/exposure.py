@@ -36,8 +36,13 @@ def service(before: Object | None, after: Object | None) -> Iterator[str]:
     if before is None:
         return
     if was != now:
-        outside = f"it can be reached from outside the cluster{allowed(after)}"
-        yield f"Its type changes from {was} to {now}: {outside if now in OUTSIDE else 'its outside address goes'}."
+        if now in OUTSIDE:
+            consequence = f"it can be reached from outside the cluster{allowed(after)}"
+        elif now == "ExternalName":
+            consequence = f"who asks for it is sent to {dig(after, 'spec', 'externalName')}"
+        else:
+            consequence = "its outside address goes" if was in OUTSIDE else "it leads to its own pods again"
+        yield f"Its type changes from {was} to {now}: {consequence}."
     elif now in OUTSIDE:
         yield from opened(before, after)
     old, new = (words(ports(each)) for each in (before, after))
@@ -53,7 +58,7 @@ def opened(before: Object, after: Object) -> Iterator[str]:
     old, new = (dig(each, "spec", "loadBalancerSourceRanges") or [] for each in (before, after))
     if old and not new:
         yield "Its source ranges are removed: everybody may connect."
-    elif old and (added := [str(each) for each in new if each not in old]):
+    elif old and (added := [str(each) for each in new if not any(inside(each, other) for other in old)]):
         yield f"More addresses may connect: {', '.join(added)}."
 
 
@@ -91,11 +96,18 @@ def route(before: Object | None, after: Object | None) -> Iterator[str]:
 def gateway(before: Object | None, after: Object | None) -> Iterator[str]:
     if after is None:
         return
-    old = dig(before, "spec", "listeners") or []
-    for listener in dig(after, "spec", "listeners") or []:
+    old, new = (dig(each, "spec", "listeners") or [] for each in (before, after))
+    for listener in new:
         if listener not in old:
             name, port, protocol = (listener.get(key) for key in ("name", "port", "protocol"))
             yield f"It has a new or other listener {name} ({protocol} on port {port}): it answers the outside."
+    kept = {listener.get("name") for listener in new}
+    for name in (listener.get("name") for listener in old):
+        if name not in kept:
+            yield f"Its listener {name} goes: what came by it is no longer answered."
+    was, now = (dig(each, "spec", "gatewayClassName") for each in (before, after))
+    if before and was != now:
+        yield f"Its class changes from {was} to {now}: others may reach it."
     if before and dig(before, "spec", "addresses") != dig(after, "spec", "addresses"):
         yield "Its address changes: DNS must follow."
 
@@ -113,16 +125,15 @@ def network_policy(before: Object | None, after: Object | None) -> Iterator[str]
     for way, peers, direction in (("ingress", "from", "in from"), ("egress", "to", "out to")):
         for rule in new_spec.get(way) or []:
             if isinstance(rule, dict) and not any(covers(old, rule, peers) for old in old_spec.get(way) or []):
-                where = reach(rule.get(peers))
-                on = ", ".join(str(p.get("port", "any")) for p in rule.get("ports") or []) or "every port"
-                yield f"It lets traffic {direction} {where} on {'port ' if on != 'every port' else ''}{on}."
+                on = ", ".join(dict.fromkeys(map(port_range, rule.get("ports") or [])))
+                yield f"It lets traffic {direction} {reach(rule.get(peers))} on {f'port {on}' if on else 'every port'}."
 
 
 def covers(old: Object, new: Object, peers: str) -> bool:
-    """Whether an old rule already let in all that a new one does, by address ranges on the same ports."""
+    """Whether an old rule already let in all that a new one does, by address ranges and listed ports."""
     if old == new:
         return True
-    if old.get("ports") and old.get("ports") != new.get("ports"):
+    if old.get("ports") and not (new.get("ports") and all(port in old["ports"] for port in new["ports"])):
         return False
     if not old.get(peers):
         return True
@@ -134,11 +145,23 @@ def within(new: Any, old: Any) -> bool:
         return True
     if set(new) != {"ipBlock"} or set(old) != {"ipBlock"} or dig(old, "ipBlock", "except"):
         return False
+    return inside(new["ipBlock"].get("cidr"), old["ipBlock"].get("cidr"))
+
+
+def inside(new: Any, old: Any) -> bool:
+    """Whether one address range lies within another."""
+    if new == old:
+        return True
     try:
-        inner, outer = (ipaddress.ip_network(str(each["ipBlock"].get("cidr")), strict=False) for each in (new, old))
+        inner, outer = (ipaddress.ip_network(str(each), strict=False) for each in (new, old))
     except ValueError:
         return False
     return inner.version == outer.version and inner.network_address in outer and inner.prefixlen >= outer.prefixlen
+
+
+def port_range(port: Object) -> str:
+    first = str(port.get("port", "any"))
+    return f"{first} to {port['endPort']}" if "endPort" in port else first
 
 
 def types(spec: Object) -> list[str]:

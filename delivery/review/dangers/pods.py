@@ -27,6 +27,13 @@ SELECTORS = {
     "DaemonSet": ("spec.selector", "it owns other pods, and leaves those it had behind"),
 }
 
+# numbers of pods by kind; without a minimum it is 1, and without `replicas` an autoscaler has it
+FEWER = {
+    "HorizontalPodAutoscaler": ("minReplicas", "maxReplicas"),
+    "Deployment": ("replicas",),
+    "StatefulSet": ("replicas",),
+}
+
 
 def dangers(before: Object | None, after: Object | None) -> Iterator[Danger]:
     if before is None or after is None:
@@ -37,8 +44,8 @@ def dangers(before: Object | None, after: Object | None) -> Iterator[Danger]:
             yield Danger("selector", f"{field} changes: {consequence}.")
     now = containers(after)
     for name, old in containers(before).items():
-        if name in now:
-            yield from (Danger("safety net", sentence) for sentence in removed(name, old, now[name]))
+        sentences = removed(name, old, now[name]) if name in now else [f"Container {name} is gone, or has a new name."]
+        yield from (Danger("safety net", sentence) for sentence in sentences)
     yield from (Danger("safety net", sentence) for sentence in weakened(before, after))
 
 
@@ -56,15 +63,26 @@ def removed(name: str, old: Object, new: Object) -> Iterator[str]:
 
 def weakened(before: Object, after: Object) -> Iterator[str]:
     if after["kind"] == "PodDisruptionBudget":
-        for field in ("minAvailable", "maxUnavailable"):
+        for field, riskier in (("minAvailable", -1), ("maxUnavailable", 1)):
             old, new = dig(before, "spec", field), dig(after, "spec", field)
-            if old != new and old is not None:
-                yield f"{field} changes from {old} to {new or 'nothing'}: more pods may be away at once."
-    if after["kind"] == "HorizontalPodAutoscaler":
-        for field in ("minReplicas", "maxReplicas"):
-            old, new = dig(before, "spec", field), dig(after, "spec", field)
-            if isinstance(old, int) and isinstance(new, int) and new < old:
-                yield f"{field} falls from {old} to {new}: less room for load and for failures."
+            if old != new and old is not None and riskier * direction(old, new) >= 0:
+                shown = "nothing" if new is None else new
+                yield f"{field} changes from {old} to {shown}: more pods may be away at once."
+    for field in FEWER.get(after["kind"], ()):
+        old, new = (
+            1 if field == "minReplicas" and n is None else n for n in (dig(e, "spec", field) for e in (before, after))
+        )
+        if isinstance(old, int) and isinstance(new, int) and new < old:
+            yield f"{field} falls from {old} to {new}: less room for load and for failures."
     old, new = (dig(each, "spec", "strategy") for each in (before, after))
     if after["kind"] == "Deployment" and dig(old, "type") != "Recreate" and dig(new, "type") == "Recreate":
         yield "All pods stop before new ones start (strategy Recreate)."
+
+
+def direction(old: object, new: object) -> int:
+    """1 where a number of pods or a percentage grows, -1 where it falls, 0 where that is not known."""
+    if isinstance(old, str) and isinstance(new, str) and old.endswith("%") and new.endswith("%"):
+        old, new = (int(each[:-1]) for each in (old, new))
+    if isinstance(old, int) and isinstance(new, int):
+        return (new > old) - (new < old)
+    return 0

@@ -33,23 +33,40 @@ def dangers(before: Object | None, after: Object | None) -> Iterator[Danger]:
     yield from (Danger("privilege", sentence) for sentence in sentences)
 
 
-def grants(role: Object | None) -> set[tuple[str, str]]:
-    found: set[tuple[str, str]] = set()
+Grant = tuple[str, str, str, str]  # verb, API group, resource or URL, name; a name of "" stands for all
+
+
+def grants(role: Object | None) -> set[Grant]:
+    found: set[Grant] = set()
     for rule in dig(role, "rules") or []:
-        what = [*(rule.get("resources") or []), *(rule.get("nonResourceURLs") or [])]
-        if names := rule.get("resourceNames"):
-            what = [f"{resource} {name}" for resource, name in product(what, names)]
-        groups = rule.get("apiGroups") or [""]
-        qualified = [f"{one}.{group}" if group else str(one) for one, group in product(what, groups)]
-        found |= {(str(verb), each) for verb, each in product(rule.get("verbs") or [], qualified)}
+        verbs, groups = rule.get("verbs") or [], rule.get("apiGroups") or [""]
+        names = rule.get("resourceNames") or [""]
+        for verb, group, what, name in [
+            *product(verbs, groups, rule.get("resources") or [], names),
+            *product(verbs, [""], rule.get("nonResourceURLs") or [], [""]),
+        ]:
+            found.add((str(verb), str(group), str(what), str(name)))
     return found
 
 
+def covered(new: Grant, old: set[Grant]) -> bool:
+    """Whether what a role already granted holds a grant."""
+    return any(
+        verb in {new[0], "*"} and group in {new[1], "*"} and what in {new[2], "*"} and name in {new[3], ""}
+        for verb, group, what, name in old
+    )
+
+
+def told(grant: Grant) -> str:
+    verb, group, what, name = grant
+    return f"{verb} {what}{f'.{group}' if group else ''}{f' {name}' if name else ''}"
+
+
 def roles(before: Object | None, after: Object) -> Iterator[str]:
-    if new := sorted(grants(after) - grants(before)):
-        shown = ", ".join(f"{verb} {what}" for verb, what in new[:8])
+    old = grants(before)
+    if new := sorted(told(each) for each in grants(after) if not covered(each, old)):
         more = f" and {len(new) - 8} more" if len(new) > 8 else ""
-        yield f"It grants more than before: {shown}{more}."
+        yield f"It grants more than before: {', '.join(new[:8])}{more}."
     if dig(before, "aggregationRule") != dig(after, "aggregationRule"):
         yield "It collects the rules of other roles."
 
@@ -115,6 +132,9 @@ def widened(name: str, old: tuple[Object | None, Object | None], new: tuple[Obje
     was_profile, profile = (dig(effective(*each, "seccompProfile"), "type") for each in (old, new))
     if old[1] is not None and was_profile not in {None, "Unconfined"} and profile in {None, "Unconfined"}:
         yield f"Container {name}: its system calls are no longer filtered (seccompProfile)."
+    taken, held = ({port.get("hostPort") for port in dig(each, "ports") or []} - {None} for each in (new[1], old[1]))
+    if opened := sorted(map(str, taken - held)):
+        yield f"Container {name} answers on the node's own port {', '.join(opened)}."
     added, had = (set(dig(each, "securityContext", "capabilities", "add") or []) for each in (new[1], old[1]))
     if more := sorted(map(str, added - had)):
         yield f"Container {name} gets the capabilities {', '.join(more)}."
