@@ -4,8 +4,10 @@ import base64
 import binascii
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 from delivery.objects import Object, dig
 from delivery.review.pairing import Pair, Source
@@ -20,12 +22,14 @@ SHOWN_METADATA = {"name", "namespace", "labels"}
 
 # keys of a chart's values, and of Alertmanager's configuration in them, under which secrets are kept
 SECRET_KEYS = re.compile(
-    r"(?i)(.*(passwords?|passwd|passphrase|tokens?|credentials|(secret|private)_?keys?|client_?secrets?|(api|webhook)_?urls?)"
-    r"|secret|api_?key|service_?key|routing_?key|authorization|url)\Z"
+    r"(?i)(.*(pass(word|wd|phrase)s?|tokens?|credentials?|(?<!existing)(?<!existing_)secret|dsn|connection_?string)"
+    r"|.*(secret|private|access|api|service|routing|user|signing|encryption)_?keys?|.*(api|webhook)_?urls?"
+    r"|authorization|url)\Z"
 )
 ASSIGNED = re.compile(
     r"^(\s*[\"']?([\w.-]+)[\"']?\s*[:=][ \t]*)(\S.*)$", re.MULTILINE
 )  # within a file among the values
+URL_PASSWORD = re.compile(r"(?<=://)([^\s/:@]*:)[^\s/@]+(?=@)")
 
 
 class Masker:
@@ -35,18 +39,27 @@ class Masker:
         sources = list(sides)
         names = "\n".join(f"{each.kind} {each.namespace} {each.name}" for each in sources)
         spellings = {spelling for each in sources for value in secrets(each.value) for spelling in spelt(value)}
-        known = sorted(spelling for spelling in spellings if len(spelling) >= SHORTEST and spelling not in names)
-        known.sort(key=len, reverse=True)
-        self.known = re.compile("|".join(map(re.escape, known))) if known else None
+        self.known: dict[str, list[str]] = defaultdict(list)  # by how they begin, the longest first
+        for spelling in sorted(spellings, key=lambda each: (-len(each), each)):
+            if len(spelling) >= SHORTEST and spelling not in names:
+                self.known[spelling[:SHORTEST]].append(spelling)
+        self.beginnings = re.compile(one_of(list(self.known)))
 
     def text(self, text: str) -> str:
         """The text without any value of a Secret."""
-        return self.known.sub(MASK, text) if self.known else text
+        parts, done, at = [], 0, 0
+        while self.known and (begun := self.beginnings.search(text, at)):
+            at = begun.start()
+            if value := next((each for each in self.known[begun[0]] if text.startswith(each, at)), ""):
+                parts += [text[done:at], MASK]
+                done = at + len(value)
+            at = max(done, at + 1)
+        return "".join([*parts, text[done:]])
 
     def pair(self, pair: Pair) -> tuple[Object | None, Object | None]:
         """Both sides of an object, masked; None where there is none."""
         before, after = (None if each is None else hide(each.value) for each in (pair.before, pair.after))
-        if self.known is None and before == _value(pair.before) and after == _value(pair.after):
+        if not self.known and before == _value(pair.before) and after == _value(pair.after):
             return before, after
         return self.leaves(before, after), self.leaves(after, before, mark="(after)")
 
@@ -68,6 +81,16 @@ class Masker:
         return self.text(value) if isinstance(value, str) else value
 
 
+def one_of(texts: list[str], shared: int = 3) -> str:
+    """A pattern of texts longer than `shared`; as there may be thousands, what they begin with is looked at once."""
+    if not shared:
+        return "|".join(map(re.escape, texts))
+    begun: dict[str, list[str]] = {}
+    for text in texts:
+        begun.setdefault(text[0], []).append(text[1:])
+    return "|".join(f"{re.escape(first)}(?:{one_of(rest, shared - 1)})" for first, rest in begun.items())
+
+
 class Hidden:
     """A value that is compared and never shown, and what is shown for it."""
 
@@ -75,7 +98,8 @@ class Hidden:
         self.value, self.shown = value, shown
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Hidden) and self.value == other.value
+        # to Python, 1 and true are equal
+        return isinstance(other, Hidden) and (type(self.value), self.value) == (type(other.value), other.value)
 
     def __hash__(self) -> int:
         return hash(MASK)
@@ -119,7 +143,7 @@ def hide_keys(value: Any, *, secret: bool = False) -> Any:
         return [hide_keys(each, secret=secret) for each in value]
     if secret and not (value is None or isinstance(value, bool)):
         return Hidden(value)
-    shown = ASSIGNED.sub(hide_assigned, value) if isinstance(value, str) else value
+    shown = URL_PASSWORD.sub(rf"\1{MASK}", ASSIGNED.sub(hide_assigned, value)) if isinstance(value, str) else value
     return value if shown == value else Hidden(value, shown)
 
 
@@ -146,9 +170,18 @@ def spelt(value: str) -> Iterator[str]:
         yield text
         yield json.dumps(text)[1:-1]
         yield json.dumps(text, ensure_ascii=False)[1:-1]
-        yield base64.b64encode(text.encode()).decode().rstrip("=")
+        yield quote(text, safe="")
+        yield from in_base64(text.encode())
         if "\n" in text:  # a key, whose lines may stand further to the right elsewhere
             yield from (line for line in text.split() if len(line) >= LONG)
+
+
+def in_base64(value: bytes) -> Iterator[str]:
+    """A value in base64, and what stands for it in the base64 of something longer, by where it is in that."""
+    yield base64.b64encode(value).decode().rstrip("=")
+    for before in range(3):
+        encoded = base64.b64encode(bytes(before) + value).decode()
+        yield encoded[-(-before * 8 // 6) : (before + len(value)) * 8 // 6]  # but characters that it shares
 
 
 def plain(value: str) -> Iterator[str]:

@@ -18,10 +18,10 @@ MOST_COMPARED = 10_000  # pairs; beyond it only names and namespaces are compare
 
 @dataclass
 class Source:
-    """An object of one side, with the document that it was read from."""
+    """An object of one side."""
 
     value: Object
-    text: str = field(default="", repr=False)
+    text: str = field(default="", repr=False)  # the document that it is; "" where that holds others too
 
     @property
     def group(self) -> str:
@@ -129,4 +129,4 @@ def likeness(one: Counter[str], other: Counter[str]) -> float:
 
 
 def sources(documents: Iterable[tuple[str, list[Object]]]) -> list[Source]:
-    return [Source(value, text) for text, objects in documents for value in objects]
+    return [Source(value, text if len(objects) == 1 else "") for text, objects in documents for value in objects]

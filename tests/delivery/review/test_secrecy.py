@@ -2,15 +2,21 @@
 
 import base64
 import json
+import time
 from pathlib import Path
 
 import pytest
+import yaml
 
-from delivery.review.masking import hide
+from delivery.review.compare import Side, compare
+from delivery.review.masking import Masker, hide
 from delivery.review.model import Review
+from delivery.review.pairing import Source
+from delivery.review.trees import Rendered
 from tests.delivery.review.repository import Repository, files
 
 SECRET = "hunter-number-two"
+CONFIG = '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}}'
 CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\n"
 DEV = "resources: [objects.yaml]\n"
 
@@ -64,6 +70,10 @@ QUOTED = 'with "quotes" and a \\ in it'
         (KEY, "\n".join(f"    {line}" for line in KEY.split("\n")), "Qk9EWUxJTkVUV09PRlRIRUtFWTEyMzQ1"),
         (QUOTED, json.dumps({"password": QUOTED}), "in it"),
         (SECRET, base64.b64encode(SECRET.encode()).decode().rstrip("="), "aHVudGVy"),
+        (SECRET, base64.b64encode(f"a:{SECRET}:b".encode()).decode(), "50ZXItbnVtYmVyLX"),
+        (SECRET, base64.b64encode(f"ab:{SECRET}:b".encode()).decode(), "aHVudGVyLW51bWJl"),
+        (SECRET, base64.b64encode(f"abc:{SECRET}:b".encode()).decode(), "h1bnRlci1udW1iZX"),
+        ("a/pass word@1", "postgresql://us:a%2Fpass%20word%401@db/tasks", "%2Fpass%20word"),
     ],
 )
 def test_a_copy_that_is_written_otherwise(value: str, elsewhere: str, never: str, tmp_path: Path) -> None:
@@ -73,6 +83,31 @@ def test_a_copy_that_is_written_otherwise(value: str, elsewhere: str, never: str
     result, written = reviewed(tmp_path, {"overlays/dev/objects.yaml": f"{config_map}\n{secret(value)}"})
     assert {each.kind for each in result.overlays[0].changes} == {"ConfigMap", "Secret"}
     assert never.encode() not in written
+
+
+def test_secrets_are_found_among_thousands_that_begin_alike() -> None:
+    values = [f"abcdefgh-{number}" for number in range(5000)] + ["abcdefgh-77-and-more"]
+    masker = Masker([Source(json.loads(secret(value).removeprefix("---\n"))) for value in values])
+    assert masker.text("abcdefgh abcdefgh-77-and-more, abcdefgh-4999. abcdefgh-") == "abcdefgh ***, ***. abcdefgh-"
+    start = time.process_time()
+    masker.text("abcdefgi-77 and other text " * 40_000)
+    assert time.process_time() - start < 5
+
+
+def test_what_helm_leaves_as_it_is(tmp_path: Path) -> None:
+    """A comment, and a List whose objects are shown one by one."""
+    listed = {"apiVersion": "v1", "kind": "List", "items": [json.loads(CONFIG), json.loads(secret(SECRET)[4:])]}
+    for text in (f"# {SECRET}\n{CONFIG}\n{secret(SECRET)}", yaml.safe_dump(listed)):
+        compared = compare("chart-dev", Side(Rendered(text), {}), Side(Rendered(text), {}))
+        assert "name: settings" in compared.after.replace('"', "")
+        assert SECRET not in compared.before + compared.after
+
+
+def test_an_alert_that_is_named_like_it() -> None:
+    rule = {"kind": "PrometheusRule", "metadata": {"name": "a"}, "spec": {"groups": [{"rules": [{"alert": SECRET}]}]}}
+    before, after = (Side(Rendered(text), {}) for text in (json.dumps(rule), secret(SECRET)))
+    told = " ".join(danger.sentence for _, danger in compare("dev", before, after).review.dangers)
+    assert "Nobody is told any more of: ***." in told
 
 
 def test_a_copy_in_another_overlay(tmp_path: Path) -> None:
@@ -92,6 +127,11 @@ tokens: [{0}]
 grafana:
   clientSecret: {0}
   credentials: {{user: {0}}}
+  smtp_auth_secret: {0}
+  opsgenie_api_key: {0}
+  aws_secret_access_key: {0}
+  existingSecret: a-name
+  remote: https://user:{0}@example.com/write
   env:
   - name: DB_PASSWORD
     value: {0}
@@ -107,9 +147,12 @@ def test_values_of_the_chart(tmp_path: Path) -> None:
     result, written = reviewed(tmp_path, values)
     assert b"73570013" not in written
     [change] = [each for each in result.overlays[0].changes if each.name.endswith("/values.yaml")]
-    assert all(word in change.after for word in ("client_secret = ***", "webhook_url: ***", "name: DB_PASSWORD"))
+    kept = ("client_secret = ***", "webhook_url: ***", "name: DB_PASSWORD", ": a-name", "https://user:***@example.com/")
+    assert [word for word in kept if word not in change.after] == []
 
 
 def test_that_only_a_secret_among_values_changes_is_told() -> None:
     before, after = ({"kind": "HelmValues", "values": {"file": f"password: {one}\n"}} for one in ("one", "two"))
     assert hide(before) != hide(after)
+    number, truth = ({"kind": "HelmValues", "values": {"password": one}} for one in (1, True))
+    assert hide(number) != hide(truth)
