@@ -15,7 +15,7 @@ from delivery.checkout import ROOT
 from delivery.deploy.secrets import MONITORING
 from delivery.errors import DeliveryError
 from delivery.objects import Object
-from delivery.review.yaml_text import DEEPEST, deep
+from delivery.review.yaml_text import unfit
 
 VALUES = Path("monitoring", "chart")
 PREFIX = "chart-"
@@ -48,7 +48,9 @@ def render(name: str, folder: Path) -> str:
     """
     pinned = pin(folder)
     options = [option for path in values_files(name) for option in ("-f", str(path))]
-    result = run_helm(folder, "template", RELEASE, *source(pinned), "--namespace", MONITORING, *options)
+    result = run_helm(
+        folder, "template", RELEASE, *source(pinned), "--namespace", MONITORING, "--include-crds", *options
+    )
     if result.returncode:
         raise DeliveryError(f"{name} does not render: {result.stderr.strip()}")
     return result.stdout
@@ -73,8 +75,8 @@ def load(path: Path) -> Object:
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise DeliveryError(f"{'/'.join(path.parts[-3:])} cannot be read: {reason}") from None
-    if deep(loaded):
-        raise DeliveryError(f"{'/'.join(path.parts[-3:])} nests deeper than {DEEPEST} levels.")
+    if reason := unfit(loaded):
+        raise DeliveryError(f"{'/'.join(path.parts[-3:])} {reason}.")
     return loaded if isinstance(loaded, dict) else {}
 
 

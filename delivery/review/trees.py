@@ -76,7 +76,7 @@ def lay_out(root: Path, name: str, folder: Path) -> Tree:
     """Write the files of a commit to a fresh `folder`; the checkout is left alone.
 
     Raises:
-        DeliveryError: git cannot read the commit, or it holds a link that leads out of it.
+        DeliveryError: git cannot read the commit, or it holds a link that leads out of it or a name that is no good.
     """
     objects = git(root, "rev-parse", "--path-format=absolute", "--git-path", "objects").stdout.decode().strip()
     with tempfile.TemporaryDirectory() as own:  # a repository of the same objects, and with attributes of our own
@@ -92,11 +92,13 @@ def lay_out(root: Path, name: str, folder: Path) -> Tree:
             tar.extractall(folder, filter="data")
     except tarfile.FilterError as error:
         raise DeliveryError(f"Commit {name[:12]} is not laid out: {error}") from None
-    for path in folder.glob("overlays/*"):
+    for path in [*folder.glob("overlays/*"), *(folder / chart.VALUES).glob("*")]:
         if not path.name.isprintable():
-            raise DeliveryError(
-                f"Commit {name[:12]} has an overlay whose name cannot be shown, {path.name!a}: rename it."
-            )
+            raise DeliveryError(f"Commit {name[:12]} has a file whose name cannot be shown, {path.name!a}: rename it.")
+    for path in folder.glob(f"overlays/{chart.PREFIX}*"):
+        raise DeliveryError(
+            f"Commit {name[:12]} has an overlay {path.name}, as the chart's values are called: rename it."
+        )
     return Tree(name, folder)
 
 

@@ -1,6 +1,8 @@
 """Kubernetes' YAML read and written in one normal form: keys sorted, nothing folded, nothing hidden."""
 
 import re
+from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 import yaml
@@ -14,9 +16,10 @@ HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U000e0000-\U000e0fff]"
 )
-SEPARATOR = re.compile(r"^---(?:[ \t].*)?$", re.MULTILINE)
+SEPARATOR = re.compile(r"^---(?=\s|\Z)", re.MULTILINE)  # the document may begin in the same line
 LINE = 1 << 30  # bytes: no line is folded
 DEEPEST = 100  # levels; a CustomResourceDefinition may have some forty
+MOST = 1_000_000  # values of a document, a thousand times what is usual: aliases of aliases may make a line billions
 
 
 class Loader(yaml.CSafeLoader):
@@ -83,12 +86,20 @@ def documents(text: str) -> list[str]:
     return [document for document in SEPARATOR.split(text) if document.strip()]
 
 
-def deep(value: Any, level: int = 0) -> bool:
-    """Whether it is nested too deeply to be compared and written, as what holds itself is."""
-    if level > DEEPEST:
-        return True
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return any(deep(each, level + 1) for each in inner)
+def unfit(value: Any) -> str:
+    """Why a document is too deep or too large to be compared and written; "" where it is not."""
+    level, found = [value], 0
+    for _ in range(DEEPEST + 1):
+        found += len(level)
+        if found > MOST:
+            return f"holds more than {MOST:,} values"
+        if not (level := list(islice((one for each in level for one in inner(each)), MOST + 1))):
+            return ""
+    return f"nests lists and mappings deeper than {DEEPEST} levels"
+
+
+def inner(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def parse(document: str) -> list[Object]:
@@ -101,8 +112,8 @@ def parse(document: str) -> list[Object]:
         loaded = yaml.load(document, Loader)  # noqa: S506, a safe loader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise DeliveryError(f"The render holds what is no YAML: {error}") from None
-    if deep(loaded):
-        raise DeliveryError(f"The render nests lists and mappings deeper than {DEEPEST} levels.")
+    if reason := unfit(loaded):
+        raise DeliveryError(f"The render {reason}.")
     if loaded is None:
         return []
     items = loaded.get("items") if isinstance(loaded, dict) and str(loaded.get("kind")).endswith("List") else None
@@ -110,5 +121,5 @@ def parse(document: str) -> list[Object]:
     for each in objects:
         named = isinstance(each, dict) and isinstance(each.get("metadata"), dict)
         if not named or not isinstance(each.get("kind"), str) or not isinstance(each["metadata"].get("name"), str):
-            raise DeliveryError("The render holds a document without kind and metadata.name.")
+            raise DeliveryError("The render holds a document without kind and metadata.name, both as text.")
     return objects

@@ -32,10 +32,28 @@ kind: Secret
 metadata: {name: password}
 stringData: {password: {{ .Values.password }}}
 """,
+    "stack/crds/clocks.yaml": """\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: clocks}
+""",
+    "stack/templates/alertmanager.yaml": """\
+apiVersion: v1
+kind: Secret
+metadata: {name: alertmanager}
+data: {alertmanager.yaml: {{ toYaml .Values.alertmanager.config | b64enc }}}
+""",
     "monitoring/chart/pin.yaml": "chart: ./stack\nversion: 0.1.0\n",
     "monitoring/chart/values.yaml": "password: hunter-number-two\n",
-    "monitoring/chart/values-dev.yaml": "image: example.com/operator:1\n",
+    "monitoring/chart/values-dev.yaml": """\
+image: example.com/operator:1
+alertmanager:
+  config:
+    route: {receiver: team}
+    receivers: [{name: team, slack_configs: [{channel: "#team"}]}]
+""",
 }
+DEV = FILES["monitoring/chart/values-dev.yaml"]
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +78,7 @@ def reviewed(folder: Path, changes: dict[str, str]) -> tuple[Review, dict[str, O
 
 def test_a_change_of_values_is_shown_in_what_the_chart_renders_to(tmp_path: Path) -> None:
     changes = {
-        "monitoring/chart/values-dev.yaml": "image: example.com/operator:2\n",
+        "monitoring/chart/values-dev.yaml": DEV.replace("operator:1", "operator:2"),
         "monitoring/chart/values.yaml": FILES["monitoring/chart/values.yaml"].replace("two", "three"),
     }
     _, overlays = reviewed(tmp_path, changes)
@@ -73,6 +91,23 @@ def test_a_change_of_values_is_shown_in_what_the_chart_renders_to(tmp_path: Path
     assert overlays["chart-dev"].notes == ()
     for path in (path for path in (tmp_path / "out").rglob("*") if path.is_file()):
         assert b"hunter-number" not in path.read_bytes()
+
+
+def test_definitions_of_the_chart_are_shown(tmp_path: Path) -> None:
+    """A deploy applies them too."""
+    name = "stack/crds/clocks.yaml"
+    _, overlays = reviewed(tmp_path, {name: FILES[name] + "spec: {scope: Cluster}\n"})
+    [definition] = overlays["chart-dev"].changes
+    assert definition.kind == "CustomResourceDefinition"
+
+
+def test_an_alert_sent_elsewhere_is_a_warning_at_what_holds_the_routes(tmp_path: Path) -> None:
+    _, overlays = reviewed(tmp_path, {"monitoring/chart/values-dev.yaml": DEV.replace("#team", "#lobby")})
+    [change] = overlays["chart-dev"].changes
+    assert (change.kind, change.name) == ("Secret", "alertmanager")
+    assert change.dangers[0].sentence == (
+        "Alerts of severity critical of the cluster itself reach Slack #lobby instead of Slack #team."
+    )
 
 
 def test_values_that_the_chart_refuses_are_a_render_that_fails(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Trees that a reviewed commit may hold, and that nobody who means well would write."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,9 @@ import pytest
 from delivery.errors import DeliveryError
 from delivery.review import chart
 from delivery.review.comment import COMMENT_LIMIT, markdown
-from delivery.review.model import ImageChange, OverlayReview, Review
+from delivery.review.model import Danger, ImageChange, OverlayReview, Review
 from tests.delivery.review.repository import Repository, files
+from tests.delivery.review.reviews import change, review
 
 CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {commit: '$Format:%H$'}\n"
 TREE = {"overlays/dev/kustomization.yaml": "resources: [objects.yaml]\n", "overlays/dev/objects.yaml": CONFIG_MAP}
@@ -32,6 +34,7 @@ def test_attributes_hide_and_rewrite_nothing(tmp_path: Path) -> None:
 
 VALUES = {"monitoring/chart/values.yaml": "a: 1\n", "monitoring/chart/values-dev.yaml": "a: 1\n"}
 DEEP = f"{'[' * 3000}{']' * 3000}"
+ALIASES = "a0: &a0 1\n" + "".join(f"a{n}: &a{n} [{f'*a{n - 1}, ' * 9}]\n" for n in range(1, 12))
 
 
 @pytest.mark.parametrize(
@@ -41,6 +44,7 @@ DEEP = f"{'[' * 3000}{']' * 3000}"
         ("monitoring/chart/values.yaml", f"a: {DEEP}\n", "deeper than 100 levels"),
         ("monitoring/chart/values.yaml", "a: &a [*a]\n", "deeper than 100 levels"),
         ("monitoring/chart/values.yaml", "a: 2024-13-45\n", "values.yaml cannot be read: month must be in 1..12"),
+        ("monitoring/chart/values.yaml", ALIASES, "holds more than 1,000,000 values"),
         ("monitoring/chart/folder.yaml/file", "", ""),
     ],
 )
@@ -52,14 +56,19 @@ def test_a_file_that_is_no_good_ends_no_review(name: str, text: str, said: str, 
     assert said in " ".join(each.error_at_head for each in result.overlays)
 
 
-def test_an_overlay_with_a_name_that_is_no_text(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (os.fsdecode(b"overlays/d\xff/kustomization.yaml"), r"name cannot be shown, 'd.udcff': rename it"),
+        (os.fsdecode(b"monitoring/chart/values-\xff.yaml"), r"cannot be shown, 'values-.udcff.yaml': rename it"),
+        ("overlays/chart-dev/kustomization.yaml", "an overlay chart-dev, as the chart's values are called: rename it"),
+    ],
+)
+def test_a_name_under_which_nothing_can_be_shown(name: str, said: str, tmp_path: Path) -> None:
     repository = Repository.create(tmp_path / "repository")
-    repository.commit(files(tmp_path / "base", TREE))
-    strange = os.fsdecode(b"overlays/d\xff/")
-    repository.commit(
-        files(tmp_path / "head", {name.replace("overlays/dev/", strange): text for name, text in TREE.items()})
-    )
-    with pytest.raises(DeliveryError, match=r"name cannot be shown, 'd.udcff': rename it"):
+    repository.commit(files(tmp_path / "base", TREE | VALUES))
+    repository.commit(files(tmp_path / "head", TREE | VALUES | {name: ""}))
+    with pytest.raises(DeliveryError, match=said):
         repository.review(tmp_path / "out")
 
 
@@ -79,13 +88,26 @@ def test_helm_is_given_no_option(tmp_path: Path) -> None:
         chart.pin(pin)
 
 
-def test_a_comment_of_many_overlays_is_short_enough() -> None:
-    images = tuple(ImageChange(f"{n}{'@' * 90}", "@" * 90, "<" * 90, ours=False) for n in range(5))
-    error = "`<" * 500
-    for overlay in (
-        OverlayReview("o" * 90, "kept", images=images),
-        OverlayReview("o", "kept", (), (), (), error, error),
-    ):
-        text = markdown(Review("a" * 40, "b" * 40, "a" * 40, (overlay,) * 60), COMMENT_LIMIT)
-        assert len(text.encode()) <= COMMENT_LIMIT
-        assert " more" in text
+AT = "@" * 3000  # twelve bytes each, as Markdown needs it
+
+
+def test_a_comment_of_everything_that_is_long_is_short_enough() -> None:
+    images = tuple(ImageChange(f"{n}{AT}", AT, AT, ours=False) for n in range(5))
+    dangers = tuple(Danger(f"kind {n}", AT) for n in range(60))
+    large = [replace(change("changed", "Kind", f"{n}{AT}", "a", "b", *dangers), overlay=AT) for n in range(60)]
+    overlay = OverlayReview(AT, "kept", tuple(large), images, (AT,) * 60, notes=(f"1{AT}", f"2{AT}"))
+    quiet = OverlayReview(AT, "kept", images=images)
+    failing = OverlayReview(AT, "kept", (), (), (), AT, AT)
+    text = markdown(Review("a" * 40, "b" * 40, "a" * 40, (overlay, *(quiet, failing) * 60)), COMMENT_LIMIT)
+    assert len(text.encode()) <= COMMENT_LIMIT
+    assert text.count(" more") >= 5
+    assert "objects are not shown here" in text
+
+
+def test_many_warnings_of_one_object_keep_no_other_out() -> None:
+    many = change("changed", "A", "many", "a", "b", *(Danger("alert", f"{n}: {'x' * 200}") for n in range(300)))
+    other = change("changed", "B", "other", "a", "b", Danger("exposure", "Everybody may connect."))
+    text = markdown(review(OverlayReview("dev", "kept", (many, other))), COMMENT_LIMIT)
+    said = text.partition("### Every change")[0]
+    assert "  - and 290 more of this object, in the artifact\n" in said
+    assert "Everybody may connect." in said
