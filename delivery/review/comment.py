@@ -1,7 +1,7 @@
 """The review as GitHub's Markdown: what happens in a table, what is dangerous in words, then every diff."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from delivery.review.markdown import code, fence, prose
@@ -11,9 +11,11 @@ MARKER = "<!-- taskpulse review -->"  # by which the one comment is found again
 COMMENT_LIMIT = 65_000  # bytes of UTF-8; GitHub refuses more than 65,536 characters
 SUMMARY_LIMIT = 1_000_000  # bytes; GitHub drops a job summary of more than 1 MiB
 SHORT = 25  # lines of a diff that is open from the start
-MOST_IMAGES = 5  # in a cell
+MOST_IMAGES = 5  # in a cell; of overlays in a sentence
 MOST_ROWS = 50  # in the table, and of sentences of one sort
-MOST_SAID = 12_000  # bytes of the table, of errors, and of sentences of one sort
+MOST_SAID = 9_000  # bytes of the table, of errors, and of sentences of one sort
+MOST_OF_ONE = 10, 3_000  # sentences and bytes about one object
+MOST_LEFT = 10, 2_000  # objects and bytes of those named that are not shown
 
 DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
 
@@ -31,25 +33,28 @@ class Block:
 def markdown(review: Review, limit: int) -> str:
     """The review in at most `limit` bytes of UTF-8: whole objects are left out, and it says how many."""
     blocks = grouped(review)
-    head = list(opening(review, blocks))
-    room = limit - size("\n\n".join(head)) - 500  # for the sentence about what is left out
-    shown, left = [], 0
-    for block in blocks:
-        text = diff(block)
-        if size(text) + 2 <= room:
-            shown.append(text)
-            room -= size(text) + 2
-        else:
-            left += 1
-    if shown:
-        head.append("### Every change")
-    parts = head + shown
-    if left:
-        objects = "1 object is" if left == 1 else f"{left} objects are"
-        parts.append(
-            f"**{objects} not shown here**, as GitHub takes no longer text. The artifact of this run holds everything: "
-            "`review.html`, and both renders under `base/` and `head/`."
-        )
+    parts = list(opening(review, blocks))
+    texts = [diff(block) for block in blocks]
+    if blocks:
+        parts.append("### Every change")
+    whole = "\n\n".join(parts + texts) + "\n"
+    if size(whole) <= limit:
+        return whole
+    room = limit - size("\n\n".join(parts)) - MOST_LEFT[1] - 500  # for the sentence about what is left out
+    shown = set()
+    # what is dangerous, then what is small: one object of many lines does not keep out many of few
+    for number in sorted(range(len(blocks)), key=lambda each: (not blocks[each].change.dangers, size(texts[each]))):
+        if size(texts[number]) + 2 <= room:
+            shown.add(number)
+            room -= size(texts[number]) + 2
+    parts += [text for number, text in enumerate(texts) if number in shown]
+    left = [f"- {summary(block)}" for number, block in enumerate(blocks) if number not in shown]
+    parts += [
+        f"**{'1 object is' if len(left) == 1 else f'{len(left)} objects are'} not shown here**, as GitHub takes no "
+        "longer text. The artifact of this run holds everything: `review.html`, and both renders under `base/` and "
+        "`head/`.",
+        listed(left, "objects", *MOST_LEFT),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -64,7 +69,8 @@ def grouped(review: Review) -> list[Block]:
         for change in overlay.changes:
             # the namespace stands in the lines around, and is the only thing in which overlays must differ
             own = f"namespace: {change.namespace}"
-            lines = tuple("" if line.startswith(" ") and line.strip() == own else line for line in change.diff)
+            same = "+-" if change.verb in {"created", "deleted"} else ""
+            lines = tuple("" if line.lstrip(same).strip() == own else line for line in change.diff)
             key = (change.verb, change.kind, change.name, change.renamed_from, lines, change.dangers)
             found.setdefault(key, []).append(change)
     blocks = [Block(tuple(each.overlay for each in changes), changes[0]) for changes in found.values()]
@@ -90,7 +96,7 @@ def opening(review: Review, blocks: list[Block]) -> Iterator[str]:
         yield "The deploy pins the image by digest: `python -m delivery history OVERLAY` tells what runs."
     notes = dict.fromkeys(note for each in review.overlays for note in each.notes)
     if notes:
-        yield "\n".join(f"_{prose(note)}_" for note in notes)
+        yield "\n".join(f"_{prose(note, 400)}_" for note in notes)
 
 
 def warnings(block: Block) -> str:
@@ -98,7 +104,7 @@ def warnings(block: Block) -> str:
     told = [f"**{danger.kind.capitalize()}**: {prose(danger.sentence, 400)}" for danger in block.change.dangers]
     if len(told) == 1:
         return f"- ⚠️ {title(block)}: {told[0]}"
-    return "\n  - ".join([f"- ⚠️ {title(block)}", *told])
+    return f"- ⚠️ {title(block)}\n" + listed([f"  - {each}" for each in told], "of this object", *MOST_OF_ONE)
 
 
 def headline(review: Review, blocks: list[Block]) -> str:
@@ -111,7 +117,7 @@ def headline(review: Review, blocks: list[Block]) -> str:
     said = ", ".join(f"{number} {verb}" for verb, number in counts if number)
     dangers = sum(len(block.change.dangers) for block in blocks)
     warned = f" **{dangers} {'warning' if dangers == 1 else 'warnings'}.**" if dangers else ""
-    same = f" Nothing changes in {', '.join(map(code, unchanged[:MOST_IMAGES]))}." if unchanged else ""
+    same = f" Nothing changes in {names(unchanged)}." if unchanged else ""
     return f"**Objects: {said or 'none to compare'}.**{warned}{same} {compared}."
 
 
@@ -167,30 +173,37 @@ def tag(references: str, name: str) -> str:
     return ", ".join(DIGEST.sub(r"\1…", each) for each in found) if references else "none"
 
 
-def listed(lines: list[str], what: str) -> str:
-    """As many lines as the opening has room for."""
-    kept, room = [], MOST_SAID
-    for line in lines[:MOST_ROWS]:
-        room -= size(line)
-        if room < 0:
-            break
-        kept.append(line)
+def listed(lines: list[str], what: str, most: int = MOST_ROWS, room: int = MOST_SAID) -> str:
+    """As many lines as there is room for; one that is too long keeps no other out."""
+    kept: list[str] = []
+    for line in lines:
+        if len(kept) < most and size(line) <= room:
+            kept.append(line)
+            room -= size(line)
     if len(kept) < len(lines):
-        kept.append(f"- and {len(lines) - len(kept)} more {what}, in the artifact")
+        indent = lines[0][: len(lines[0]) - len(lines[0].lstrip())]
+        kept.append(f"{indent}- and {len(lines) - len(kept)} more {what}, in the artifact")
     return "\n".join(kept)
 
 
+def names(overlays: Sequence[str]) -> str:
+    more = f" and {len(overlays) - MOST_IMAGES} more" if len(overlays) > MOST_IMAGES else ""
+    return ", ".join(map(code, overlays[:MOST_IMAGES])) + more
+
+
 def title(block: Block) -> str:
-    change = block.change
-    where = ", ".join(map(code, block.overlays[:MOST_IMAGES]))
-    return f"{code(f'{change.kind}/{change.name}')} in {where}"
+    return f"{code(f'{block.change.kind}/{block.change.name}')} in {names(block.overlays)}"
 
 
-def diff(block: Block) -> str:
+def summary(block: Block) -> str:
     change = block.change
     added, removed = (sum(line.startswith(sign) for line in change.diff) for sign in "+-")
     renamed = f", before {code(change.renamed_from)}" if change.renamed_from else ""
     mark = " ⚠️" if change.dangers else ""
+    return f"{title(block)}: <b>{change.verb}</b>{renamed} (+{added} -{removed}){mark}"
+
+
+def diff(block: Block) -> str:
+    change = block.change
     is_open = " open" if change.dangers or len(change.diff) <= SHORT else ""
-    summary = f"{title(block)}: <b>{change.verb}</b>{renamed} (+{added} -{removed}){mark}"
-    return f"<details{is_open}><summary>{summary}</summary>\n\n{fence(change.diff, 'diff')}\n\n</details>"
+    return f"<details{is_open}><summary>{summary(block)}</summary>\n\n{fence(change.diff, 'diff')}\n\n</details>"

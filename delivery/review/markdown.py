@@ -5,8 +5,10 @@ import re
 from delivery.review.yaml_text import HIDDEN, escaped
 
 LONGEST = 200  # characters of a name
-MARK = re.compile(r"[]!\"&$*+<>\[\\^_`{|}~@]|:(?=//)|(?<=www)\.|#(?=\d)", re.IGNORECASE)
-CALLS = re.compile(r"&#(64|35);")
+MARK = re.compile(
+    r"[]!\"&$*+<>\[\\^_`{|}~@]|:(?=//|[\w+-]+:)|(?<=www)\.|#(?=\d)|(?<=\bgh)-(?=\d)", re.IGNORECASE
+)  # what Markdown reads as a mark, and what GitHub makes a link, a mention, an issue or an emoji of
+CALLS = re.compile(r"&#(64|35|45|58);")  # of these, what GitHub looks for after the entities are read
 
 
 def visible(text: str, longest: int = LONGEST) -> str:
@@ -23,8 +25,7 @@ def code(text: str) -> str:
 
 
 def prose(text: str, longest: int = 2000) -> str:
-    """A sentence that may hold names: no mark of Markdown, link, mention or number of an issue is left in it."""
-    # GitHub looks for mentions and issues after the entities are read
+    """A sentence that may hold names: no mark, link, mention, number of an issue or emoji is left in it."""
     return CALLS.sub("\\g<0>&#8203;", marks(visible(text, longest)))
 
 
