@@ -101,6 +101,7 @@ def test_a_comment_of_everything_that_is_long_is_short_enough() -> None:
     text = markdown(Review("a" * 40, "b" * 40, "a" * 40, (overlay, *(quiet, failing) * 60)), COMMENT_LIMIT)
     assert len(text.encode()) <= COMMENT_LIMIT
     assert text.count(" more") >= 5
+    assert " more of this sort**: the artifact holds them." in text
     assert "objects are not shown here" in text
 
 

@@ -69,6 +69,7 @@ QUOTED = 'with "quotes" and a \\ in it'
     [
         (KEY, "\n".join(f"    {line}" for line in KEY.split("\n")), "Qk9EWUxJTkVUV09PRlRIRUtFWTEyMzQ1"),
         (QUOTED, json.dumps({"password": QUOTED}), "in it"),
+        ('"\u00e9t\u00e9" of 77', json.dumps({"a": '"\u00e9t\u00e9" of 77'}, ensure_ascii=False), "of 77"),
         (SECRET, base64.b64encode(SECRET.encode()).decode().rstrip("="), "aHVudGVy"),
         (SECRET, base64.b64encode(f"a:{SECRET}:b".encode()).decode(), "50ZXItbnVtYmVyLX"),
         (SECRET, base64.b64encode(f"ab:{SECRET}:b".encode()).decode(), "aHVudGVyLW51bWJl"),
@@ -92,6 +93,18 @@ def test_secrets_are_found_among_thousands_that_begin_alike() -> None:
     start = time.process_time()
     masker.text("abcdefgi-77 and other text " * 40_000)
     assert time.process_time() - start < 5
+
+
+def test_what_is_short_or_a_name_is_shown() -> None:
+    """Else a port or a user that is called as the service is would take half of the text away."""
+    values = [Source(json.loads(secret(value).removeprefix("---\n"))) for value in ("5432", "the-settings")]
+    masker = Masker([*values, Source({"kind": "ConfigMap", "metadata": {"name": "the-settings"}})])
+    assert masker.text("port 5432 of the-settings") == "port 5432 of the-settings"
+
+
+def test_what_holds_no_secret_is_written_as_it_was_rendered() -> None:
+    text = f"# Source: stack/templates/settings.yaml\n{CONFIG}\n"
+    assert compare("chart-dev", Side(Rendered(), {}), Side(Rendered(text), {})).after == text
 
 
 def test_what_helm_leaves_as_it_is(tmp_path: Path) -> None:
