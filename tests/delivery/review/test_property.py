@@ -16,6 +16,7 @@ from markdown_it import MarkdownIt
 from delivery.objects import Object
 from delivery.review import run
 from delivery.review.compare import Compared, Side, compare
+from delivery.review.diff import unified
 from delivery.review.model import Review
 from delivery.review.trees import Rendered
 from delivery.review.yaml_text import documents, parse
@@ -178,6 +179,13 @@ def applied(before: str, diff: tuple[str, ...]) -> str:
             position += 1
     result += old[position:]
     return "".join(f"{line}\n" for line in result)
+
+
+@given(st.lists(st.sampled_from("abcd"), max_size=12), st.lists(st.sampled_from("abcd"), max_size=12))
+def test_a_diff_makes_the_one_text_of_the_other(before: list[str], after: list[str]) -> None:
+    old, new = ("".join(f"{line}\n" for line in lines) for lines in (before, after))
+    assert applied(old, unified(old, new)) == new
+    assert (unified(old, new) == ()) == (old == new)
 
 
 def parsed(text: str) -> Iterator[Any]:
