@@ -69,8 +69,12 @@ def test_every_field_may_be_of_another_type(each: Object) -> None:
                 assert bool(compare("dev", before, after).review.changes) == (other != each), (path, value)
 
 
-def test_that_its_dangers_are_not_known_is_said() -> None:
-    review = compare("dev", side(ROLE), side({**ROLE, "rules": "text"})).review
+RULES: Object = {"apiVersion": "v1", "kind": "PrometheusRule", "metadata": {"name": "rules"}, "spec": {"groups": []}}
+
+
+@pytest.mark.parametrize(("each", "field"), [(ROLE, "rules"), (RULES, "spec")])
+def test_that_its_dangers_are_not_known_is_said(each: Object, field: str) -> None:
+    review = compare("dev", side(each), side({**each, field: {"groups": 5} if field == "spec" else "text"})).review
     assert [danger.kind for _, danger in review.dangers] == ["odd shape"]
 
 
