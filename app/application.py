@@ -14,7 +14,6 @@ from app.database import Database
 from app.events import routes as event_routes
 from app.events.hub import Hub
 from app.events.metrics import EventCollector
-from app.events.stream import CatchUp
 from app.http import problem_pages
 from app.http.access import KeyRing
 from app.http.edge import Edge
@@ -73,7 +72,6 @@ def create_app(settings: Settings) -> Edge:
         "bell": bell,
         "keyring": keyring,
         "hub": hub,
-        "past": CatchUp(database),
         "task_calls": store.SharedCalls(database),
         "schema_current": False,
         "draining": False,

@@ -146,7 +146,7 @@ async def watch(url: str, key: str, filters: Mapping[str, Sequence[str]], after:
     async def follow() -> None:
         async for name, data in Watch(url, key, filters, after).events():
             if name == "reset":
-                say(f"events are missing ({data['reason']}): read the tasks anew; going on from now")
+                say(f"events are missing ({data['reason']}): read the tasks anew; going on with what there is")
             if as_json:
                 print(json.dumps({"event": name, **data}), flush=True)
             elif name == "message":

@@ -11,7 +11,7 @@ from litestar.params import HeaderParameter, QueryParameter
 
 from app.events.hub import Hub, Reader
 from app.events.model import Action, Event, EventId, Selection
-from app.events.stream import FRESH_WITHIN_S, FROM_START, MEDIA_TYPE, EventStream
+from app.events.stream import FRESH_WITHIN_S, FROM_START, HEADERS, MEDIA_TYPE, EventStream
 from app.http.admission import admit
 from app.http.openapi import answers
 from app.http.problems import FieldError, Problem, invalid
@@ -81,14 +81,13 @@ async def stream_events(
 
     An event named `reset` says that events between your `id` and its own cannot be had: `{"reason":"pruned"}`, as they
     are no longer kept, or `{"reason":"unknown"}`, as the database was restored to an earlier moment and never had what
-    you saw. Read the tasks anew by `GET /v1/tasks`, and go on with the stream.
+    you saw. Read the tasks anew by `GET /v1/tasks`; the stream goes on with all that can be had.
 
     A comment comes at least every 15 seconds; blocks with an `id` alone move you on past events that your filters leave
     out. Who does not read is cut off; a stream also ends when its key is revoked or the process makes room for another.
     One process serves up to 1,000 streams and then answers 503.
     """
-    state = request.app.state
-    hub: Hub = state.hub
+    hub: Hub = request.app.state.hub
     start = _start(last_event_id, after)
     if not hub.serving or hub.epochs is None:
         await hub.fresh(FRESH_WITHIN_S)
@@ -96,7 +95,7 @@ async def stream_events(
         detail = f"{MAX_STREAMS} event streams are open here, as many as may be."
         raise Problem("overloaded", detail, headers={"Retry-After": "5"})
     if request.scope["state"]["head"]:
-        return Response(b"", media_type=MEDIA_TYPE)
+        return Response(b"", media_type=MEDIA_TYPE, headers=HEADERS)
     sets: dict[str, Sequence[Any] | None] = {
         "task": task,
         "action": action,
@@ -107,7 +106,7 @@ async def stream_events(
     selection = Selection(**{name: frozenset(map(str, values)) for name, values in sets.items() if values})
     extensions: dict[str, Any] = request.scope.get("extensions") or {}
     reader = Reader(selection, request.headers["authorization"], extensions.get("abort", lambda: None))
-    return _Stream(hub, state.past, reader, start)
+    return _Stream(hub, reader, start)
 
 
 class _Stream(Response[Any]):

@@ -7,8 +7,10 @@ from app.database import Database, sql
 from app.events.model import END, START, Change, EventId, Position
 
 LIST, EPOCHS, BEGIN = sql("list_events"), sql("list_epochs"), sql("begin_epoch") + " returning true"
-PAGE = 200
-"""Events that one statement reads."""
+PAGE_BYTES = 64 * 1024
+"""Bytes of events at which a look leaves the others to the next one: a thousand readers may hold a page each."""
+FEW, MANY = 8, 200
+"""Events that a look asks for: few at first, then twice as many as had room, lest large ones are read in vain."""
 _WHITE = bytes.maketrans(b"\n\r", b"  ")
 
 
@@ -26,10 +28,14 @@ class Look:
     held_since: float | None
     """When the oldest change was made that is committed and waits for a transaction that is older; None: none waits."""
     changes: list[Change]
+    limit: int
+    """Events to ask for next."""
 
 
-async def look(database: Database, after: Position, until: Position = END, limit: int = PAGE) -> Look:
-    """Read the events between two positions, the first left out; begin an epoch where the server runs anew.
+async def look(database: Database, after: Position, until: Position = END, limit: int = FEW) -> Look:
+    """Read the next events between two positions, the first left out; begin an epoch where the server runs anew.
+
+    All are read where their last is `until` or the head; `limit` 0 asks for none.
 
     Raises psycopg.OperationalError.
     """
@@ -47,8 +53,13 @@ async def look(database: Database, after: Position, until: Position = END, limit
     epoch, _, floor_transaction, floor_sequence, transaction, sequence, looked_at, held_since = rows[0][:8]
     floor = Position(int(floor_transaction), floor_sequence)
     head = START if transaction is None else Position(int(transaction), sequence)
-    changes = [_change(row[8:]) for row in rows if row[8] is not None]
-    return Look(epoch, floor, max(floor, head), looked_at, held_since, changes)
+    changes, size = list[Change](), 0
+    for row in rows:
+        if row[8] is not None and size < PAGE_BYTES:
+            changes.append(_change(row[8:]))
+            size += len(changes[-1].data)
+    limit = max(FEW, min(2 * len(changes), MANY))
+    return Look(epoch, floor, max(floor, head), looked_at, held_since, changes, limit)
 
 
 def _change(row: tuple[Any, ...]) -> Change:
@@ -80,11 +91,16 @@ class Epochs:
         """
         return cls(await database.fetch(EPOCHS, {}))
 
-    def holds(self, event_id: EventId) -> bool:
-        """Say whether all that a client saw up to this id is in this database."""
+    def common(self, event_id: EventId) -> Position | None:
+        """Return up to where this database has what a client saw until this id, None where it is not of this database.
+
+        An earlier position than the client's own tells that the rest was lost.
+        """
+        position = event_id.position
         for epoch, continues, until in reversed(self._rows):
             if epoch == event_id.epoch:
-                return True
-            if not continues or event_id.position > until:
-                return False
-        return False
+                return position
+            if not continues:
+                return None
+            position = min(position, until)
+        return None

@@ -20,12 +20,14 @@ left join lateral (
     limit 1
 ) head on true
 left join lateral (
-    select extract(epoch from min(h.at))::double precision as since
+    select extract(epoch from h.at)::double precision as since
     from history h
     where
         h.transaction >= pg_snapshot_xmin(pg_current_snapshot())
         and h.transaction < pg_snapshot_xmax(pg_current_snapshot())
         and h.sequence > e.after_sequence
+    order by h.transaction, h.sequence
+    limit 1
 ) held on true
 left join lateral (
     select
@@ -44,15 +46,18 @@ left join lateral (
             'title', coalesce(t.title, h.after ->> 'title', h.before ->> 'title'),
             {change}
         ) as data
-    from history h
+    from (
+        select h.*
+        from history h
+        where
+            (h.transaction, h.sequence) > (%(after_transaction)s::xid8, %(after_sequence)s::bigint)
+            and (h.transaction, h.sequence) <= (%(until_transaction)s::xid8, %(until_sequence)s::bigint)
+            and h.transaction < pg_snapshot_xmin(pg_current_snapshot())
+            and h.sequence > e.after_sequence
+        order by h.transaction, h.sequence
+        limit %(limit)s
+    ) h
     left join tasks t on t.id = h.task_id
     left join api_keys k on k.id = h.actor
-    where
-        (h.transaction, h.sequence) > (%(after_transaction)s::xid8, %(after_sequence)s::bigint)
-        and (h.transaction, h.sequence) <= (%(until_transaction)s::xid8, %(until_sequence)s::bigint)
-        and h.transaction < pg_snapshot_xmin(pg_current_snapshot())
-        and h.sequence > e.after_sequence
-    order by h.transaction, h.sequence
-    limit %(limit)s
 ) event on true
 order by event.transaction::xid8, event.sequence

@@ -147,7 +147,9 @@ def test_an_id_older_than_what_is_kept_resets(
         time.sleep(0.1)
     time.sleep(1.1)
     with EventReader(service.url, service.key, after=got[0].id) as reader:
-        assert (reader.wait_for(1)[0].event, reader.blocks[0].data) == ("reset", {"reason": "pruned"})
+        missed, kept = reader.wait_for(2)
+        assert (missed.event, missed.data, missed.id) == ("reset", {"reason": "pruned"}, got[1].id)
+        assert kept.data["task_id"] == old[2]
     with EventReader(service.url, service.key, after=got[1].id) as reader:
         assert reader.wait_for(1)[0].data["task_id"] == old[2]
     with EventReader(service.url, service.key, after="0") as reader:

@@ -1,6 +1,7 @@
 """Many readers in one process, a reader that stops reading, and processes that are replaced under load."""
 
 import asyncio
+import contextlib
 import signal
 import socket
 import threading
@@ -27,7 +28,7 @@ AT_ONCE = 60
 INSERT = (
     "insert into history (task_id, version, action, after)"
     " select gen_random_uuid(), 1, 'created', json_build_object('title', repeat('x', 15000))"
-    " from generate_series(1, 60)"
+    " from generate_series(1, %s)"
 )
 
 
@@ -123,7 +124,7 @@ def test_a_reader_that_stops_is_cut_off_and_the_others_feel_nothing(own: Service
         with psycopg.connect(own.conninfo, autocommit=True) as connection:
             while streams(own) == 2:
                 count += AT_ONCE
-                connection.execute(INSERT)
+                connection.execute(INSERT, [AT_ONCE])
                 wrote = time.monotonic()
                 while len(other.blocks) < count and time.monotonic() < wrote + 5:
                     time.sleep(0.002)
@@ -135,6 +136,48 @@ def test_a_reader_that_stops_is_cut_off_and_the_others_feel_nothing(own: Service
         assert len(other.blocks) == count
         assert memory_mib(own) - before < 4 * MAX_BACKLOG / 2**20 + 20
         assert broken_off(stopped)
+
+
+@pytest.mark.parametrize("query", ["", "?after=0"], ids=["live", "catching up"])
+def test_readers_that_stop_cost_little_memory_and_are_cut_off(own: Service, query: str) -> None:
+    """Each holds what its connection did not take, some 128 KiB, however much there is: here 15 MiB."""
+    count = 100
+    with contextlib.ExitStack() as stack:
+        connection = stack.enter_context(psycopg.connect(own.conninfo, autocommit=True))
+        if query:
+            connection.execute(INSERT, [1000])
+        stopped = [stack.enter_context(connected_with_little_room(own)) for _ in range(count)]
+        before = peak = memory_mib(own)
+        for reader in stopped:
+            reader.sendall(request(own, query))
+        for reader in stopped:
+            assert reader.recv(10)
+        if not query:
+            connection.execute(INSERT, [1000])
+        started = time.monotonic()
+        while time.monotonic() < started + SEND_WITHIN_S / 2:
+            peak = max(peak, memory_mib(own))
+            time.sleep(0.05)
+        print(f"\n{before:.0f} -> {peak:.0f} MiB")
+        assert peak - before < 50
+        while streams(own) > 0:
+            assert time.monotonic() < started + 4 * SEND_WITHIN_S, streams(own)
+            time.sleep(0.2)
+        assert all(broken_off(reader) for reader in stopped)
+
+
+def test_sigterm_does_not_wait_for_a_reader_that_stopped(own: Service) -> None:
+    with connected_with_little_room(own) as stopped:
+        stopped.sendall(request(own))
+        assert stopped.recv(10)
+        with psycopg.connect(own.conninfo, autocommit=True) as connection:
+            connection.execute(INSERT, [1000])
+        time.sleep(1.5)
+        started = time.monotonic()
+        assert own.stop() == 0
+        assert time.monotonic() - started < SEND_WITHIN_S + 5
+        assert "exceeded" not in own.log.read_text()
+        own.start()
 
 
 def connected_with_little_room(service: Service) -> socket.socket:

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from app.embedded_postgres import EmbeddedPostgres
-from tests.events import EventReader
+from tests.events import EventReader, order
 from tests.leases import new_task
 from tests.service import Service, fresh_database
 
@@ -35,13 +35,6 @@ def created(client: httpx.Client, title: str) -> None:
 
 def titles(reader: EventReader) -> list[str]:
     return [got.data["title"] if got.event == "message" else got.data["reason"] for got in reader.blocks]
-
-
-def wait_for_title(reader: EventReader, title: str) -> None:
-    deadline = time.monotonic() + 10
-    while title not in titles(reader):
-        assert time.monotonic() < deadline, titles(reader)
-        time.sleep(0.02)
 
 
 LONG_PAST = """
@@ -97,31 +90,43 @@ def test_a_reader_that_catches_up_while_the_database_is_restored_comes_back(
                 assert reader.wait_for(1)[0].data == {"reason": "unknown"}
 
 
+def copy_as_it_runs(server: EmbeddedPostgres, service: Service, copy: Path) -> None:
+    """Copy the data folder of a server that has nothing to do, as a snapshot of its disk would."""
+    with psycopg.connect(service.conninfo, autocommit=True) as connection:
+        connection.execute("checkpoint")
+    subprocess.run(["cp", "-a", server.data, copy], check=True)
+
+
 def test_restart_and_restore(server: EmbeddedPostgres, tmp_path: Path) -> None:
+    """A restart is nothing to readers; after a restore they hear what they lost, and get all that came instead."""
     copy = tmp_path / "copy"
     with Service(fresh_database(server), tmp_path / "log") as service:
         headers = {"Authorization": f"Bearer {service.key}"}
         with httpx.Client(base_url=service.url, headers=headers, timeout=20) as client:
             with EventReader(service.url, service.key) as live:
-                new_task(client, title="kept")
+                new_task(client, title="early")
                 early = live.wait_for(1)[0].id
                 server.stop(signal.SIGQUIT)
-                subprocess.run(["cp", "-a", server.data, copy], check=True)
                 server.start()
+                created(client, "kept")
+                kept = live.wait_for(2, 20)[1].id
+                assert kept.split("-")[0] != early.split("-")[0]
+                copy_as_it_runs(server, service, copy)
                 created(client, "lost")
-                late = live.wait_for(2, 20)[1].id
-                assert late.split("-")[0] != early.split("-")[0]
-                assert titles(live) == ["kept", "lost"]
+                lost = live.wait_for(3)[2].id
 
                 restore(server, copy)
                 created(client, "new")
-                live.wait_for(3, 20)
                 created(client, "next")
-                wait_for_title(live, "next")
-                assert titles(live)[:3] == ["kept", "lost", "unknown"]
-                assert titles(live)[3:] in (["next"], ["new", "next"])  # the rest was there to be read at the reset
-            with EventReader(service.url, service.key, after=late) as reader:
-                assert reader.wait_for(1)[0].data == {"reason": "unknown"}
-            with EventReader(service.url, service.key, after=early) as reader:
-                reader.wait_for(2)
-                assert titles(reader) == ["new", "next"]
+                live.wait_for(6, 20)
+                assert titles(live) == ["early", "kept", "lost", "unknown", "new", "next"]
+            for after, expected in (
+                (lost, ["unknown", "new", "next"]),
+                (kept, ["new", "next"]),
+                (early, ["kept", "new", "next"]),
+            ):
+                with EventReader(service.url, service.key, after=after) as reader:
+                    reader.wait_for(len(expected))
+                    assert titles(reader) == expected
+                    if after == lost:
+                        assert order(reader.blocks[0].id) == order(kept)
