@@ -52,6 +52,7 @@ def refused(client: httpx.Client) -> None:
     task = {"title": "x"}
     for method, path, body in (
         ("GET", "/v1/tasks", None),
+        ("GET", "/v1/events", None),
         ("POST", "/v1/tasks", task),
         ("POST", "/v1/tasks/batch", {"tasks": [task]}),
     ):

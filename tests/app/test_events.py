@@ -111,6 +111,8 @@ def test_head_has_no_body(client: httpx.Client) -> None:
     response = client.head("/v1/events")
     assert (response.status_code, response.content) == (200, b"")
     assert response.headers["content-type"].startswith("text/event-stream")
+    assert response.headers["cache-control"] == "no-store, no-transform"
+    assert response.headers["x-accel-buffering"] == "no"
 
 
 def test_it_needs_the_scope_read(anonymous: httpx.Client, service: Service) -> None:
