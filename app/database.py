@@ -162,26 +162,30 @@ class Database:
     async def _watch(self) -> None:
         """Ask the database every second, over a connection of its own, whether it is there."""
         connection: Connection | None = None
-        while True:
-            try:
-                if connection is None:
-                    connection = await Connection.connect(**connection_parameters(self._settings), autocommit=True)
-                await _answers(connection)
-                if not self.up:
-                    await self._pool.check()
-                    self.up = True
-                    log.info("the database is there")
-            except (psycopg.Error, SettingsError) as error:
-                if self.up or connection is None:
-                    log.warning("the database is away: %s", " ".join(str(error).split()) or type(error).__name__)
-                self.up = False
-                self._hang_up()
-                if connection is not None:
-                    await connection.close()
-                connection = None
-            self._suspect.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._suspect.wait(), WATCH_EVERY_S if self.up else WATCH_EVERY_S / 2)
+        try:
+            while True:
+                try:
+                    if connection is None:
+                        connection = await Connection.connect(**connection_parameters(self._settings), autocommit=True)
+                    await _answers(connection)
+                    if not self.up:
+                        await self._pool.check()
+                        self.up = True
+                        log.info("the database is there")
+                except (psycopg.Error, SettingsError) as error:
+                    if self.up or connection is None:
+                        log.warning("the database is away: %s", " ".join(str(error).split()) or type(error).__name__)
+                    self.up = False
+                    self._hang_up()
+                    if connection is not None:
+                        await connection.close()
+                    connection = None
+                self._suspect.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._suspect.wait(), WATCH_EVERY_S if self.up else WATCH_EVERY_S / 2)
+        finally:
+            if connection is not None:
+                await connection.close()
 
     def _hang_up(self) -> None:
         """Shut the sockets of requests that wait for an answer, which may never come: they get their 503 now."""

@@ -18,7 +18,8 @@ pytest_plugins = ["tests.cluster.fixtures"]
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL server for the whole run."""
     folder = tmp_path_factory.mktemp("postgres")
-    with EmbeddedPostgres(folder, {"fsync": "off", "max_connections": "200"}) as server:
+    options = {"fsync": "off", "max_connections": "200", "max_prepared_transactions": "2"}
+    with EmbeddedPostgres(folder, options) as server:
         yield server
 
 

@@ -9,6 +9,8 @@ from typing import Any, Self
 
 import httpx
 
+from tests.service import Service
+
 
 @dataclass(frozen=True)
 class Got:
@@ -98,6 +100,13 @@ def order(event_id: str) -> tuple[int, int]:
     """Return transaction and sequence of an id."""
     _, transaction, sequence = event_id.split("-")
     return int(transaction), int(sequence)
+
+
+def lag_s(service: Service) -> float:
+    """Return what the alert on late events looks at."""
+    text = httpx.get(f"{service.url}/metrics", headers={"Authorization": "Bearer scrape-me"}, timeout=20).text
+    (line,) = [line for line in text.splitlines() if line.startswith("taskpulse_events_sent_up_to_timestamp_seconds ")]
+    return time.time() - float(line.split()[1])
 
 
 def with_suppressed_shutdown(connected: socket.socket) -> None:

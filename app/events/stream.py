@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from typing import Any, Literal
+from typing import Any
 
 import psycopg
 from litestar.response.base import ASGIResponse
@@ -21,7 +21,6 @@ HEARTBEAT_S = 15.0
 SEND_WITHIN_S = 10.0
 """Seconds that a reader has to take what was sent, beyond what the buffers on the way hold."""
 FRESH_WITHIN_S = 1.5
-Reason = Literal["unknown", "pruned"]
 
 
 class EventStream(ASGIResponse):
@@ -56,8 +55,8 @@ class EventStream(ASGIResponse):
     async def _begin(self, send: Send) -> None:
         """Say where the stream begins, and send what there is until the reader is at the head."""
         hub, reader = self._hub, self._reader
-        position, reason = await self._place()
-        first = reset(reason, hub.event_id(position)) if reason else mark(hub.event_id(position))
+        position, lost = await self._place()
+        first = reset("unknown", hub.event_id(position)) if lost else mark(hub.event_id(position))
         await self._send(send, b"retry: %d\n" % RETRY_MS + first)
         while position < hub.head and not reader.ended:
             position, chunk = await self._page(hub.event_id(position))
@@ -80,24 +79,22 @@ class EventStream(ASGIResponse):
         chosen = [block(after.epoch, change) for change in found.changes if self._reader.selection.takes(change)]
         return found.changes[-1].position if found.changes else head, b"".join(chosen)
 
-    async def _place(self) -> tuple[Position, Reason | None]:
-        """Return where to begin, and why not where the reader asks for."""
+    async def _place(self) -> tuple[Position, bool]:
+        """Return where to begin, and whether the database lost some of what the reader saw."""
         hub, after = self._hub, self._after
         if after is None:
-            return hub.head, None
+            return hub.head, False
         if after == FROM_START:
-            return hub.floor, None
+            return hub.floor, False
         assert hub.epochs is not None  # noqa: S101 - the route has waited for it
         position = hub.epochs.common(after)
         if position is not None and position > hub.head:  # another process may be ahead of this one
             await hub.fresh(FRESH_WITHIN_S)
         if position is None or position > hub.newest:
-            return hub.head, "unknown"
+            return hub.head, True
         while position > hub.head and not self._reader.ended:
             await hub.fresh(FRESH_WITHIN_S)
-        if position < hub.floor:
-            return hub.floor, "pruned"
-        return position, "unknown" if position < after.position else None
+        return position, position < after.position
 
     async def _follow(self, send: Send) -> None:
         """Send what the hub hands over, and a heartbeat where that is nothing."""

@@ -20,6 +20,7 @@ left join lateral (
     limit 1
 ) head on true
 left join lateral (
+    -- Rows of a dump may lie beyond xmax, too many to be passed over at each look.
     select extract(epoch from h.at)::double precision as since
     from history h
     where

@@ -37,6 +37,16 @@ def test_readers_hear_it(client: httpx.Client, service: Service) -> None:
     assert time.monotonic() - started < 4
 
 
+def test_the_first_reader_hears_it_at_once(client: httpx.Client, service: Service) -> None:
+    """A process without readers looks once a second and on no ring."""
+    started = time.monotonic()
+    for _ in range(5):
+        with EventReader(service.url, service.key) as reader:
+            new_task(client)
+            reader.wait_for(1)
+    assert time.monotonic() - started < 2.5
+
+
 def test_a_process_listens_again_after_its_connection_broke(
     client: httpx.Client, service: Service, database: psycopg.Connection
 ) -> None:

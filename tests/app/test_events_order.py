@@ -5,16 +5,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
-import httpx
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.embedded_postgres import EmbeddedPostgres
-from tests.events import EventReader, order
+from tests.events import EventReader, lag_s, order
 from tests.service import Service, fresh_database
 
 INSERT = "insert into history (task_id, version, action) values (gen_random_uuid(), 1, 'created')"
@@ -86,11 +86,35 @@ def test_a_transaction_that_commits_late_is_not_passed_over(own: Service) -> Non
         assert sequences == sorted(sequences)
 
 
-def lag_s(service: Service) -> float:
-    """Return what the alert on late events looks at."""
-    text = httpx.get(f"{service.url}/metrics", headers={"Authorization": "Bearer scrape-me"}, timeout=20).text
-    (line,) = [line for line in text.splitlines() if line.startswith("taskpulse_events_sent_up_to_timestamp_seconds ")]
-    return time.time() - float(line.split()[1])
+def test_a_prepared_transaction_is_waited_for_even_when_its_session_is_gone(own: Service) -> None:
+    with EventReader(own.url, own.key) as reader, psycopg.connect(own.conninfo, autocommit=True) as other:
+        start = order(reader.last_id)
+        with psycopg.connect(own.conninfo, autocommit=True) as late:
+            late.execute("begin")
+            late.execute(INSERT)
+            late.execute("prepare transaction 'late'")
+        other.execute(INSERT)
+        time.sleep(1.5)
+        assert reader.ids == []
+        other.execute("commit prepared 'late'")
+        reader.wait_for(2)
+        assert reader.ids == written(own, start)
+
+
+def test_an_id_that_another_process_gave_is_none_of_the_future(own: Service, tmp_path: Path) -> None:
+    """This process may not have looked since; nothing rings here."""
+    with (
+        Service(own.settings, tmp_path / "log") as ahead,
+        psycopg.connect(own.conninfo, autocommit=True) as connection,
+        EventReader(own.url, own.key),  # who comes now is at the head of this process, without a look
+    ):
+        for _ in range(5):
+            connection.execute(INSERT)
+            with EventReader(ahead.url, own.key) as reader:
+                here = reader.last_id
+            with EventReader(own.url, own.key, after=here) as reader:
+                time.sleep(0.05)
+            assert (reader.blocks, reader.last_id) == ([], here)
 
 
 def wait_for_lag(service: Service, at_least: float, below: float) -> None:
@@ -158,15 +182,19 @@ def test_readers_that_come_and_go_get_what_the_history_holds(own: Service) -> No
     print(f"\n{len(expected)} events, {len(visitors)} readers, none missed, none twice")
 
 
-STEPS = st.lists(
-    st.tuples(st.sampled_from(["write", "write", "commit", "rollback", "visit"]), st.integers(0, WRITERS - 1)),
-    max_size=25,
-)
+@st.composite
+def interleavings(draw: st.DrawFn) -> list[tuple[int, str]]:
+    """Transactions that overlap, step by step: (writer, what it does next), and visits of the reader in between."""
+    writes = st.lists(st.sampled_from(["write", "write within", "write in vain"]), min_size=1, max_size=3)
+    ends = st.sampled_from(["commit", "commit", "rollback"])
+    steps = [[*draw(writes), draw(ends)] for _ in range(WRITERS)] + [["visit"] * draw(st.integers(1, 4))]
+    turns = draw(st.permutations([turn for turn, mine in enumerate(steps) for _ in mine]))
+    return [(turn, steps[turn].pop(0)) for turn in turns]
 
 
 @settings(max_examples=25, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
-@given(steps=STEPS)
-def test_any_order_of_writes_commits_and_visits(own: Service, steps: list[tuple[str, int]]) -> None:
+@given(steps=interleavings())
+def test_any_order_of_writes_commits_and_visits(own: Service, steps: list[tuple[int, str]]) -> None:
     with EventReader(own.url, own.key) as first:
         start = first.last_id
     visitor = Visitor(own, start)
@@ -174,15 +202,27 @@ def test_any_order_of_writes_commits_and_visits(own: Service, steps: list[tuple[
         writers: list[psycopg.Connection[Any]] = [
             stack.enter_context(psycopg.connect(own.conninfo)) for _ in range(WRITERS)
         ]
-        for step, number in steps:
-            if step == "write":
-                writers[number].execute(INSERT)
+        for number, step in steps:
+            if step == "visit":
+                visitor.visit(0.1)
             elif step == "commit":
                 writers[number].commit()
             elif step == "rollback":
                 writers[number].rollback()
             else:
-                visitor.visit(0.02)
+                write(writers[number], step)
     expected = written(own, order(start))
     visitor.stay_until(expected)
     assert visitor.ids == expected
+
+
+def write(writer: psycopg.Connection[Any], how: str) -> None:
+    """Write in the transaction that the writer has open, or in a subtransaction, which has a number of its own."""
+    if how == "write":
+        writer.execute(INSERT)
+        return
+    writer.execute("select 1")  # it begins
+    with writer.transaction():
+        writer.execute(INSERT)
+        if how == "write in vain":
+            raise psycopg.Rollback

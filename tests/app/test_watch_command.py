@@ -71,14 +71,16 @@ def test_no_text_commands_the_terminal_or_breaks_the_stream(
     for title in titles:
         task = {"title": title, "payload": {title: title}}
         headers = {"Authorization": f"Bearer {hostile}"}
-        client.post("/v1/tasks", json=task, headers=headers).raise_for_status()
+        made = client.post("/v1/tasks", json=task, headers=headers)
+        client.patch(f"/v1/tasks/{made.json()['id']}", json={"assignee": title}, headers=headers).raise_for_status()
     watching = start(service, tmp_path / "out", "--after", "0", "--output", output)
-    found = wait_for(tmp_path / "out", len(titles))
+    found = wait_for(tmp_path / "out", 2 * len(titles))
     watching.terminate()
     assert watching.wait(10) == 0
-    assert len(found) == len(titles)
+    assert len(found) == 2 * len(titles)
     if output == "json":
-        assert [json.loads(line)["title"] for line in found] == titles
+        assert [json.loads(line)["title"] for line in found[::2]] == titles
+        assert [json.loads(line)["after"]["assignee"] for line in found[1::2]] == titles
     for letter in (tmp_path / "out").read_text().replace("\n", ""):
         assert letter.isprintable() or (output == "json" and letter == "\x7f"), repr(letter)
 
@@ -131,15 +133,15 @@ def test_it_comes_back_by_itself(postgres: EmbeddedPostgres, tmp_path: Path) -> 
             headers = {"Authorization": f"Bearer {own.key}"}
             with httpx.Client(base_url=own.url, headers=headers) as client:
                 expected += [new_task(client), new_task(client)]
+            deadline = time.monotonic() + 20
+            got: list[str] = []
+            while len(got) < len(expected) and time.monotonic() < deadline:
+                lines = (tmp_path / "out").read_text().splitlines()
+                got = [json.loads(line)["task_id"] for line in lines if line.startswith("{")]
+                time.sleep(0.05)
+            assert got == expected
             own.stop()
             own.start()
-        wanted = time.monotonic() + 20
-        got: list[str] = []
-        while len(got) < len(expected) and time.monotonic() < wanted:
-            lines = (tmp_path / "out").read_text().splitlines()
-            got = [json.loads(line)["task_id"] for line in lines if line.startswith("{")]
-            time.sleep(0.05)
-        assert got == expected
         watching.send_signal(signal.SIGINT)
         assert watching.wait(10) == 0
 
