@@ -26,7 +26,7 @@ class Look:
     looked_at: float
     """Seconds since 1970, by the database's clock."""
     held_since: float | None
-    """When the oldest change was made that is committed and waits for a transaction that is older; None: none waits."""
+    """When the first change was made that is committed and waits for a transaction that is older; None: none waits."""
     changes: list[Change]
     limit: int
     """Events to ask for next."""

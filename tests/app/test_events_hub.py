@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 
 import psycopg
+import pytest
 
 from app.bell import Bell
 from app.database import Database
@@ -90,6 +91,23 @@ def test_what_is_handed_out_page_by_page_is_told_as_late(postgres: EmbeddedPostg
             assert await hub._look() > 0
 
     asyncio.run(run())
+
+
+def test_a_statement_that_fails_is_logged(postgres: EmbeddedPostgres, caplog: pytest.LogCaptureFixture) -> None:
+    """The runbook of late events says to look for it."""
+    settings = fresh_database(postgres)
+
+    async def run() -> None:
+        async with resting(settings) as hub:
+            async with hub._database.connection() as connection:
+                await connection.execute("alter table event_epochs rename to gone")
+            looking = asyncio.create_task(hub._look_on())
+            await asyncio.sleep(0.3)
+            looking.cancel()
+
+    asyncio.run(run())
+    assert "looking for events failed" in caplog.text
+    assert 'relation "event_epochs" does not exist' in caplog.text
 
 
 def test_a_reader_takes_a_slice_at_a_time() -> None:
