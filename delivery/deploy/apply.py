@@ -1,15 +1,11 @@
 """Changing the cluster: applying what was planned, and deleting what only earlier releases had."""
 
-from collections.abc import Callable
-
 from delivery.deploy import kubectl, plan
+from delivery.deploy.kubectl import Check
 from delivery.deploy.plan import Plan
 from delivery.deploy.release import Key, Record, Release
 from delivery.deploy.report import Say
 from delivery.objects import Object
-
-Check = Callable[[], None]
-"""Called before each change; raises where the lock was lost."""
 
 
 def apply(objects: list[Object], secrets: list[Object], planned: Plan, say: Say, check: Check) -> None:
@@ -24,9 +20,8 @@ def apply(objects: list[Object], secrets: list[Object], planned: Plan, say: Say,
     rest = [each for each in objects if each["kind"] != "Namespace"]
     for each in rest:
         if Key.of(each) in recreated:
-            check()
             say(f"deleting {Key.of(each)}, to make it anew")
-            kubectl.delete([each])
+            kubectl.delete([each], check=check)
     for batch, force in (
         ([each for each in spaces if Key.of(each) not in forced], False),
         ([each for each in spaces if Key.of(each) in forced], True),
@@ -35,8 +30,7 @@ def apply(objects: list[Object], secrets: list[Object], planned: Plan, say: Say,
         ([each for each in rest if Key.of(each) in forced], True),
     ):
         if batch:
-            check()
-            kubectl.apply(batch, force=force)
+            kubectl.apply(batch, force=force, check=check)
     say(f"{len(objects) + len(secrets)} objects are as they should be")
 
 
@@ -46,5 +40,4 @@ def remove(past: list[Record], wanted: Release, say: Say, check: Check) -> None:
     for action in plan.removals(past, wanted.owned(), live):
         say(f"{action.what:9}{action.key}")
         if action.what == plan.PRUNE:
-            check()
-            kubectl.delete([live[action.key]])
+            kubectl.delete([live[action.key]], check=check)

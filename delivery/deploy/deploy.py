@@ -62,6 +62,7 @@ class Deploy:
                 step(self)
         except DeliveryError as failure:
             if self.outcome == "failed":
+                self.outcome = "unfinished"  # what a recovery leaves that breaks off
                 self.outcome = recovery.recover(self, failure)
             raise
         finally:
@@ -102,9 +103,8 @@ def write_down(deploy: Deploy) -> None:
     """Record what this release will own before any of it is there, so that nothing is ever orphaned."""
     record = deploy.begun
     deploy.report.step(f"Release {record.number}: commit {record.release.commit[:12]}, image {record.release.image}")
-    deploy.lock.check()
     if record.state != release.GOOD:
-        release.write(record)
+        release.write(record, deploy.lock.check)
     deploy.outcome = "failed"  # from here on there is something to put back
 
 
@@ -133,12 +133,11 @@ def prune(deploy: Deploy) -> None:
 def mark_good(deploy: Deploy) -> None:
     record = deploy.begun
     deploy.report.step(f"Release {record.number} is good")
-    deploy.lock.check()
     if record.state != release.GOOD:
         deploy.record = record.ended(release.GOOD, deploy.note)
-        release.write(deploy.record)
+        release.write(deploy.record, deploy.lock.check)
     others = [each for each in deploy.past if each.number != record.number]
-    release.forget([*others, deploy.begun])
+    release.forget([*others, deploy.begun], deploy.lock.check)
     deploy.outcome = "deployed"
 
 

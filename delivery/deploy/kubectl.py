@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import yaml
@@ -35,6 +35,9 @@ _AWAY = re.compile(
 
 NOWHERE = "localhost:8080"
 """Where kubectl asks when no context tells it where."""
+
+Check = Callable[[], None]
+"""Called before the cluster is changed, and before that is tried again; raises where the lock was lost."""
 
 
 class KubectlError(DeliveryError):
@@ -77,7 +80,7 @@ def raw(path: str, timeout_s: float) -> subprocess.CompletedProcess[str]:
         raise TimeoutError(f"no answer within {timeout_s:.0f} s") from None
 
 
-def run(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, stdin: str | None = None, check: Check | None = None) -> subprocess.CompletedProcess[str]:
     """Run kubectl, whatever its exit status; again and again while the API server is away.
 
     Raises:
@@ -85,6 +88,8 @@ def run(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProces
     """
     end = time.monotonic() + AWAY_S
     while True:
+        if check:
+            check()
         result = once(*arguments, stdin=stdin)
         if result.returncode == 0 or not _AWAY.search(result.stderr):
             return result
@@ -107,14 +112,14 @@ def refuse_no_context() -> None:
         )
 
 
-def output(*arguments: str, stdin: str | None = None) -> str:
+def output(*arguments: str, stdin: str | None = None, check: Check | None = None) -> str:
     """Output of kubectl, which must succeed.
 
     Raises:
         KubectlError: it does not; says what kubectl said.
         UnreachableError: the API server is away.
     """
-    result = run(*arguments, stdin=stdin)
+    result = run(*arguments, stdin=stdin, check=check)
     if result.returncode:
         raise KubectlError(complaint(result.stderr))
     return result.stdout
@@ -126,7 +131,9 @@ def get(*arguments: str, stdin: str | None = None) -> list[Object]:
     return listed(text)
 
 
-def apply(objects: Iterable[Object], *, dry_run: bool = False, force: bool = False) -> list[Object]:
+def apply(
+    objects: Iterable[Object], *, dry_run: bool = False, force: bool = False, check: Check | None = None
+) -> list[Object]:
     """Apply objects server-side as MANAGER; return what they are now, or would be.
 
     Raises:
@@ -135,7 +142,7 @@ def apply(objects: Iterable[Object], *, dry_run: bool = False, force: bool = Fal
     arguments = ["apply", "--server-side", f"--field-manager={MANAGER}", "--filename=-", "--output=json"]
     arguments += ["--dry-run=server"] if dry_run else []
     arguments += ["--force-conflicts"] if force else []
-    return listed(output(*arguments, stdin=as_yaml(objects)))
+    return listed(output(*arguments, stdin=as_yaml(objects), check=check))
 
 
 def establish(definitions: str) -> None:
@@ -155,11 +162,12 @@ def establish(definitions: str) -> None:
         time.sleep(PAUSE_S)
 
 
-def delete(objects: Iterable[Object]) -> None:
+def delete(objects: Iterable[Object], *, check: Check) -> None:
     """Delete objects and wait until they are gone; those that are gone already do not matter."""
     text = as_yaml(stub(each) for each in objects)
     if text:
-        output("delete", "--filename=-", "--ignore-not-found", "--timeout=120s", "--output=name", stdin=text)
+        arguments = ("delete", "--filename=-", "--ignore-not-found", "--timeout=120s", "--output=name")
+        output(*arguments, stdin=text, check=check)
 
 
 def listed(text: str) -> list[Object]:

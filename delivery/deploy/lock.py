@@ -3,7 +3,6 @@
 Source: https://kubernetes.io/docs/concepts/architecture/leases/
 """
 
-import getpass
 import os
 import secrets
 import socket
@@ -22,6 +21,7 @@ from delivery.objects import Object
 NAME = "taskpulse-deploy"
 DURATION_S = 30
 RENEW_S = 5
+OVERDUE_S = 2 * RENEW_S
 POLL_S = 1
 
 
@@ -37,7 +37,7 @@ def identity() -> str:
 
 
 def person() -> str:
-    return f"{getpass.getuser()} on {socket.gethostname()}, process {os.getpid()}"
+    return f"{os.environ.get('USER') or os.getuid()} on {socket.gethostname()}, process {os.getpid()}"
 
 
 def now() -> str:
@@ -48,7 +48,7 @@ class Lock:
     """The Lease of one namespace, held from `acquire` to `release`.
 
     Whether a holder is dead is measured by this machine's clock alone: a Lease that has not changed for its own
-    duration has expired.
+    duration, while the API server answered, has expired. Its holder goes on only with one that it has renewed since.
     """
 
     def __init__(self, namespace: str) -> None:
@@ -69,14 +69,18 @@ class Lock:
         seen: tuple[str, str] | None = None
         since = time.monotonic()
         while True:
+            asked = time.monotonic()
             lease = self._read()
-            holder = (lease or {}).get("spec", {}).get("holderIdentity") or ""
+            if time.monotonic() - asked > DURATION_S / 2:  # the API server was away, for a holder that lives as well
+                since = time.monotonic()
+            spec = lease["spec"] if lease else {}
+            holder = spec.get("holderIdentity") or ""
             version = lease["metadata"]["resourceVersion"] if lease else ""
             if (holder, version) != seen:
                 if holder and (seen is None or holder != seen[0]) and holder != self.identity:
-                    say(f"waiting for {holder}, which holds the lock since {lease['spec']['acquireTime']}")  # type: ignore[index]
+                    say(f"waiting for {holder}, which holds the lock since {spec.get('acquireTime')}")
                 seen, since = (holder, version), time.monotonic()
-            duration = (lease or {}).get("spec", {}).get("leaseDurationSeconds", DURATION_S)
+            duration = spec.get("leaseDurationSeconds", DURATION_S)
             expired = holder and time.monotonic() - since > duration
             if expired:
                 say(f"{holder} has not been heard of for {duration} s: its lock has expired")
@@ -87,16 +91,22 @@ class Lock:
                     f"{holder} still holds the lock after {timeout_s:.0f} s: run this again when it is done."
                 )
             time.sleep(POLL_S)
-        self._renewed = time.monotonic()
-        self._thread = threading.Thread(target=self._renew, daemon=True)
+        self._renewed = asked
+        self._thread = threading.Thread(target=self._keep, daemon=True)
         self._thread.start()
 
     def check(self) -> None:
-        """Raise LostLockError where the lock may be another's by now."""
-        if self._taken_by or time.monotonic() - self._renewed > DURATION_S:
+        """Renew the lock if that is overdue.
+
+        Raises:
+            LostLockError: it is another's by now.
+            UnreachableError: the API server is away, so nobody can tell.
+        """
+        while not self._taken_by and time.monotonic() - self._renewed > OVERDUE_S:
+            self._renew()
+        if self._taken_by:
             raise LostLockError(
-                f"The lock was lost to {self._taken_by or 'time: it could not be renewed'}."
-                " Nothing more was done; run the same command again."
+                f"The lock was lost to {self._taken_by}. Nothing more was done; run the same command again."
             )
 
     def release(self) -> None:
@@ -104,7 +114,9 @@ class Lock:
         self._done.set()
         if self._thread is None:
             return
-        self._thread.join()
+        self._thread.join(OVERDUE_S)
+        if self._thread.is_alive():  # the API server is away
+            return
         with suppress(DeliveryError):
             lease = self._read()
             if lease and lease["spec"].get("holderIdentity") == self.identity:
@@ -145,17 +157,19 @@ class Lock:
             raise kubectl.KubectlError(kubectl.complaint(result.stderr))
         return result.returncode == 0
 
+    def _keep(self) -> None:
+        while not self._taken_by and not self._done.wait(RENEW_S):
+            with suppress(DeliveryError):  # `check` tries again, and tells
+                self._renew()
+
     def _renew(self) -> None:
-        while not self._done.wait(RENEW_S):
-            try:
-                began = time.monotonic()
-                lease = self._read()
-                holder = lease["spec"].get("holderIdentity") if lease else "nobody: its Lease is gone"
-                if lease is None or holder != self.identity:
-                    self._taken_by = holder or "nobody: its Lease was emptied"
-                    return
-                lease["spec"]["renewTime"] = now()
-                if self._replace(lease):
-                    self._renewed = began
-            except DeliveryError:
-                continue  # `check` tells when that has lasted too long
+        """Renew the Lease, or note whose it is now; neither where somebody wrote it in between."""
+        began = time.monotonic()
+        lease = self._read()
+        holder = lease["spec"].get("holderIdentity") if lease else "nobody: its Lease is gone"
+        if lease is None or holder != self.identity:
+            self._taken_by = holder or "nobody: its Lease was emptied"
+            return
+        lease["spec"]["renewTime"] = now()
+        if self._replace(lease):
+            self._renewed = max(self._renewed, began)

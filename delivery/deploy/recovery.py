@@ -28,7 +28,7 @@ def recover(deploy: Deploy, failure: DeliveryError) -> str:
         deploy.report.step("Nothing is put back: this is the last good release itself.")
         return "failed"
     record = failed.ended(release.FAILED, deploy.report.mask(failure.message))
-    release.write(record)
+    release.write(record, deploy.lock.check)
     good = [each for each in release.good(deploy.past) if each.number != failed.number]
     if not good:
         deploy.report.step("Nothing is put back: no release was good before. What there is stays, to look at.")
@@ -57,6 +57,6 @@ def put_back(deploy: Deploy, target: release.Record, failed: release.Record) -> 
     except DeliveryError as trouble:
         deploy.report.step(f"Release {target.number} could not be put back whole: {trouble.message}")
         return "failed"
-    release.write(failed.ended(release.PUT_BACK, failed.note))
+    release.write(failed.ended(release.PUT_BACK, failed.note), deploy.lock.check)
     deploy.report.step(f"Release {target.number} runs again.")
     return "rolled back"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from delivery.deploy import kubectl
+from delivery.deploy.kubectl import Check
 from delivery.errors import DeliveryError
 from delivery.objects import Object
 
@@ -150,8 +151,8 @@ def records(namespace: str) -> list[Record]:
     return sorted(map(Record.parse, found), key=lambda record: record.number)
 
 
-def write(record: Record) -> None:
-    kubectl.apply([record.as_object()], force=True)
+def write(record: Record, check: Check) -> None:
+    kubectl.apply([record.as_object()], force=True, check=check)
 
 
 def good(past: list[Record]) -> list[Record]:
@@ -170,12 +171,12 @@ def left_something_new(past: list[Record]) -> bool:
     return any(last.state != GOOD and last.release not in [record.release for record in good(past)] for last in later)
 
 
-def forget(past: list[Record]) -> None:
+def forget(past: list[Record], check: Check) -> None:
     """Drop old records: of the good ones the last five stay, of the others those that ended since, five at most."""
     kept = good(past)[-KEPT:]
     others = [record for record in past if record.state != GOOD and kept and record.number > kept[0].number]
     numbers = {record.number for record in [*kept, *others[-KEPT:]]}
-    kubectl.delete(record.as_object() for record in past if record.number not in numbers)
+    kubectl.delete([record.as_object() for record in past if record.number not in numbers], check=check)
 
 
 def next_record(past: list[Record], release: Release) -> Record:

@@ -144,3 +144,16 @@ class Project:
 def changes(answer: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Actions of a plan by kind and name, without those that change nothing."""
     return {f"{each['kind']}/{each['name']}": each for each in answer["plan"] if each["action"] != "unchanged"}
+
+
+def read_until(process: subprocess.Popen[str], start: str) -> None:
+    """Read what a process says up to a line that starts so."""
+    assert process.stdout is not None
+    assert any(line.startswith(start) for line in process.stdout)
+
+
+def expire(project: Project) -> None:
+    """Let the time of the dead holder's lock be over: a second, not DURATION_S (test_lock.py waits that out)."""
+    patch = '{"spec": {"leaseDurationSeconds": 1}}'
+    arguments = ("lease", "taskpulse-deploy", f"--namespace={project.namespace}", "--type=merge", f"--patch={patch}")
+    project.cluster.run("patch", *arguments)

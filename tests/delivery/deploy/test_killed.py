@@ -7,21 +7,14 @@ from pathlib import Path
 import pytest
 
 from delivery.deploy.deploy import STEPS
-from tests.delivery.deploy.kubelet import CRASHES, GOOD, REPOSITORY
-from tests.delivery.deploy.project import Project
+from tests.delivery.deploy.kubelet import CRASHES, GOOD, NEVER_READY, REPOSITORY
+from tests.delivery.deploy.project import Project, expire, read_until
 
 pytestmark = pytest.mark.slow
 
 SECOND, THIRD = REPOSITORY + 64 * "2", REPOSITORY + 64 * "3"
 PROGRAM = str(Path(__file__).parent / "steps.py")
 HEALTHY = [step.__name__ for step in STEPS].index("smoke") + 1
-
-
-def expire(project: Project) -> None:
-    """Let the time of the dead holder's lock be over: a second, not DURATION_S (test_lock.py waits that out)."""
-    patch = '{"spec": {"leaseDurationSeconds": 1}}'
-    arguments = ("lease", "taskpulse-deploy", f"--namespace={project.namespace}", "--type=merge", f"--patch={patch}")
-    project.cluster.run("patch", *arguments)
 
 
 def deploy_first(project: Project) -> None:
@@ -36,6 +29,28 @@ def killed_after(project: Project, steps: int) -> None:
     _, err = process.communicate()
     assert process.returncode == -signal.SIGKILL, err
     expire(project)
+
+
+@pytest.mark.parametrize(
+    ("step", "config_maps", "states"),
+    [
+        ("write_down", {"first"}, ["good"]),
+        ("apply", {"first"}, ["started", "good"]),
+        ("prune", {"first", "second"}, ["started", "good"]),
+        ("mark_good", {"second"}, ["started", "good"]),
+    ],
+)
+def test_no_step_changes_anything_without_the_lock(
+    project: Project, step: str, config_maps: set[str], states: list[str]
+) -> None:
+    deploy_first(project)
+    count = [each.__name__ for each in STEPS].index(step)
+    arguments = (str(count), str(project.overlay), SECOND, str(project.secrets), "lost")
+    process = project.start(*arguments, program=(PROGRAM,))
+    _, err = process.communicate()
+    assert "LostLockError: The lock was lost to another." in err
+    assert own_config_maps(project) == config_maps
+    assert [each["state"] for each in project.history()] == states
 
 
 def own_config_maps(project: Project) -> set[str]:
@@ -70,10 +85,7 @@ def test_another_commit_converges(project: Project, steps: int) -> None:
 def test_killed_while_it_puts_back_the_next_commit_converges(project: Project, line: str) -> None:
     deploy_first(project)
     process = project.start("deploy", *project.arguments(CRASHES))
-    assert process.stdout is not None
-    for each in process.stdout:
-        if each.startswith(line):
-            break
+    read_until(process, line)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     expire(project)
@@ -82,3 +94,17 @@ def test_killed_while_it_puts_back_the_next_commit_converges(project: Project, l
     project.deployed(THIRD)
     assert project.running() == {(THIRD, commit)}
     assert own_config_maps(project) == {"third"}
+
+
+def test_told_to_end_it_lets_the_lock_go_and_says_what_to_do(project: Project) -> None:
+    project.deployed()
+    project.commit()
+    process = project.start("deploy", *project.arguments(NEVER_READY))
+    read_until(process, "==> Roll out")
+    process.terminate()
+    _, err = process.communicate()
+    assert process.returncode == 1
+    assert err.startswith("Error: Interrupted. What was reached stays; run the same command again")
+    lease = project.cluster.get("lease", "taskpulse-deploy", f"--namespace={project.namespace}")
+    assert lease["spec"]["holderIdentity"] == ""
+    assert [(each["release"], each["state"]) for each in project.history()] == [(2, "started"), (1, "good")]

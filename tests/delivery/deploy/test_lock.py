@@ -1,28 +1,27 @@
 """Deploys at the same moment, dead holders, and an API server that is away."""
 
 import os
+import re
 import signal
-import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
-from delivery.deploy import kubectl
-from delivery.deploy.lock import DURATION_S, NAME, Lock
+from delivery.deploy import kubectl, lock
+from delivery.deploy.lock import DURATION_S, NAME, Lock, LostLockError
+from delivery.errors import DeliveryError
 from tests.cluster.controlplane import BINARIES, Cluster
 from tests.delivery.deploy.gate import Gate
 from tests.delivery.deploy.kubelet import GOOD, NEVER_READY, REPOSITORY
-from tests.delivery.deploy.project import Project
+from tests.delivery.deploy.project import Project, expire, read_until
 
 pytestmark = pytest.mark.slow
 
+IMPATIENT = "from delivery import cli; from delivery.deploy import kubectl; kubectl.AWAY_S = 2; cli.main()"
 SECOND = REPOSITORY + 64 * "2"
-
-
-def read_until(process: subprocess.Popen[str], start: str) -> None:
-    assert process.stdout is not None
-    assert any(line.startswith(start) for line in process.stdout)
 
 
 def test_of_two_deploys_one_waits_and_both_end_right(project: Project) -> None:
@@ -76,13 +75,90 @@ def test_a_lock_that_cannot_be_let_go_is_no_failure(
     monkeypatch.setenv("PATH", str(BINARIES), prepend=os.pathsep)
     with Gate(deploy_cluster.kubeconfig, tmp_path) as gate:
         monkeypatch.setenv("KUBECONFIG", str(gate.kubeconfig))
-        lock = Lock("default")
-        lock.acquire(60, print)
+        mine = Lock("default")
+        mine.acquire(60, print)
         gate.close()
-        lock.release()
+        mine.release()
         gate.open()
         (lease,) = kubectl.get("lease", NAME, "--namespace=default")
-    assert lease["spec"]["holderIdentity"] == lock.identity
+    assert lease["spec"]["holderIdentity"] == mine.identity
+
+
+@pytest.fixture
+def gate(deploy_cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    """The way of this process to the cluster, where a lock lives for three seconds."""
+    for name, value in (("DURATION_S", 3), ("RENEW_S", 0.5), ("OVERDUE_S", 1)):
+        monkeypatch.setattr(lock, name, value)
+    monkeypatch.setenv("PATH", str(BINARIES), prepend=os.pathsep)
+    with Gate(deploy_cluster.kubeconfig, tmp_path) as gate:
+        monkeypatch.setenv("KUBECONFIG", str(gate.kubeconfig))
+        yield gate
+    deploy_cluster.kubectl("delete", "lease", NAME, "--namespace=default")
+
+
+def test_who_was_cut_off_goes_on_only_with_a_lock_that_is_still_his(deploy_cluster: Cluster, gate: Gate) -> None:
+    mine = Lock("default")
+    mine.acquire(60, print)
+    gate.close()
+    time.sleep(4)
+    gate.open()
+    mine.check()
+    gate.close()
+    taken = ("lease", NAME, "--namespace=default", "--type=merge", '--patch={"spec": {"holderIdentity": "another"}}')
+    deploy_cluster.kubectl("patch", *taken)
+    time.sleep(2)
+    gate.open()
+    with pytest.raises(LostLockError, match="The lock was lost to another"):
+        mine.check()
+    mine.release()
+
+
+def test_a_holder_that_was_cut_off_like_all_is_not_taken_for_dead(gate: Gate) -> None:
+    mine, theirs = Lock("default"), Lock("default")
+    mine.acquire(60, print)
+    said: list[str] = []
+    waiting = Thread(target=theirs.acquire, args=(60, said.append))
+    waiting.start()
+    while not said:
+        time.sleep(0.1)
+    gate.close()
+    time.sleep(5)
+    gate.open()
+    time.sleep(2)
+    mine.check()
+    mine.release()
+    waiting.join()
+    theirs.release()
+    assert not [line for line in said if "expired" in line]
+
+
+@pytest.mark.usefixtures("gate")
+def test_nobody_waits_for_ever() -> None:
+    mine = Lock("default")
+    mine.acquire(60, print)
+    with pytest.raises(DeliveryError, match=re.escape(f"{mine.identity} still holds the lock after 5 s: run this")):
+        Lock("default").acquire(5, print)
+    mine.release()
+
+
+def test_an_api_server_that_stays_away_is_waited_for_no_longer_and_nothing_is_put_back(
+    project: Project, tmp_path: Path
+) -> None:
+    project.deployed()
+    commit = project.commit()
+    with Gate(project.cluster.kubeconfig, tmp_path) as gate:
+        project.kubeconfig = gate.kubeconfig
+        process = project.start("deploy", *project.arguments(SECOND), program=("-c", IMPATIENT))
+        read_until(process, "==> Roll out")
+        gate.close()
+        out, err = process.communicate()
+    assert process.returncode == 1
+    assert "The API server was away for 2 s" in err
+    assert "Put back" not in out
+    project.kubeconfig = project.cluster.kubeconfig
+    expire(project)
+    assert project.deployed(SECOND)["release"] == 2
+    assert project.running() == {(SECOND, commit)}
 
 
 @pytest.mark.parametrize("step", ["==> Plan", "==> Apply", "==> Roll out", "==> Smoke test"])
