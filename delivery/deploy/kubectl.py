@@ -33,6 +33,9 @@ _AWAY = re.compile(
     re.IGNORECASE,
 )
 
+WEBHOOK = "failed calling webhook"
+"""Another's webhook is away, and the API server is not."""
+
 NOWHERE = "localhost:8080"
 """Where kubectl asks when no context tells it where."""
 
@@ -62,9 +65,9 @@ def program() -> str:
 
 
 def once(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run kubectl once, whatever its exit status."""
+    """Run kubectl once, whatever its exit status; what a container logged may be no UTF-8."""
     command = [program(), "--request-timeout=30s", *arguments]
-    return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+    return subprocess.run(command, input=stdin, capture_output=True, encoding="utf-8", errors="replace", check=False)
 
 
 def raw(path: str, timeout_s: float) -> subprocess.CompletedProcess[str]:
@@ -75,16 +78,18 @@ def raw(path: str, timeout_s: float) -> subprocess.CompletedProcess[str]:
     """
     command = [program(), "get", f"--raw={path}"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout_s)
+        return subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=timeout_s
+        )
     except subprocess.TimeoutExpired:
         raise TimeoutError(f"no answer within {timeout_s:.0f} s") from None
 
 
 def run(*arguments: str, stdin: str | None = None, check: Check | None = None) -> subprocess.CompletedProcess[str]:
-    """Run kubectl, whatever its exit status; again and again while the API server is away.
+    """Run kubectl, whatever its exit status; again and again while the API server, or a webhook behind it, is away.
 
     Raises:
-        UnreachableError: it was away for AWAY_S.
+        UnreachableError: the API server was away for AWAY_S.
     """
     end = time.monotonic() + AWAY_S
     while True:
@@ -96,6 +101,8 @@ def run(*arguments: str, stdin: str | None = None, check: Check | None = None) -
         if NOWHERE in result.stderr:
             refuse_no_context()
         if time.monotonic() > end:
+            if WEBHOOK in result.stderr:
+                return result
             raise UnreachableError(
                 f"The API server was away for {AWAY_S} s ({last_line(result.stderr)})."
                 " Run the same command again when it is back; it goes on from what is there."

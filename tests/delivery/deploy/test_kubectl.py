@@ -1,13 +1,16 @@
 """What kubectl says that is not the last word, and what is said where it has no cluster to ask."""
 
+import json
 import time
 from pathlib import Path
 
 import pytest
 
 from delivery.deploy import kubectl
+from delivery.deploy.lock import LostLockError
 from delivery.errors import DeliveryError
-from tests.cluster.controlplane import BINARIES, Cluster
+from delivery.objects import Object
+from tests.cluster.controlplane import BINARIES, Cluster, wait
 
 pytestmark = pytest.mark.slow
 
@@ -32,15 +35,46 @@ case "$*" in
 esac
 exec {kubectl} "$@"
 """
+REFUSED = """#!/bin/sh
+echo asked >> "{folder}/asked"
+echo "dial tcp 192.0.2.1:443: connect: connection refused" >&2
+exit 1
+"""
+BINARY = "#!/bin/sh\nprintf 'caf\\351\\n'\n"
+HOOK = {
+    "apiVersion": "admissionregistration.k8s.io/v1",
+    "kind": "ValidatingWebhookConfiguration",
+    "metadata": {"name": "away"},
+    "webhooks": [
+        {
+            "name": "away.example.com",
+            "clientConfig": {"url": "https://127.0.0.1:9/"},
+            "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["*"], "resources": ["configmaps"]}],
+            "objectSelector": {"matchLabels": {"hook": "away"}},
+            "sideEffects": "None",
+            "admissionReviewVersions": ["v1"],
+        }
+    ],
+}
+HOOKED: Object = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "metadata": {"name": "hooked", "namespace": "default", "labels": {"hook": "away"}},
+}
+
+
+def stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Put a program in kubectl's place."""
+    program = folder / "kubectl"
+    program.write_text(script.format(folder=folder, kubectl=BINARIES / "kubectl"))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=":")
 
 
 def test_a_definition_that_is_not_judged_yet_is_waited_for(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    program = tmp_path / "kubectl"
-    program.write_text(TOO_EARLY.format(folder=tmp_path, kubectl=BINARIES / "kubectl"))
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    stand_in(tmp_path, monkeypatch, TOO_EARLY)
     monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
     try:
         kubectl.establish(DEFINITION)
@@ -65,3 +99,37 @@ def test_without_a_context_nothing_is_waited_for(tmp_path: Path, monkeypatch: py
     with pytest.raises(DeliveryError, match="kubectl has no current context, so there is no cluster to ask"):
         kubectl.get("namespace", "taskpulse")
     assert time.monotonic() - began < kubectl.AWAY_S / 2
+
+
+def test_a_change_is_not_tried_again_once_the_lock_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(tmp_path, monkeypatch, REFUSED)
+
+    def check() -> None:
+        if (tmp_path / "asked").exists():
+            raise LostLockError("The lock was lost.")
+
+    with pytest.raises(LostLockError):
+        kubectl.apply([HOOKED], check=check)
+    assert (tmp_path / "asked").read_text() == "asked\n"
+
+
+def test_a_webhook_that_is_away_is_no_api_server_that_is(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kubectl, "AWAY_S", 2)
+    monkeypatch.setenv("PATH", str(BINARIES), prepend=":")
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+    cluster.kubectl("create", "--filename=-", stdin=json.dumps(HOOK))
+    try:
+        apply = ("apply", "--dry-run=server", "--filename=-")
+        wait(tmp_path, "the webhook", lambda: cluster.run(*apply, stdin=json.dumps(HOOKED)).returncode != 0)
+        with pytest.raises(kubectl.KubectlError, match=r'failed calling webhook "away\.example\.com"'):
+            kubectl.apply([HOOKED], dry_run=True)
+    finally:
+        cluster.kubectl("delete", "validatingwebhookconfiguration", "away")
+
+
+def test_what_is_no_utf8_is_read_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(tmp_path, monkeypatch, BINARY)
+    assert kubectl.once("logs", "pod").stdout == "caf\N{REPLACEMENT CHARACTER}\n"
+    assert kubectl.raw("/", 5).stdout == "caf\N{REPLACEMENT CHARACTER}\n"
