@@ -36,7 +36,7 @@ def apply(objects: list[Object], secrets: list[Object], planned: Plan, say: Say,
 
 def remove(past: list[Record], wanted: Release, say: Say, check: Check) -> None:
     """Delete what recorded releases had and `wanted` has not."""
-    live = plan.find([each for record in past for each in record.release.objects])
+    live = plan.find([], past)
     for action in plan.removals(past, wanted.owned(), live):
         say(f"{action.what:9}{action.key}")
         if action.what == plan.PRUNE:

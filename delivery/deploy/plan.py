@@ -21,6 +21,7 @@ HOLDS_DATA = ("Namespace", "PersistentVolumeClaim", "PersistentVolume", "CustomR
 
 UNJUDGED = "the API server can judge the rest only when it is there"
 IMMUTABLE = re.compile(r"immutable|cannot change roleRef|may not change once set|for fields other than")
+UNSERVED = re.compile(r'no matches for kind "([^"]+)" in version "([^"]+)"')
 CONFLICT = re.compile(r"^Apply failed with \d+ conflicts?: |conflicts? with \"")
 
 
@@ -75,7 +76,7 @@ def make(release: Release, past: list[Record]) -> Plan:
     Raises:
         KubectlError: the cluster does not know a kind.
     """
-    live = find([*release.objects, *(each for record in past for each in record.release.objects)])
+    live = find(release.objects, past)
     if not any(key.kind == "Namespace" for key in live):
         return Plan([Action(CREATE, key, UNJUDGED if key.kind == "Namespace" else "") for key in release.owned()])
     last = applied(past)
@@ -91,11 +92,32 @@ def make(release: Release, past: list[Record]) -> Plan:
     return Plan(actions + removals(past, new, live))
 
 
-def find(objects: list[Object]) -> dict[Key, Object]:
-    """Those objects that are in the cluster, with who manages their fields."""
+def find(wanted: list[Object], past: list[Record]) -> dict[Key, Object]:
+    """Those objects, wanted or recorded, that are in the cluster, with who manages their fields.
+
+    Of a kind that the cluster no longer serves there is none to find.
+
+    Raises:
+        KubectlError: a kind that is wanted is not served.
+    """
+    objects = [*(each for record in past for each in record.release.objects), *wanted]
     stubs = {Key.of(each): kubectl.stub(each) for each in objects}
+    try:
+        return _find(stubs)
+    except kubectl.KubectlError as refusal:
+        unserved = set(UNSERVED.findall(refusal.message))
+        if not unserved or any(kind_of(each) in unserved for each in wanted):
+            raise
+        return _find({key: each for key, each in stubs.items() if kind_of(each) not in unserved})
+
+
+def _find(stubs: dict[Key, Object]) -> dict[Key, Object]:
     found = kubectl.get("--filename=-", "--show-managed-fields", stdin=kubectl.as_yaml(stubs.values()))
     return {Key.of(each): each for each in found}
+
+
+def kind_of(each: Object) -> tuple[str, str]:
+    return each["kind"], each["apiVersion"]
 
 
 def try_all(objects: list[Object], live: dict[Key, Object]) -> dict[Key, Outcome]:

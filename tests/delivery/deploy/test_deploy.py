@@ -1,16 +1,28 @@
 """Deploys that go well, on a real control plane."""
 
 import json
+import re
+from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import pytest
+import yaml
 
+from tests.cluster.controlplane import DEFINITIONS
 from tests.delivery.deploy.kubelet import GOOD, REPOSITORY
 from tests.delivery.deploy.project import Project, changes
 
 pytestmark = pytest.mark.slow
 
 OTHER = REPOSITORY + 64 * "1"
+MONITORS = "servicemonitors.monitoring.coreos.com"
+REMOVED = {
+    "apiVersion": "monitoring.coreos.com/v1",
+    "kind": "ServiceMonitor",
+    "metadata": {"name": "any"},
+    "$patch": "delete",
+}
 USERS_OWN = {
     "apiVersion": "v1",
     "kind": "ConfigMap",
@@ -35,6 +47,16 @@ def test_it_works(project: Project) -> None:
     assert {each["action"] for each in changes(result).values()} == {"create"}
     assert project.running() == {(GOOD, project.head())}
     assert [(each["release"], each["state"]) for each in project.history()] == [(1, "good")]
+
+
+def test_secrets_are_there_before_what_reads_them(project: Project) -> None:
+    project.deployed()
+    (settings,) = generated(project)
+    secret, config = (
+        int(project.cluster.get(kind, name, f"--namespace={project.namespace}")["metadata"]["resourceVersion"])
+        for kind, name in (("secret", "taskpulse-secret"), ("configmap", settings))
+    )
+    assert secret < config
 
 
 def test_a_second_run_changes_nothing(project: Project) -> None:
@@ -188,6 +210,25 @@ def test_what_a_user_made_in_the_place_of_a_pruned_object_stays(project: Project
     assert "extra" in project.names("configmaps")
 
 
+def test_a_kind_that_the_cluster_no_longer_has_is_in_the_way_only_of_who_wants_it(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.deployed()
+    project.cluster.kubectl("delete", "crd", MONITORS)
+    monkeypatch.setenv("KUBECACHEDIR", str(tmp_path / "new"))  # kubectl remembers kinds for hours
+    try:
+        refused = project.deploy()
+        assert refused.returncode == 1
+        assert 'no matches for kind "ServiceMonitor"' in refused.stderr
+        none = {"target": {"kind": "ServiceMonitor"}, "patch": yaml.safe_dump(REMOVED)}
+        project.commit(patches=[*project.kustomization["patches"], none])
+        assert changes(project.deployed()).keys() == {"Deployment/taskpulse-api"}
+    finally:
+        definition = (DEFINITIONS / "monitoring.coreos.com_servicemonitors.yaml").read_text()
+        project.cluster.kubectl("apply", "--server-side", "--filename=-", stdin=definition)
+        project.cluster.kubectl("wait", "--for=condition=Established", f"crd/{MONITORS}", "--timeout=60s")
+
+
 def test_an_older_commit_is_refused_unless_told(project: Project) -> None:
     older = project.head()
     newer = project.commit()
@@ -205,6 +246,14 @@ def test_only_the_last_five_good_releases_are_kept(project: Project) -> None:
         project.commit()
         project.deployed()
     assert [each["release"] for each in project.history()] == [7, 6, 5, 4, 3]
+
+
+def test_what_is_too_large_for_a_record_is_refused_before_anything_is_done(project: Project) -> None:
+    for name in ("one", "two"):
+        project.commit(**project.with_settings(name, a=token_hex(500_000)))
+    result = project.delivery("plan", *project.arguments())
+    assert result.returncode == 1
+    assert re.search(r"The manifests take \d{7} bytes packed; a release may take 1000000", result.stderr)
 
 
 def test_an_overlay_of_the_checkout_is_planned_where_nothing_is_yet(project: Project) -> None:
