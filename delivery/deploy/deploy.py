@@ -115,7 +115,10 @@ def apply(deploy: Deploy) -> None:
 
 def wait(deploy: Deploy) -> None:
     deploy.report.step("Roll out")
-    rollout.wait(deploy.release.objects, deploy.namespace, deploy.timeout_s, deploy.report.detail, deploy.lock.check)
+    objects, unchanged = deploy.release.objects, {action.key for action in deploy.planned.of(plan.NOTHING)}
+    rollout.wait(
+        objects, deploy.namespace, deploy.timeout_s, deploy.report.detail, deploy.lock.check, unchanged=unchanged
+    )
 
 
 def smoke(deploy: Deploy) -> None:

@@ -3,11 +3,13 @@
 import re
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 
 from delivery.deploy import kubectl
+from delivery.deploy.kubectl import Check
+from delivery.deploy.release import Key
 from delivery.errors import DeliveryError
 from delivery.objects import Object, dig
 
@@ -47,9 +49,18 @@ class RolloutError(DeliveryError):
 
 
 def wait(
-    objects: list[Object], namespace: str, timeout_s: float, say: Callable[[str], None], check: Callable[[], None]
+    objects: list[Object],
+    namespace: str,
+    timeout_s: float,
+    say: Callable[[str], None],
+    check: Check,
+    *,
+    unchanged: Collection[Key] = (),
 ) -> None:
     """Wait until every workload among `objects` has rolled out; `check` is called now and then and may raise.
+
+    Pods of an `unchanged` one that were hopeless before are made anew: what ailed them may be mended by now, and their
+    back-off lasts minutes.
 
     Raises:
         RolloutError: a pod is hopeless, or it took longer than `timeout_s`.
@@ -57,23 +68,29 @@ def wait(
     end = time.monotonic() + timeout_s
     for each in objects:
         if each["kind"] in WORKLOADS:
-            Rollout(f"{each['kind'].lower()}/{each['metadata']['name']}", namespace, end, say, check).wait()
+            rollout = Rollout(f"{each['kind'].lower()}/{each['metadata']['name']}", namespace, end, say, check)
+            if Key.of(each) in unchanged:
+                rollout.make_anew()
+            rollout.wait()
 
 
 class Rollout:
     """One workload that kubectl watches while this looks after its pods."""
 
-    def __init__(
-        self, workload: str, namespace: str, end: float, say: Callable[[str], None], check: Callable[[], None]
-    ) -> None:
+    def __init__(self, workload: str, namespace: str, end: float, say: Callable[[str], None], check: Check) -> None:
         self.workload = workload
-        self.name = workload.partition("/")[2]
         self.namespace = f"--namespace={namespace}"
         self.end = end
         self.say = say
         self.check = check
         self.said = ""
         self.began = time.monotonic()
+
+    def make_anew(self) -> None:
+        """Delete the pods that are hopeless, so that others take their places."""
+        if pods := [pod for pod in self._pods()[1] if stuck(pod)]:
+            self.say(f"{self.workload}: pods that got nowhere are made anew")
+            kubectl.delete(pods, check=self.check)
 
     def wait(self) -> None:
         suspects: set[str] = set()
@@ -98,8 +115,6 @@ class Rollout:
         result = kubectl.run(*arguments)
         if result.returncode == 0:
             return True
-        if "progress deadline" in result.stderr:
-            raise RolloutError(f"{self.workload} made no progress within its deadline. {self._state()}")
         line = kubectl.last_line(result.stdout) if result.stdout.strip() else ""
         if line and line != self.said:
             self.say(re.sub(r"^Waiting for ", "waiting for ", line))
@@ -127,14 +142,15 @@ class Rollout:
         """What is hopeless by name, each with a function that finds out why."""
         workload, pods = self._pods()
         found: dict[str, Callable[[], Trouble]] = {}
+        if dig(workload, "spec", "paused"):
+            resume = f"kubectl rollout resume {self.workload} {self.namespace}"
+            found[self.workload] = partial(Trouble, f"{self.workload} was paused: `{resume}`.", [])
         for condition in dig(workload, "status", "conditions") or []:
             if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
                 found[self.workload] = partial(Trouble, f"No pod is made: {condition['message']}", [])
         for pod in pods:
-            for container in containers(pod):
-                if (dig(container, "state", "waiting", "reason") or "") in HOPELESS:
-                    found[pod["metadata"]["name"]] = partial(self._explain, pod, container)
-                    break
+            if container := stuck(pod):
+                found[pod["metadata"]["name"]] = partial(self._explain, pod, container)
         return found
 
     def _explain(self, pod: Object, container: Object) -> Trouble:
@@ -180,6 +196,8 @@ def revision(replica_set: Object) -> int:
     return int(annotations.get("deployment.kubernetes.io/revision", 0))
 
 
-def containers(pod: Object) -> list[Object]:
+def stuck(pod: Object) -> Object | None:
+    """The status of its first container that time does not mend."""
     status = pod.get("status", {})
-    return [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
+    containers = [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
+    return next((each for each in containers if dig(each, "state", "waiting", "reason") in HOPELESS), None)

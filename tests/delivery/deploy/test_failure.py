@@ -1,12 +1,13 @@
 """Deploys that fail: what ran before runs on, and the reason is said."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.delivery.deploy.kubelet import CANNOT_BE_PULLED, CRASHES, GOOD, LOG, MIGRATION_FAILS, NEVER_READY, UNHEALTHY
-from tests.delivery.deploy.project import Project
+from tests.delivery.deploy.project import Project, read_until
 
 pytestmark = pytest.mark.slow
 
@@ -58,6 +59,26 @@ def test_pods_that_say_nothing_are_put_back_at_the_time_out(project: Project) ->
     assert project.running() == {(GOOD, commit)}
 
 
+def test_only_the_time_out_counts_and_no_deadline_of_the_deployment(project: Project) -> None:
+    deadline = [{"op": "replace", "path": "/spec/progressDeadlineSeconds", "value": 1}]
+    project.kustomization["patches"].append({"target": {"kind": "Deployment"}, "patch": json.dumps(deadline)})
+    project.commit()
+    result = project.deploy(NEVER_READY, "--timeout=8s")
+    assert "deployment/taskpulse-api did not roll out in time. Pod taskpulse-api-" in result.stderr
+
+
+def test_a_deployment_that_somebody_paused_is_said_to_be(project: Project) -> None:
+    project.deployed()
+    commit = project.head()
+    project.cluster.kubectl("rollout", "pause", "deployment/taskpulse-api", f"--namespace={project.namespace}")
+    project.commit()
+    result = project.deploy()
+    assert result.returncode == 1
+    assert "deployment/taskpulse-api was paused: `kubectl rollout resume deployment/taskpulse-api" in result.stderr
+    assert "Release 1 runs again." in result.stdout
+    assert project.running() == {(GOOD, commit)}
+
+
 def test_a_failing_smoke_test_is_put_back(project: Project) -> None:
     project.deployed()
     commit = project.head()
@@ -67,6 +88,41 @@ def test_a_failing_smoke_test_is_put_back(project: Project) -> None:
     assert "The smoke test failed" in result.stderr
     assert "Release 1 runs again." in result.stdout
     assert project.running() == {(GOOD, commit)}
+
+
+def test_what_cannot_be_put_back_is_said_and_the_next_rollback_tries_again(project: Project) -> None:
+    project.deployed()
+    commit = project.head()
+    project.commit()
+    process = project.start("deploy", *project.arguments(NEVER_READY), "--timeout=10s")
+    read_until(process, "==> Roll out")
+    policy = json.dumps({"apiVersion": "v1", "kind": "List", "items": [*frozen(project.namespace)]})
+    project.cluster.kubectl("create", "--filename=-", stdin=policy)
+    try:
+        out, err = process.communicate()
+        assert process.returncode == 1
+        assert "did not roll out in time" in err
+        assert "Release 1 could not be put back whole: " in out
+        assert "this Deployment is frozen" in out
+        assert [each["state"] for each in project.history()] == ["failed", "good"]
+    finally:
+        project.cluster.kubectl("delete", "--filename=-", stdin=policy)
+    result = project.delivery("rollback", str(project.overlay))
+    assert result.returncode == 0, result.stderr
+    assert project.running() == {(GOOD, commit)}
+
+
+def frozen(namespace: str) -> Iterator[dict[str, Any]]:
+    """A policy by which no Deployment of the namespace can be changed but its status."""
+    api = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": namespace}}
+    rule = {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["deployments"]}
+    validations = [{"expression": "false", "message": "this Deployment is frozen"}]
+    selector = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
+    spec = {"matchConstraints": {"resourceRules": [rule]}, "validations": validations}
+    yield api | {"kind": "ValidatingAdmissionPolicy", "spec": spec}
+    match = {"namespaceSelector": selector}
+    binding = {"policyName": namespace, "validationActions": ["Deny"], "matchResources": match}
+    yield api | {"kind": "ValidatingAdmissionPolicyBinding", "spec": binding}
 
 
 def test_the_next_commit_after_a_failure_goes_through(project: Project) -> None:
@@ -84,6 +140,15 @@ def test_the_first_deploy_has_nothing_to_put_back_and_the_next_mends_it(project:
     assert "Nothing is put back: no release was good before" in result.stdout
     project.commit()
     assert project.deployed()["release"] == 2
+
+
+def test_the_same_deploy_again_does_not_go_by_the_pods_that_failed_before(project: Project) -> None:
+    assert project.deploy(CRASHES).returncode == 1
+    before = project.names("pods")
+    result = project.deploy(CRASHES)
+    assert "deployment/taskpulse-api: pods that got nowhere are made anew" in result.stdout
+    assert result.returncode == 1
+    assert project.names("pods").isdisjoint(before)
 
 
 def test_nothing_is_put_back_across_a_marked_migration(project: Project) -> None:
