@@ -65,16 +65,23 @@ def plan_command(
 ) -> None:
     """Say what `deploy` would do to the cluster of the current kubeconfig, and change nothing."""
     report = Report(as_json=output == "json")
-    wanted = overlays.prepare(overlay, image, commit or head())
-    given = secrets_of(folder, wanted.namespace, report)
-    past = release.records(wanted.namespace)
-    planned = make_plan(wanted, past, given, report, may_be_older=allow_older, may_lack_migrations=allow_older)
-    report.plan(planned)
+    wanted, planned, reason = None, None, ""
+    try:
+        wanted = overlays.prepare(overlay, image, commit or head())
+        given = secrets_of(folder, wanted.namespace, report)
+        past = release.records(wanted.namespace)
+        planned = make_plan(wanted, past, given, report, may_be_older=allow_older, may_lack_migrations=allow_older)
+        report.plan(planned)
+        if planned.of(REFUSE):
+            reason = "A deploy would be refused."
+    except DeliveryError as refusal:
+        reason = report.mask(refusal.message)
     if report.as_json:
-        click.echo(json.dumps({"namespace": wanted.namespace, "plan": as_json(planned)}, indent=2))
-    summary(f"Plan for {overlay}", facts(wanted), planned, report.lines)
-    if planned.of(REFUSE):
-        raise DeliveryError("A deploy would be refused.")
+        namespace = wanted.namespace if wanted else None
+        click.echo(json.dumps({"namespace": namespace, "reason": reason, "plan": as_json(planned)}, indent=2))
+    summary(f"Plan for {overlay}", facts(wanted, reason), planned, report.lines)
+    if reason:
+        raise DeliveryError(reason)
 
 
 @click.command("deploy")
@@ -215,17 +222,14 @@ def conclude(deploy: Deploy | None, report: Report, heading: str, reason: str, s
     }
     if report.as_json:
         click.echo(json.dumps(result, indent=2))
-    known = facts(record.release) if record else []
-    summary(
-        f"{heading}: {outcome}",
-        [*known, ("seconds", f"{seconds:.0f}"), *([("reason", reason)] if reason else [])],
-        plan,
-        report.lines,
-    )
+    known = facts(record.release if record else None, reason)
+    summary(f"{heading}: {outcome}", [*known, ("seconds", f"{seconds:.0f}")], plan, report.lines)
 
 
-def facts(wanted: Release) -> list[tuple[str, str]]:
-    return [("namespace", wanted.namespace), ("commit", wanted.commit), ("image", wanted.image)]
+def facts(wanted: Release | None, reason: str) -> list[tuple[str, str]]:
+    """What the summary says first, as far as it is known."""
+    found = [("namespace", wanted.namespace), ("commit", wanted.commit), ("image", wanted.image)] if wanted else []
+    return [*found, *([("reason", reason)] if reason else [])]
 
 
 COMMANDS: tuple[click.Command, ...] = (plan_command, deploy_command, rollback_command, history_command)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from delivery.deploy.commands import deploy_command, run
+from delivery.deploy.commands import deploy_command, plan_command, run
 from delivery.deploy.deploy import Deploy
 from delivery.deploy.plan import CHANGE, NOTHING, Action, Plan
 from delivery.deploy.release import Key
@@ -39,6 +39,14 @@ def test_a_line_of_progress_is_one_line() -> None:
     report = Report(as_json=False)
     report.say("==> Failed: first\n::warning::second\rthird")
     assert report.lines == ["==> Failed: first ::warning::second third"]
+
+
+def test_a_plan_that_cannot_be_made_says_why_in_json_as_well() -> None:
+    result = CliRunner().invoke(plan_command, ["dev", "--image=taskpulse-api", "--output=json"])
+    assert result.exit_code == 1
+    answer = json.loads(result.stdout)
+    assert (answer["namespace"], answer["plan"]) == (None, [])
+    assert answer["reason"].startswith("--image taskpulse-api has no digest")
 
 
 def test_a_deploy_that_cannot_be_prepared_ends_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

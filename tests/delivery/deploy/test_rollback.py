@@ -1,9 +1,11 @@
 """Rollbacks by hand, and the history they go by."""
 
+import json
+
 import pytest
 
 from tests.delivery.deploy.kubelet import GOOD, REPOSITORY
-from tests.delivery.deploy.project import Project
+from tests.delivery.deploy.project import Project, read_until
 
 pytestmark = pytest.mark.slow
 
@@ -56,6 +58,30 @@ def test_it_stops_at_a_marked_migration(project: Project) -> None:
     assert status == 1
     assert "Code without migration 9999_rename.sql cannot live with it: statuses were renamed." in err
     assert project.running() == {(SECOND, second)}
+
+
+def test_a_deploy_that_came_first_is_not_undone_unseen(project: Project) -> None:
+    project.deployed(GOOD)
+    project.commit()
+    project.deployed(SECOND)
+    hold(project, "another")
+    process = project.start("rollback", str(project.overlay))
+    read_until(process, "    waiting for another")
+    record = project.cluster.get("configmap", "taskpulse-release-2", f"--namespace={project.namespace}")
+    record["metadata"] = {"name": "taskpulse-release-3", "labels": {"taskpulse/release": "3"}}
+    record["data"]["commit"] = 40 * "3"
+    project.cluster.kubectl("create", f"--namespace={project.namespace}", "--filename=-", stdin=json.dumps(record))
+    hold(project, "")
+    _, err = process.communicate()
+    assert err == "Error: Another deploy came first: look at `delivery history` and decide anew.\n"
+    assert process.returncode == 1
+
+
+def hold(project: Project, holder: str) -> None:
+    """Give the lock to `holder`."""
+    patch = json.dumps({"spec": {"holderIdentity": holder}})
+    arguments = ("lease", "taskpulse-deploy", f"--namespace={project.namespace}", "--type=merge", f"--patch={patch}")
+    project.cluster.kubectl("patch", *arguments)
 
 
 def test_history_is_a_table_for_people(project: Project) -> None:
