@@ -158,7 +158,9 @@ class Rollout:
         pod_name, name = pod["metadata"]["name"], container["name"]
         sentence = f"Pod {pod_name}, container {name}: {waiting['reason']}"
         if ended := dig(container, "lastState", "terminated"):
-            sentence += f", ended {container['restartCount']} times, last with exit status {ended['exitCode']}"
+            sentence += (
+                f", restarted {container['restartCount']} times, last ended with exit status {ended['exitCode']}"
+            )
         elif message := waiting.get("message"):
             sentence += f": {message}"
         return Trouble(f"{sentence.rstrip('.')}.", self._log(pod_name, name) if ended else [])

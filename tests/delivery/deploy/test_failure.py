@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tests.delivery.deploy.project import Project, read_until
 
 pytestmark = pytest.mark.slow
 
+IMPATIENT = "from delivery import cli; from delivery.deploy import smoke; smoke.TIMEOUT_S = 3; cli.main()"
 MARKED = "-- old code cannot live with this: the column title is gone\nalter table tasks drop title;\n"
 
 
@@ -25,8 +27,12 @@ def pods(project: Project) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("image", "reason", "lines"),
     [
-        (CRASHES, "container api: CrashLoopBackOff, ended 2 times, last with exit status 3.", LOG.splitlines()),
-        (MIGRATION_FAILS, "container migrate: CrashLoopBackOff, ended 2 times, last with exit", LOG.splitlines()),
+        (
+            CRASHES,
+            "container api: CrashLoopBackOff, restarted 2 times, last ended with exit status 3.",
+            LOG.splitlines(),
+        ),
+        (MIGRATION_FAILS, "container migrate: CrashLoopBackOff, restarted 2 times, last ended", LOG.splitlines()),
         (CANNOT_BE_PULLED, "ImagePullBackOff: Back-off pulling image: manifest unknown.", []),
     ],
     ids=["crashes", "migration-fails", "cannot-be-pulled"],
@@ -96,33 +102,65 @@ def test_what_cannot_be_put_back_is_said_and_the_next_rollback_tries_again(proje
     project.commit()
     process = project.start("deploy", *project.arguments(NEVER_READY), "--timeout=10s")
     read_until(process, "==> Roll out")
-    policy = json.dumps({"apiVersion": "v1", "kind": "List", "items": [*frozen(project.namespace)]})
-    project.cluster.kubectl("create", "--filename=-", stdin=policy)
-    try:
+    with denied(project, "UPDATE", "deployments"):
         out, err = process.communicate()
-        assert process.returncode == 1
-        assert "did not roll out in time" in err
-        assert "Release 1 could not be put back whole: " in out
-        assert "this Deployment is frozen" in out
-        assert [each["state"] for each in project.history()] == ["failed", "good"]
-    finally:
-        project.cluster.kubectl("delete", "--filename=-", stdin=policy)
+    assert process.returncode == 1
+    assert "did not roll out in time" in err
+    assert "Release 1 could not be put back whole: " in out
+    assert "UPDATE is denied" in out
+    assert [each["state"] for each in project.history()] == ["failed", "good"]
     result = project.delivery("rollback", str(project.overlay))
     assert result.returncode == 0, result.stderr
     assert project.running() == {(GOOD, commit)}
 
 
-def frozen(namespace: str) -> Iterator[dict[str, Any]]:
-    """A policy by which no Deployment of the namespace can be changed but its status."""
-    api = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": namespace}}
-    rule = {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["deployments"]}
-    validations = [{"expression": "false", "message": "this Deployment is frozen"}]
-    selector = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
-    spec = {"matchConstraints": {"resourceRules": [rule]}, "validations": validations}
-    yield api | {"kind": "ValidatingAdmissionPolicy", "spec": spec}
-    match = {"namespaceSelector": selector}
-    binding = {"policyName": namespace, "validationActions": ["Deny"], "matchResources": match}
-    yield api | {"kind": "ValidatingAdmissionPolicyBinding", "spec": binding}
+@contextmanager
+def denied(project: Project, operation: str, resource: str) -> Iterator[None]:
+    """A policy of the namespace by which nobody may do that."""
+    group = "apps" if resource == "deployments" else ""
+    rule = {"apiGroups": [group], "apiVersions": ["v1"], "operations": [operation], "resources": [resource]}
+    validation = {"expression": "false", "message": f"{operation} is denied"}
+    place = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": project.namespace}}}
+    policy = {"matchConstraints": {"resourceRules": [rule]}, "validations": [validation]}
+    binding = {"policyName": project.namespace, "validationActions": ["Deny"], "matchResources": place}
+    api = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": project.namespace}}
+    items = [
+        api | {"kind": "ValidatingAdmissionPolicy", "spec": policy},
+        api | {"kind": "ValidatingAdmissionPolicyBinding", "spec": binding},
+    ]
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+    project.cluster.kubectl("create", "--filename=-", stdin=text)
+    try:
+        yield
+    finally:
+        project.cluster.kubectl("delete", "--filename=-", stdin=text)
+
+
+def test_a_prune_that_is_refused_puts_nothing_back(project: Project) -> None:
+    project.commit(**project.with_settings("extra", a="1"))
+    project.deployed()
+    commit = project.commit(**project.without("extra"))
+    with denied(project, "DELETE", "configmaps"):
+        result = project.deploy(GOOD, "--output=json")
+    answer = json.loads(result.stdout)
+    assert (result.returncode, answer["result"]) == (1, "unfinished")
+    assert "DELETE is denied" in answer["reason"]
+    assert project.running() == {(GOOD, commit)}
+    assert "extra" in project.names("configmaps")
+    assert project.deployed()["release"] == 2
+    assert "extra" not in project.names("configmaps")
+
+
+def test_what_was_put_back_is_asked_as_well(project: Project) -> None:
+    """Scaled to nothing by hand, which no manifest undoes: it rolls out at once and answers nobody."""
+    project.deployed()
+    project.cluster.kubectl("scale", "--replicas=0", "deployment/taskpulse-api", f"--namespace={project.namespace}")
+    project.commit()
+    process = project.start("deploy", *project.arguments(), program=("-c", IMPATIENT))
+    out, err = process.communicate()
+    assert process.returncode == 1
+    assert 'no endpoints available for service "taskpulse-api"' in err
+    assert "Release 1 could not be put back whole: The smoke test failed for 3 s: /health/ready: " in out
 
 
 def test_the_next_commit_after_a_failure_goes_through(project: Project) -> None:
@@ -138,7 +176,9 @@ def test_the_first_deploy_has_nothing_to_put_back_and_the_next_mends_it(project:
     result = project.deploy(CRASHES)
     assert result.returncode == 1
     assert "Nothing is put back: no release was good before" in result.stdout
-    project.commit()
+    slowly = [{"op": "add", "path": "/spec/minReadySeconds", "value": 5}]  # so that the old pods are there to be seen
+    patches = [*project.kustomization["patches"], {"target": {"kind": "Deployment"}, "patch": json.dumps(slowly)}]
+    project.commit(patches=patches)
     assert project.deployed()["release"] == 2
 
 

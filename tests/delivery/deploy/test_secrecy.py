@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.delivery.deploy.kubelet import CRASHES, LOG
+from tests.delivery.deploy.kubelet import CANNOT_BE_PULLED, CRASHES, LOG
 from tests.delivery.deploy.project import PASSWORD, SECRETS, Project
 
 pytestmark = pytest.mark.slow
@@ -50,6 +50,17 @@ def test_a_secret_that_pods_need_and_nobody_has_is_refused(project: Project) -> 
     assert project.cluster.run("get", "namespace", project.namespace).returncode == 1
 
 
+def test_a_secret_that_somebody_deleted_is_refused_until_it_is_given(project: Project) -> None:
+    project.deployed()
+    project.cluster.kubectl("delete", "secret", "taskpulse-metrics", f"--namespace={project.namespace}")
+    arguments = [each for each in project.arguments() if not each.startswith("--secrets")]
+    result = project.delivery("deploy", *arguments)
+    assert result.returncode == 1
+    assert "Refused. Pods need token of Secret taskpulse-metrics, which" in result.stderr
+    project.deployed()
+    assert "taskpulse-metrics" in project.names("secrets")
+
+
 def test_what_a_pod_logs_of_a_secret_that_only_the_cluster_has_is_masked(project: Project) -> None:
     first, second = LOG.splitlines()
     (project.secrets / "taskpulse-database-password").write_text(second)
@@ -60,6 +71,34 @@ def test_what_a_pod_logs_of_a_secret_that_only_the_cluster_has_is_masked(project
     assert f"| {first}\n" in result.stdout
     assert "| ***\n" in result.stdout
     assert second not in result.stdout + result.stderr
+
+
+def test_a_reason_that_holds_a_secret_is_masked_where_it_is_said_and_where_it_is_kept(project: Project) -> None:
+    (project.secrets / "taskpulse-database-password").write_text("manifest unknown")
+    project.deployed()
+    project.commit()
+    result = project.deploy(CANNOT_BE_PULLED)
+    kept = project.history()[0]["note"]
+    for text in (result.stderr, kept):
+        assert "ImagePullBackOff: Back-off pulling image: ***." in text
+    assert "manifest unknown" not in result.stdout + result.stderr + kept
+
+
+def test_what_a_manifest_lets_out_is_masked_in_a_plan(project: Project) -> None:
+    project.commit(**project.with_settings("extra", a="1"))
+    project.deployed()
+    project.commit(**project.with_settings("extra", a=PASSWORD))
+    assert project.plan()["ConfigMap/extra"]["fields"] == ["data.a: 1 -> ***"]
+
+
+def test_a_secret_changed_by_hand_is_put_back(project: Project) -> None:
+    project.deployed()
+    secret = ("secret", "taskpulse-secret", f"--namespace={project.namespace}")
+    project.cluster.kubectl("patch", *secret, '--patch={"stringData": {"DB_PASSWORD": "by hand"}}')
+    action = project.plan()["Secret/taskpulse-secret"]
+    assert (action["action"], action["reason"]) == ("change", "DB_PASSWORD from --secrets")
+    project.deployed()
+    assert base64.b64decode(project.cluster.get(*secret)["data"]["DB_PASSWORD"]).decode() == PASSWORD
 
 
 def test_without_a_folder_the_secrets_of_the_cluster_stay(project: Project) -> None:
