@@ -86,7 +86,9 @@ def test_the_service_is_killed(own: Service) -> None:
         load.wait_for(lambda: any(outcome.started > killed for outcome in load.created), 20)
         time.sleep(1)
     print(f"\n{load.told()}; served again {load.first_created_after(killed) - killed:.2f} s after the kill")
-    assert {outcome.status for outcome in load.failed} == {None}
+    # The new process may be asked before it has reached the database; it is not ready then.
+    assert {outcome.problem for outcome in load.failed if outcome.status is not None} <= {AWAY}
+    assert None in {outcome.status for outcome in load.failed}
     check_nothing_lost(load, own)
 
 
