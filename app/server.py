@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -24,11 +25,51 @@ KEEP_ALIVE_S = 620
 """Seconds for which an idle connection stays open: longer than the 600 of Google's load balancers."""
 
 
+class Joining:
+    """A transport that sends the head of an answer together with what follows it: one system call instead of two.
+
+    What nothing follows in the same turn of the event loop goes out at its end.
+    """
+
+    __slots__ = ("_held", "_loop", "_transport")
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._held: bytes | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Hold the first bytes of a turn back, and send them with the next ones."""
+        if self._held is None:
+            self._held = data
+            self._loop.call_soon(self._flush)
+        else:
+            held, self._held = self._held, None
+            self._transport.writelines((held, data))
+
+    def close(self) -> None:
+        """Send what is held, and close."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._held is not None:
+            held, self._held = self._held, None
+            self._transport.write(held)
+
+
 class Protocol(HttpToolsProtocol):
     """HTTP/1.1 that lets a request break its connection off, by `scope["extensions"]["abort"]`.
 
     An ordinary close waits until everything is sent, which a reader that has stopped reading never lets happen.
     """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin a connection."""
+        super().connection_made(Joining(transport, self.loop))  # type: ignore[arg-type]
 
     def on_message_begin(self) -> None:
         """Begin a request."""
