@@ -20,12 +20,14 @@ from app.http.edge import Edge
 from app.http.openapi import documentation
 from app.http.problems import answer
 from app.leases import routes as lease_routes
+from app.leases.store import Pulses
 from app.leases.sweeper import SWEEP_EVERY_S, sweep
 from app.periodic import periodically
 from app.pruning import PRUNE_EVERY_S, prune
 from app.settings import Settings
 from app.task_metrics import COLLECT_EVERY_S, TaskCollector
 from app.tasks import routes, store
+from app.tasks.update import Updates
 
 HANDLERS: list[ControllerRouterHandler] = [
     health.router,
@@ -73,6 +75,8 @@ def create_app(settings: Settings) -> Edge:
         "keyring": keyring,
         "hub": hub,
         "task_calls": store.SharedCalls(database),
+        "updates": Updates(database),
+        "pulses": Pulses(database),
         "schema_current": False,
         "draining": False,
     }

@@ -1,24 +1,58 @@
 """Logging: one JSON object a line, on standard error."""
 
+import asyncio
 import logging
 import logging.config
 import sys
 from datetime import UTC, datetime
+from typing import TextIO
 
 import msgspec
 from pythonjsonlogger.msgspec import MsgspecFormatter
 
 
-class Line(msgspec.Struct):
-    """A message that says its fields itself, for lines that are many: `log.info(Line("text"))`."""
+class Line(msgspec.Struct, kw_only=True):
+    """A line of a kind of which there are many, and what all lines have."""
 
+    time: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
+    level: str = "INFO"
+    logger: str
     message: str
-    level: str = ""
-    logger: str = ""
-    time: datetime | None = None
 
-    def __str__(self) -> str:
-        return self.message
+
+def write_line(line: Line) -> None:
+    """Log a line, in a tenth of the time that a record takes; the caller asks before whether its logger is enabled."""
+    for output in logging.root.handlers:
+        if isinstance(output, Output):
+            output.add(line)
+        else:
+            logging.getLogger(line.logger).info(line.message)
+
+
+class Output(logging.StreamHandler[TextIO]):
+    """Standard error; lines are written together at the end of a turn of the event loop, and before any record."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr)
+        self.setFormatter(JSONFormatter())
+        self._lines: list[bytes] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record."""
+        self._write()
+        super().emit(record)
+
+    def add(self, line: Line) -> None:
+        """Keep a line for the end of this turn."""
+        if not self._lines:
+            asyncio.get_running_loop().call_soon(self._write)
+        self._lines.append(msgspec.json.encode(line))
+
+    def _write(self) -> None:
+        if self._lines:
+            lines, self._lines = self._lines, []
+            sys.stderr.buffer.write(b"\n".join([*lines, b""]))
+            sys.stderr.flush()
 
 
 class JSONFormatter(MsgspecFormatter):
@@ -31,21 +65,11 @@ class JSONFormatter(MsgspecFormatter):
             rename_fields={"levelname": "level", "name": "logger", "exc_info": "exception"},
         )
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line of a record."""
-        line = record.msg
-        if not isinstance(line, Line):
-            return super().format(record)
-        line.level, line.logger = record.levelname, record.name
-        line.time = datetime.fromtimestamp(record.created, UTC)
-        return msgspec.json.encode(line).decode()
-
 
 def configure(level: str, *, json: bool = True) -> None:
     """Send every logger's lines to standard error, as JSON or, for people, as text."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JSONFormatter() if json else logging.Formatter("%(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    output = Output() if json else logging.StreamHandler()
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", handlers=[output], force=True)
     # What no line shows is not looked up for each (logging HOWTO, "Optimization").
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False

@@ -11,7 +11,9 @@ import psycopg
 
 from app.database import sql
 from app.leases import store as leases
+from app.leases.model import Pulse
 from app.tasks import store as tasks
+from app.tasks import update
 from app.tasks.model import NewTask
 from app.tasks.query import TaskQuery
 
@@ -86,12 +88,15 @@ def _pulses(sample: Sample) -> list[Request]:
 
 
 _CALLER = "0" * 12
-_TASK, _TOKEN, _TEXT = uuid.UUID(int=1), uuid.UUID(int=2), "any text"
+_TASK, _TOKEN = uuid.UUID(int=1), uuid.UUID(int=2)
+_PULSES = leases._to_recordset([leases.SignOfLife(_TASK, Pulse(str(_TOKEN), 40))])
+_CHANGES = update._to_recordset([update.Change(_TASK, _CALLER, {"title": "any text"}, None)])
 LITERALS = {
     "task": f"'{_TASK.hex}'::uuid",
     "tasks": f"'{{{_TASK.hex}}}'::uuid[]",
     "token": f"'{_TOKEN.hex}'::uuid",
-    "text": f"'{_TEXT}'",
+    "changes": f"'{_CHANGES}'",
+    "pulses": f"'{_PULSES}'",
 }
 
 
@@ -117,16 +122,15 @@ def operations(conninfo: str) -> list[Operation]:
     anyone = "\\set n random(1, 100000)\n"
     task = "(select numbered.id from numbered where n = :n)"
     new = msgspec.json.encode([msgspec.json.decode(msgspec.json.encode(NEW), type=NewTask)]).decode()
-    change = {"id": _TASK, "actor": _CALLER, "versions": None, "title": _TEXT}
     claim = {"actor": _CALLER, "labels": None, **CLAIM}
     completion = {"id": _TASK, "actor": _CALLER, "token": _TOKEN, "result": '{"pages":10}'}
-    pulse = {"id": _TASK, "token": _TOKEN, "progress": 40.0, "note": None}
+    pulse = {"ids": tasks.array([_TASK]), "calls": _PULSES}
     return [
         Operation("empty route", lambda _: [("GET", "/health/live", None)]),
         Operation(
             "read one",
             lambda sample: [("GET", f"/v1/tasks/{task}", None) for task in sample.tasks],
-            anyone + script(tasks.GET, {"ids": [_TASK]}, tasks=f"array[{task}]") + ";\n",
+            anyone + script(tasks.GET, {"ids": tasks.array([_TASK])}, tasks=f"array[{task}]") + ";\n",
             rate=300,
         ),
         Operation("list 50", lambda _: [("GET", "/v1/tasks", None)], listing({}), rate=200),
@@ -148,7 +152,13 @@ def operations(conninfo: str) -> list[Operation]:
             _changes,
             anyone
             + "\\set text random(1, 1000000000)\n"
-            + script(tasks._update_statement(("title",)), change, task=task, text="('Changed ' || :text)")
+            + script(
+                update._statement(("title",), "skip locked"),
+                {"ids": tasks.array([_TASK]), "calls": _CHANGES},
+                tasks=f"array[{task}]",
+                changes=f"json_build_array(json_build_object('id', {task}, 'actor', '{_CALLER}', 'versions', null,"
+                " 'title', 'Changed ' || :text))",
+            )
             + ";\n",
             rate=200,
         ),
@@ -173,8 +183,9 @@ def operations(conninfo: str) -> list[Operation]:
             + script(
                 leases.PULSE,
                 pulse,
-                task="(select id from numbered_leases where n = :n)",
-                token="(select token from numbered_leases where n = :n)",
+                tasks="array[(select id from numbered_leases where n = :n)]",
+                pulses="(select json_build_array(json_build_object('id', id, 'token', token, 'progress', 40))"
+                " from numbered_leases where n = :n)",
             )
             + ";\n",
         ),

@@ -13,6 +13,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from app.database import Database, sql
+from app.http.fields import field
 from app.http.problems import Problem
 
 Scope = Literal["read", "write", "work", "metrics"]
@@ -22,6 +23,7 @@ RECHECK_S = 5.0
 """Seconds for which a key that was looked up is trusted; a revocation holds in every process after that."""
 
 TOKEN = re.compile(r"tp_([0-9a-f]{12})_([0-9a-f]{64})")
+_BEARER = re.compile(rf"(?i:bearer) +{TOKEN.pattern} *")
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="taskpulse"'}
 _GET_KEY = sql("get_api_key")
 
@@ -63,9 +65,8 @@ class KeyRing:
         """
         if not authorization:
             raise _unauthenticated("Send the header Authorization: Bearer tp_…")
-        scheme, _, token = authorization.partition(" ")
-        match = TOKEN.fullmatch(token.strip())
-        if scheme.lower() != "bearer" or match is None:
+        match = _BEARER.fullmatch(authorization)
+        if match is None:
             raise _unauthenticated("The Authorization header must be Bearer and a key of the form tp_<id>_<secret>.")
         key = self._keys.get(match[1])
         if key is None or time.monotonic() - key.looked_up > RECHECK_S:
@@ -93,7 +94,7 @@ async def authorize(connection: ASGIConnection[Any, Any, Any, Any], handler: Bas
     Raises Problem: unauthenticated, forbidden; psycopg.OperationalError.
     """
     keyring: KeyRing = connection.app.state.keyring
-    key = await keyring.authenticate(connection.headers.get("authorization"))
+    key = await keyring.authenticate(field(connection, b"authorization"))
     connection.scope["state"]["key_id"] = key.id
     if handler.opt["scope"] not in key.scopes:
         raise Problem(
@@ -113,7 +114,7 @@ async def authorize_scrape(connection: ASGIConnection[Any, Any, Any, Any], handl
 
     Raises Problem and psycopg.OperationalError, as `authorize` does.
     """
-    header = connection.headers.get("authorization", "")
+    header = field(connection, b"authorization") or ""
     token = connection.app.state.settings.metrics_token
     if token and hmac.compare_digest(header.encode(), f"Bearer {token}".encode()):
         return

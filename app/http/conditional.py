@@ -1,26 +1,19 @@
 """Entity tags and conditional requests (RFC 9110, sections 8.8.3 and 13.1)."""
 
 import re
-from typing import Annotated
+from typing import Any
 
-from litestar.datastructures import Headers
-from litestar.params import HeaderParameter
+from litestar.connection import ASGIConnection
 
+from app.http.fields import documented, field
 from app.http.problems import FieldError, Problem, invalid
 
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*(?:,[ \t,]*|$)')
 _VERSION = re.compile(r"[1-9][0-9]{0,17}")
 
-_LIST = {"pattern": r'^[ \t,]*(\*|((W/)?"[!#-~\u0080-\u00ff]*"[ \t]*(,[ \t,]*|$))*)[ \t,]*$'}
-IfMatch = Annotated[
-    str | None,
-    HeaderParameter(name="If-Match", description="Only if the task has this entity tag still.", schema_extra=_LIST),
-]
-IfNoneMatch = Annotated[
-    str | None,
-    HeaderParameter(name="If-None-Match", description="Only if the task has another entity tag.", schema_extra=_LIST),
-]
-"""These document the headers for a route; the functions below read them."""
+_LIST = r'^[ \t,]*(\*|((W/)?"[!#-~\u0080-\u00ff]*"[ \t]*(,[ \t,]*|$))*)[ \t,]*$'
+IF_MATCH = documented("If-Match", "Only if the task has this entity tag still.", pattern=_LIST)
+IF_NONE_MATCH = documented("If-None-Match", "Only if the task has another entity tag.", pattern=_LIST)
 
 
 def etag(version: int) -> str:
@@ -28,32 +21,33 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
-def if_match(headers: Headers) -> list[int] | None:
+def if_match(connection: ASGIConnection[Any, Any, Any, Any]) -> list[int] | None:
     """Return the versions that a change may be based on, or None where any will do.
 
     Weak tags never match (strong comparison), nor do tags that no version of a task has.
     Raises Problem: invalid-request.
     """
-    header = _field(headers, "If-Match")
+    header = _field(connection, b"if-match")
     if header is None or header == "*":
         return None
     return [int(tag) for weak, tag in _tags("If-Match", header) if not weak and _VERSION.fullmatch(tag)]
 
 
-def if_none_match(headers: Headers, version: int) -> bool:
+def if_none_match(connection: ASGIConnection[Any, Any, Any, Any], version: int) -> bool:
     """Say whether the client already has this version (weak comparison).
 
     Raises Problem: invalid-request.
     """
-    header = _field(headers, "If-None-Match")
+    header = _field(connection, b"if-none-match")
     if header is None:
         return False
     return header == "*" or any(tag == str(version) for _, tag in _tags("If-None-Match", header))
 
 
-def _field(headers: Headers, name: str) -> str | None:
-    """Return a list field as one line, without empty elements at its ends (RFC 9110, sections 5.3 and 5.6.1)."""
-    return ",".join(headers.getall(name)).strip(" \t,") if name in headers else None
+def _field(connection: ASGIConnection[Any, Any, Any, Any], name: bytes) -> str | None:
+    """Return a list field without empty elements at its ends (RFC 9110, section 5.6.1)."""
+    value = field(connection, name)
+    return value and value.strip(" \t,")
 
 
 def _tags(name: str, header: str) -> list[tuple[str, str]]:

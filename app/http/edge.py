@@ -1,9 +1,10 @@
 """The outermost layer: what every request gets, whether or not it has a route."""
 
 import logging
+import random
 import re
-import secrets
 import time
+from collections.abc import Mapping
 from typing import Any, cast
 
 from litestar import Litestar
@@ -12,8 +13,9 @@ from litestar.exceptions import HTTPException
 from litestar.types import HTTPScope, LifeSpanScope, Message, Receive, Scope, Send
 from litestar.utils import normalize_path
 
+from app.http.fields import joined
 from app.http.measures import RequestsInProgress
-from app.logs import Line
+from app.logs import Line, write_line
 
 log = logging.getLogger("app.http.access")
 
@@ -68,8 +70,9 @@ class Edge:
     async def _serve(self, outer: HTTPScope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         method = outer["method"]
-        request_id, trace_id, echoed = _identity(outer)
-        state: dict[str, Any] = {"request_id": request_id, "head": method == "HEAD", "gone": False}
+        fields = joined(outer["headers"])
+        request_id, trace_id, echoed = _identity(fields)
+        state: dict[str, Any] = {"fields": fields, "request_id": request_id, "head": method == "HEAD", "gone": False}
         # The server keeps the outer scope: it sees HEAD there and leaves the body of the answer out.
         scope = cast("HTTPScope", {**outer, "method": "GET" if method == "HEAD" else method, "state": state})
         status = 500
@@ -97,9 +100,10 @@ class Edge:
             duration_s = time.perf_counter() - started
             self._requests.end(scope, status, duration_s)
             if log.isEnabledFor(logging.INFO):
-                log.info(
+                write_line(
                     AccessLine(
-                        f"{method} {outer['path']} {status}",
+                        logger=log.name,
+                        message=f"{method} {outer['path']} {status}",
                         request_id=request_id,
                         method=method,
                         route=scope.get("path_template"),
@@ -111,18 +115,15 @@ class Edge:
                 )
 
 
-def _identity(scope: HTTPScope) -> tuple[str, str | None, list[tuple[bytes, bytes]]]:
+def _identity(fields: Mapping[bytes, bytes]) -> tuple[str, str | None, list[tuple[bytes, bytes]]]:
     """Return the request's id, the trace's id, and the headers of the answer that carry both."""
-    request_id, trace_id, echoed = b"", None, []
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
-            request_id = value
-        elif name == b"traceparent" and (trace := _TRACEPARENT.fullmatch(value)):
-            trace_id = trace[1].decode()
-            echoed.append((name, value))
-    request_id = request_id or secrets.token_hex(8).encode()
-    echoed.append((b"x-request-id", request_id))
-    return request_id.decode(), trace_id, echoed
+    request_id, traceparent = fields.get(b"x-request-id"), fields.get(b"traceparent")
+    if request_id is None or not _REQUEST_ID.fullmatch(request_id):
+        request_id = b"%016x" % random.getrandbits(64)
+    echoed = [(b"x-request-id", request_id)]
+    if traceparent is None or (trace := _TRACEPARENT.fullmatch(traceparent)) is None:
+        return request_id.decode(), None, echoed
+    return request_id.decode(), trace[1].decode(), [*echoed, (b"traceparent", traceparent)]
 
 
 async def _options(methods: list[str], send: Send) -> None:

@@ -7,15 +7,15 @@ import hashlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import psycopg
 from litestar import Request, Response
-from litestar.params import HeaderParameter
 
 from app.database import Connection, Database, sql
 from app.http.access import actor
+from app.http.fields import documented
 from app.http.json_answer import JSONAnswer
 from app.http.problems import FieldError, Problem, invalid
 
@@ -27,17 +27,15 @@ CLAIM, GET, KEEP = sql("claim_idempotency_key"), sql("get_idempotent_answer"), s
 _QUOTED = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
 _BARE = re.compile(r"[\x21\x23-\x7e][\x21-\x7e]*")
 
-IdempotencyKey = Annotated[
-    str | None,
-    HeaderParameter(
-        name=HEADER,
-        description="A name of your choice for this request, such as a UUID, of up to 255 ASCII characters. For 24"
-        " hours the same request with the same name gets the same answer, with `Idempotency-Replayed: true`. Its body"
-        " must be the same to the byte: another one, be it only in white space, is 422.",
-        schema_extra={"pattern": r"^[!#-~][!-~]*$", "minLength": 1, "maxLength": MAX_LENGTH},
-    ),
-]
-"""Documents the header for a route; `once` reads it from the request."""
+IDEMPOTENCY_KEY = documented(
+    HEADER,
+    "A name of your choice for this request, such as a UUID, of up to 255 ASCII characters. For 24 hours the same"
+    " request with the same name gets the same answer, with `Idempotency-Replayed: true`. Its body must be the same to"
+    " the byte: another one, be it only in white space, is 422.",
+    pattern=r"^[!#-~][!-~]*$",
+    minLength=1,
+    maxLength=MAX_LENGTH,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,10 +31,11 @@ def long_lived(scope: HTTPScope) -> bool:
     """
     if scope["path"] == "/v1/events":
         return True
-    return any(
-        (name == b"prefer" and b"wait=" in value.replace(b" ", b"").lower())
-        or (name == b"accept" and b"application/x-ndjson" in value.lower())
-        for name, value in scope["headers"]
+    fields = scope["state"]["fields"]
+    prefer, accept = fields.get(b"prefer"), fields.get(b"accept")
+    return bool(
+        (prefer and b"wait=" in prefer.replace(b" ", b"").lower())
+        or (accept and b"application/x-ndjson" in accept.lower())
     )
 
 

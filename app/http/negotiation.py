@@ -4,12 +4,12 @@ import re
 from typing import Any
 
 from litestar.connection import ASGIConnection
-from litestar.datastructures import Headers
 from litestar.enums import ParamType
 from litestar.handlers import BaseRouteHandler
 from litestar.params import ParameterKwarg
 from litestar.typing import FieldDefinition
 
+from app.http.fields import field
 from app.http.problems import FieldError, Problem, invalid
 
 JSON = "application/json"
@@ -27,7 +27,7 @@ def negotiate(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRoute
     """
     if connection.scope["query_string"]:
         _check_query(connection, handler)
-    _check_accept(accept_field(connection.headers), handler.opt.get("gives", (JSON,)))
+    _check_accept(field(connection, b"accept"), handler.opt.get("gives", (JSON,)))
     if takes := handler.opt.get("takes"):
         _check_content_type(connection, takes)
 
@@ -61,11 +61,6 @@ def _query_parameters(handler: BaseRouteHandler) -> dict[str, FieldDefinition]:
         for name, field in handler.parsed_fn_signature.parameters.items()
         if isinstance(field.kwarg_definition, ParameterKwarg) and field.kwarg_definition.param_type is ParamType.QUERY
     }
-
-
-def accept_field(headers: Headers) -> str:
-    """Return Accept as one line, however many it came in (RFC 9110, section 5.3)."""
-    return ",".join(headers.getall("accept", []))
 
 
 def _check_accept(accept: str | None, gives: tuple[str, ...]) -> None:
@@ -108,14 +103,16 @@ def _weight(text: str) -> float:
 
 
 def _check_content_type(connection: ASGIConnection[Any, Any, Any, Any], takes: tuple[str, ...]) -> None:
-    headers = connection.headers
-    if coding := headers.get("content-encoding"):
+    if coding := field(connection, b"content-encoding"):
         problem = f"The content coding {coding!r} is not supported; send the body without one."
         raise Problem("unsupported-media-type", problem, headers={"Accept-Encoding": "identity"})
-    media_type, _, parameters = headers.get("content-type", "").partition(";")
+    content_type = field(connection, b"content-type") or ""
+    if content_type in takes:
+        return
+    media_type, _, parameters = content_type.partition(";")
     charset = parameters.replace(" ", "").replace('"', "").lower()
     if media_type.strip().lower() not in takes or charset not in ("", "charset=utf-8"):
-        sent = headers.get("content-type") or "nothing"
+        sent = content_type or "nothing"
         name = "Accept-Patch" if MERGE_PATCH in takes else "Accept"
         raise Problem(
             "unsupported-media-type",

@@ -99,7 +99,7 @@ def _document(handlers: Sequence[ControllerRouterHandler]) -> bytes:
     app = Litestar(handlers, openapi_config=config, logging_config=None)
     document = app.openapi_schema.to_schema()
     routes = [handler for route in app.routes if isinstance(route, HTTPRoute) for handler in route.route_handlers]
-    add_details(document, {str(route.operation_id): route.opt["scope"] for route in routes if "scope" in route.opt})
+    add_details(document, {str(route.operation_id): route.opt for route in routes})
     return encode_json(document)
 
 

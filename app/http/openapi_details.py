@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -11,8 +11,10 @@ from app.http.json_body import StrictJSON
 from app.http.negotiation import JSON, MERGE_PATCH
 
 
-def add_details(document: dict[str, Any], scopes: Mapping[str, str]) -> None:
-    """Add links, media types and examples from openapi.toml, and the scope that each operation id needs.
+def add_details(document: dict[str, Any], options: Mapping[str, Mapping[str, Any]]) -> None:
+    """Add links, media types and examples from openapi.toml, and what the `opt` of each operation id says.
+
+    That is the scope it needs and the header fields it reads.
 
     Null is taken from parameters, as nothing in a URL is null.
     """
@@ -20,10 +22,9 @@ def add_details(document: dict[str, Any], scopes: Mapping[str, str]) -> None:
     document["components"]["schemas"].update(StrictJSON.schemas())
     for operation in _operations(document):
         name = operation["operationId"]
-        if name in scopes:
-            operation["description"] += f"\n\nNeeds a key with the scope `{scopes[name]}`."
-        for parameter in operation.get("parameters", ()):
-            _never_null(parameter["schema"])
+        if "scope" in options[name]:
+            operation["description"] += f"\n\nNeeds a key with the scope `{options[name]['scope']}`."
+        _describe_parameters(operation, options[name].get("fields", ()))
         if name in details["examples"]:
             for content in operation["requestBody"]["content"].values():
                 content["schema"]["examples"] = [json.loads(details["examples"][name])]
@@ -38,6 +39,13 @@ def add_details(document: dict[str, Any], scopes: Mapping[str, str]) -> None:
     for operation in (methods["patch"] for methods in document["paths"].values() if "patch" in methods):
         content = operation["requestBody"]["content"]
         operation["requestBody"]["content"] = {MERGE_PATCH: content[JSON], **content}
+
+
+def _describe_parameters(operation: dict[str, Any], fields: Sequence[Mapping[str, Any]]) -> None:
+    for parameter in operation.get("parameters", ()):
+        _never_null(parameter["schema"])
+    if fields:
+        operation["parameters"] = [*operation.get("parameters", ()), *fields]
 
 
 @cache

@@ -7,14 +7,15 @@ from uuid import UUID
 from litestar import Request, Response, Router, get, post
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
-from litestar.params import Body, FromPath, HeaderParameter
+from litestar.params import Body, FromPath
 
 from app.bell import CHANGES
 from app.database import Connection
 from app.http import conditional
 from app.http.access import actor
 from app.http.admission import admit
-from app.http.idempotency import Answer, IdempotencyKey, once
+from app.http.fields import documented
+from app.http.idempotency import IDEMPOTENCY_KEY, Answer, once
 from app.http.json_answer import JSONAnswer
 from app.http.json_body import MEBIBYTE, StrictJSON
 from app.http.negotiation import JSON
@@ -39,14 +40,7 @@ from app.tasks.store import Versioned
 
 TOKEN = "5e0d2f4c-3a52-4b1e-9a53-0f9b6f0f6c1d"  # noqa: S105 - an example
 
-Prefer = Annotated[
-    str | None,
-    HeaderParameter(
-        name="Prefer",
-        description="`wait=N` waits up to N seconds, at most 30, for work (RFC 7240).",
-        examples=[Example(value="wait=20")],
-    ),
-]
+PREFER = documented("Prefer", "`wait=N` waits up to N seconds, at most 30, for work (RFC 7240).", examples=["wait=20"])
 PREFERENCE_APPLIED = header("Preference-Applied", "`wait=N` where the call was ready to wait.")
 
 
@@ -78,7 +72,7 @@ async def _end(request: Request[Any, Any, Any], work: Callable[[Connection], Awa
     status_code=200,
     dto=StrictJSON,
     return_dto=None,
-    opt={"scope": "work", "takes": (JSON,)},
+    opt={"scope": "work", "takes": (JSON,), "fields": (IDEMPOTENCY_KEY,)},
     responses=answers(400, 404, 409, 413, 415, 422),
     response_headers=[REPLAYED],
 )
@@ -86,7 +80,6 @@ async def claim_task(
     request: Request[Any, Any, Any],
     task_id: FromPath[UUID],
     data: Annotated[Claim, Body(examples=[Example(value={"worker": "printer-1", "ttl_s": 60})])],
-    idempotency_key: IdempotencyKey = None,
 ) -> Response[ClaimedTask]:
     """Hold a task for `ttl_s` seconds, and for as long again with each pulse. An expired lease can be claimed at once.
 
@@ -109,7 +102,7 @@ async def claim_task(
     status_code=200,
     dto=StrictJSON,
     return_dto=None,
-    opt={"scope": "work", "takes": (JSON,)},
+    opt={"scope": "work", "takes": (JSON,), "fields": (PREFER, IDEMPOTENCY_KEY)},
     responses=answers(400, 409, 413, 415, 422) | {204: ResponseSpec(None, description="There is nothing to claim.")},
     response_headers=[REPLAYED, PREFERENCE_APPLIED],
 )
@@ -119,8 +112,6 @@ async def claim_tasks(
         ClaimMany,
         Body(examples=[Example(value={"worker": "printer-1", "ttl_s": 60, "labels": ["print"], "limit": 5})]),
     ],
-    prefer: Prefer = None,
-    idempotency_key: IdempotencyKey = None,
 ) -> Response[ClaimedTasks]:
     """Hold up to `limit` tasks that nobody holds: by priority, then the earliest due, then the oldest.
 
@@ -174,8 +165,7 @@ async def pulse_task(
     A late pulse still counts as long as nobody else has claimed; after that, 409 `lease-lost`: stop the work. Where
     `cancel_requested` is true, stop too, and call fail or release. The task's version does not change.
     """
-    async with request.app.state.database.connection() as connection:
-        return _json(await store.pulse(connection, task_id, data))
+    return _json(await request.app.state.pulses(store.SignOfLife(task_id, data)))
 
 
 @post(
@@ -185,7 +175,7 @@ async def pulse_task(
     status_code=200,
     dto=StrictJSON,
     return_dto=None,
-    opt={"scope": "work", "takes": (JSON,)},
+    opt={"scope": "work", "takes": (JSON,), "fields": (IDEMPOTENCY_KEY,)},
     responses=answers(400, 404, 409, 413, 415, 422),
     response_headers=[ETAG, REPLAYED],
 )
@@ -193,7 +183,6 @@ async def complete_task(
     request: Request[Any, Any, Any],
     task_id: FromPath[UUID],
     data: Annotated[Completion, Body(examples=[Example(value={"token": TOKEN, "result": {"pages": 10}})])],
-    idempotency_key: IdempotencyKey = None,
 ) -> Response[Task]:
     """Make the task done, and keep the result in its history. The same token again answers 200 again."""
 

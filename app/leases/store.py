@@ -1,20 +1,24 @@
 """Leases in the database: each call is a compare-and-set on its clock. `actor` is the id of the API key that calls."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 import msgspec
 from psycopg import sql as compose
 
-from app.database import Connection, Database, sql
+from app.database import Connection, Database, Row, sql
 from app.http.problems import Problem
 from app.leases.counters import CLAIMS, PULSES, TAKEOVERS
 from app.leases.model import Claim, ClaimMany, Completion, Failure, Pulse
-from app.tasks.store import Versioned, claimed, not_found
+from app.sharing import Shared
+from app.tasks.store import Versioned, array, change_together, claimed, not_found
 
-CLAIM, CLAIM_MANY, PULSE = sql("claim_task"), compose.SQL(sql("claim_tasks")), sql("pulse_lease")
+CLAIM, CLAIM_MANY = sql("claim_task"), compose.SQL(sql("claim_tasks"))
+PULSE, PULSE_ALONE = (
+    compose.SQL(sql("pulse_leases")).format(waiting=compose.SQL(waiting)).as_string() for waiting in ("skip locked", "")
+)
 COMPLETE, FAIL, RELEASE = sql("complete_task"), sql("fail_task"), sql("release_task")
 REQUEUE, GET, EXPLAIN = sql("requeue_task"), sql("get_lease"), sql("explain_refusal")
 
@@ -74,19 +78,47 @@ async def _why_not_claimed(connection: Connection, task_id: UUID) -> Problem | N
     return reason and Problem("task-claimed", REASONS[reason], headers={"Retry-After": str(again_in_s)})
 
 
-async def pulse(connection: Connection, task_id: UUID, sign: Pulse) -> bytes:
-    """Prolong a lease, an expired one too unless somebody else has claimed since; return what is to be answered.
+class SignOfLife(NamedTuple):
+    """A pulse and the task it is for."""
 
-    Raises Problem: not-found, lease-lost.
-    """
-    values = {"id": task_id, "token": _uuid(sign.token), "progress": sign.progress, "note": sign.note}
-    row = await (await connection.execute(PULSE, values)).fetchone()
-    if row is None:
-        PULSES.labels("lost").inc()
-        raise await _why_not_held(connection, task_id, lost_when_finished=True)
-    PULSES.labels("accepted").inc()
-    answer: bytes = row[0]
-    return answer
+    task_id: UUID
+    pulse: Pulse
+
+
+class Pulses:
+    """Prolongs leases; those of one moment share a statement."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._shared = Shared(self._together)
+
+    async def __call__(self, sign: SignOfLife) -> bytes:
+        """Prolong a lease, an expired one too unless somebody else has claimed since; return what is to be answered.
+
+        Raises Problem: not-found, lease-lost.
+        """
+        row = await self._shared(sign)
+        if row is None:
+            async with self._database.connection() as connection:
+                values = {"ids": array([sign.task_id]), "calls": _to_recordset([sign])}
+                row = await (await connection.execute(PULSE_ALONE, values)).fetchone()
+                if row is None:
+                    PULSES.labels("lost").inc()
+                    raise await _why_not_held(connection, sign.task_id, lost_when_finished=True)
+        PULSES.labels("accepted").inc()
+        answer: bytes = row[1]
+        return answer
+
+    async def _together(self, signs: Sequence[SignOfLife]) -> list[Row | None]:
+        return await change_together(self._database, PULSE, signs, _to_recordset)
+
+
+def _to_recordset(signs: Iterable[SignOfLife]) -> str:
+    rows = [
+        {"id": task_id, "token": _uuid(pulse.token), "progress": pulse.progress, "note": pulse.note}
+        for task_id, pulse in signs
+    ]
+    return msgspec.json.encode(rows).decode()
 
 
 async def complete(connection: Connection, actor: str, task_id: UUID, completion: Completion) -> Versioned:

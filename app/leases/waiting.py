@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 from litestar import Request
 
 from app.bell import Bell
+from app.http.fields import field
 
 T = TypeVar("T")
 
@@ -20,7 +21,7 @@ _queues: WeakValueDictionary[frozenset[str], asyncio.Lock] = WeakValueDictionary
 
 def preferred_wait(request: Request[Any, Any, Any]) -> int:
     """Return for how many seconds the client prefers to wait: at most 30, and 0 where it does not say so."""
-    match = _WAIT.search(",".join(request.headers.getall("prefer", [])))
+    match = _WAIT.search(field(request, b"prefer") or "")
     return min(int(match[1]), MAX_WAIT_S) if match else 0
 
 

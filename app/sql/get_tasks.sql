@@ -1,3 +1,3 @@
-select t.id, t.version, {task}
+select uuid_send(t.id), t.version, {task}
 from tasks t
-where t.id = any(%(ids)s)
+where t.id = any(%(ids)s::uuid[])

@@ -1,28 +1,41 @@
-{lock_task}, new as (
+{lock_task}, asked as (
+    select *
+    from json_to_recordset(%(calls)s) as (actor text, versions bigint[], status task_status{columns})
+), new as (
     update tasks t
     set
-        {changes},
+        status = case when held.live_for_s is null then asked.status else old.status end,
+        -- A live lease leaves one change of status, to cancelled, and that is but asked for.
+        cancel_requested = held.live_for_s is not null,
+        finished_at = case
+            when held.live_for_s is null and asked.status in ('done', 'cancelled', 'failed')
+            then coalesce(old.finished_at, moment.at)
+        end,
+        {assignments}
         updated_at = moment.at,
         version = t.version + 1
-    from old, held, {moment}
+    from old, held, asked, {moment}
     where
         t.id = old.id
         and held.fresh
-        and (held.live_for_s is null or %(status)s::task_status = 'cancelled')
-        and (%(versions)s::bigint[] is null or old.version = any(%(versions)s::bigint[]))
-        and {differs}
+        and (held.live_for_s is null or asked.status = 'cancelled')
+        and (asked.versions is null or old.version = any(asked.versions))
+        and (
+            case when held.live_for_s is null then old.status <> asked.status else not old.cancel_requested end
+            {differs}
+        )
     returning t.*
 ), ended as (
     delete from leases l using new where l.task_id = new.id and new.status <> 'in_progress'
 ), written as (
     insert into history (task_id, version, action, actor, before, after)
-    select new.id, new.version, 'updated', %(actor)s, difference.before, difference.after
-    from old, new, lateral ({difference}) as difference
+    select new.id, new.version, 'updated', asked.actor, difference.before, difference.after
+    from old, new, asked, lateral ({difference}) as difference
 )
 select
     t.version,
     {task},
-    %(versions)s::bigint[] is null or (select version from old) = any(%(versions)s::bigint[]) as matched,
+    asked.versions is null or (select version from old) = any(asked.versions) as matched,
     held.fresh,
-    case when %(status)s::task_status <> 'cancelled' then held.live_for_s end
-from held, (select * from new union all select * from old where not exists (select from new)) t
+    case when asked.status <> 'cancelled' then held.live_for_s end
+from held, asked, (select * from new union all select * from old where not exists (select from new)) t

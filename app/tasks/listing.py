@@ -12,7 +12,8 @@ from litestar.response import Response, Stream
 
 from app.database import Database
 from app.http import page
-from app.http.negotiation import JSON, NDJSON, accept_field, preferred
+from app.http.fields import field
+from app.http.negotiation import JSON, NDJSON, preferred
 from app.http.openapi import LINK, answers
 from app.http.problems import FieldError, invalid
 from app.tasks.model import Assignee, Label, Priority, Status, TaskPage, Time
@@ -104,7 +105,7 @@ async def list_tasks(
     filters |= {name: value for name, value in given.items() if value is not None}
     query = TaskQuery(filters, sort)
     database: Database = request.app.state.database
-    if preferred(accept_field(request.headers), (JSON, NDJSON)) == NDJSON:
+    if preferred(field(request, b"accept"), (JSON, NDJSON)) == NDJSON:
         return await _export(request, query)
     after = query.position(cursor) if cursor is not None else None
     tasks, last = await query.page(database, limit, after)

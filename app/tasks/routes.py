@@ -13,7 +13,8 @@ from app.database import Connection, Database
 from app.http import conditional
 from app.http.access import actor
 from app.http.admission import admit
-from app.http.idempotency import Answer, IdempotencyKey, once
+from app.http.fields import field
+from app.http.idempotency import IDEMPOTENCY_KEY, Answer, once
 from app.http.json_answer import JSONAnswer
 from app.http.json_body import MEBIBYTE, StrictJSON
 from app.http.negotiation import JSON, MERGE_PATCH
@@ -22,6 +23,7 @@ from app.tasks import store
 from app.tasks.history import get_history
 from app.tasks.listing import list_tasks
 from app.tasks.model import NewTask, NewTasks, Task, TaskPatch, Tasks
+from app.tasks.update import Change
 
 ACCEPT_PATCH_HEADER = {"Accept-Patch": f"{MERGE_PATCH}, {JSON}"}
 
@@ -45,7 +47,7 @@ def _task(task: bytes, version: int) -> Response[Any]:
     summary="Create a task",
     dto=StrictJSON,
     return_dto=None,
-    opt={"scope": "write", "takes": (JSON,)},
+    opt={"scope": "write", "takes": (JSON,), "fields": (IDEMPOTENCY_KEY,)},
     responses=answers(400, 409, 413, 415, 422),
     response_headers=[LOCATION, ETAG, ACCEPT_PATCH, REPLAYED],
 )
@@ -55,7 +57,6 @@ async def create_task(
         NewTask,
         Body(examples=[Example(value={"title": "Rotate the signing key", "priority": "high", "labels": ["ops"]})]),
     ],
-    idempotency_key: IdempotencyKey = None,
 ) -> Response[Task]:
     """Create a task. Only `title` is required; the answer shows what the other fields became."""
 
@@ -67,7 +68,7 @@ async def create_task(
         [created] = await store.create(connection, actor(request), [data])
         return answer(created)
 
-    if idempotency_key is None:
+    if field(request, b"idempotency-key") is None:
         response = answer(await request.app.state.task_calls.create(actor(request), data)).response()
     else:
         response = await once(request, create)
@@ -81,7 +82,7 @@ async def create_task(
     summary="Create many tasks at once",
     dto=StrictJSON,
     return_dto=None,
-    opt={"scope": "write", "takes": (JSON,)},
+    opt={"scope": "write", "takes": (JSON,), "fields": (IDEMPOTENCY_KEY,)},
     request_max_body_size=8 * MEBIBYTE,
     responses=answers(400, 409, 413, 415, 422),
     response_headers=[REPLAYED],
@@ -92,7 +93,6 @@ async def create_tasks(
         NewTasks,
         Body(examples=[Example(value={"tasks": [{"title": "Count stock"}, {"title": "Order paper"}]})]),
     ],
-    idempotency_key: IdempotencyKey = None,
 ) -> Response[Tasks]:
     """Create up to 1,000 tasks, all or none. They come back in the order given; an error names `#/tasks/17/title`."""
 
@@ -109,16 +109,14 @@ async def create_tasks(
     "/tasks/{task_id:uuid}",
     operation_id="getTask",
     summary="Read a task",
-    opt={"scope": "read"},
+    opt={"scope": "read", "fields": (conditional.IF_NONE_MATCH,)},
     responses=answers(404) | {304: ResponseSpec(None, description="The version that you have is the present one.")},
     response_headers=[ETAG, ACCEPT_PATCH],
 )
-async def get_task(
-    request: Request[Any, Any, Any], task_id: FromPath[UUID], if_none_match: conditional.IfNoneMatch = None
-) -> Response[Task]:
+async def get_task(request: Request[Any, Any, Any], task_id: FromPath[UUID]) -> Response[Task]:
     """Read a task. With `If-None-Match`, a version that you already have answers 304 without a body."""
     version, task = await request.app.state.task_calls.get(task_id)
-    if conditional.if_none_match(request.headers, version):
+    if conditional.if_none_match(request, version):
         return Response(None, status_code=304, headers={"ETag": conditional.etag(version)})  # type: ignore[arg-type]
     return _task(task, version)
 
@@ -129,7 +127,7 @@ async def get_task(
     summary="Change a task",
     dto=StrictJSON,
     return_dto=None,
-    opt={"scope": "write", "takes": (MERGE_PATCH, JSON)},
+    opt={"scope": "write", "takes": (MERGE_PATCH, JSON), "fields": (conditional.IF_MATCH,)},
     responses=answers(400, 404, 409, 412, 413, 415),
     response_headers=[ETAG, ACCEPT_PATCH],
 )
@@ -137,7 +135,6 @@ async def update_task(
     request: Request[Any, Any, Any],
     task_id: FromPath[UUID],
     data: TaskPatch,
-    if_match: conditional.IfMatch = None,
 ) -> Response[Task]:
     """Change a task by a merge patch (RFC 7396): null puts a field back to its default, an absent one stays.
 
@@ -145,9 +142,9 @@ async def update_task(
     While a worker holds the task, its status can only become `cancelled`: the answer then has `cancel_requested`, and
     the worker's next pulse tells it; any other `status` is 409.
     """
-    versions = conditional.if_match(request.headers)
+    versions = conditional.if_match(request)
     changes = data.changes()
-    version, task = await store.update(_database(request), actor(request), task_id, changes, versions)
+    version, task = await request.app.state.updates(Change(task_id, actor(request), changes, versions))
     if changes.get("status") == "open" or changes.keys() & {"labels", "max_attempts"}:  # there may be more to claim
         request.app.state.bell.ring()
     else:
@@ -159,14 +156,12 @@ async def update_task(
     "/tasks/{task_id:uuid}",
     operation_id="deleteTask",
     summary="Delete a task",
-    opt={"scope": "write"},
+    opt={"scope": "write", "fields": (conditional.IF_MATCH,)},
     responses=answers(400, 404, 409, 412),
 )
-async def delete_task(
-    request: Request[Any, Any, Any], task_id: FromPath[UUID], if_match: conditional.IfMatch = None
-) -> None:
+async def delete_task(request: Request[Any, Any, Any], task_id: FromPath[UUID]) -> None:
     """Delete a task for good. Deleting it again answers 404; while a worker holds it, 409."""
-    versions = conditional.if_match(request.headers)
+    versions = conditional.if_match(request)
     await store.delete(_database(request), actor(request), task_id, versions)
     request.app.state.bell.ring(CHANGES)
 

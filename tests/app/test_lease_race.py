@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -10,6 +11,7 @@ from psycopg import sql as compose
 
 from app.database import sql
 from app.embedded_postgres import EmbeddedPostgres
+from app.tasks import update
 from tests.service import fresh_database
 
 CLAIM = sql("claim_task")
@@ -141,8 +143,7 @@ def test_a_delete_that_missed_a_claim_says_that_it_is_not_fresh(connect: Connect
 
 
 def test_a_status_that_missed_a_claim_says_that_it_is_not_fresh(connect: Connect) -> None:
-    statement = sql("update_task_status")
-    statement = statement.replace("{changes}", "status = %(status)s::task_status, finished_at = clock_timestamp()")
-    statement = statement.replace("{differs}", "true")
-    *_, fresh, _ = change_while_claimed(connect, statement, {"versions": None, "status": "done"})
+    done = update.Change(UUID(int=0), "0" * 12, {"status": "done"}, None)
+    values: dict[str, object] = {"calls": update._to_recordset([done])}
+    *_, fresh, _ = change_while_claimed(connect, update._status_statement(("status",)), values)
     assert fresh is False

@@ -1,13 +1,17 @@
 """POST /v1/tasks/{id}/pulse."""
 
+import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import httpx
 import psycopg
 import pytest
 
 from tests.leases import claim, expire, history, new_task, problem, read, token_of
+from tests.service import Service
 
 
 def pulse(client: httpx.Client, task_id: str, token: str, **fields: object) -> httpx.Response:
@@ -81,3 +85,42 @@ def test_an_unknown_task_is_not_found(client: httpx.Client) -> None:
 def test_progress_is_per_cent(client: httpx.Client, progress: object) -> None:
     response = pulse(client, new_task(client), "t", progress=progress)
     assert [error["pointer"] for error in response.json()["errors"]] == ["#/progress"]
+
+
+def test_pulses_of_one_moment_share_a_statement_and_each_is_its_own(
+    client: httpx.Client, database: psycopg.Connection
+) -> None:
+    """Among tokens that are good, two pulses of one task, tokens that are lost and tasks that are not there."""
+    tasks = {task: token_of(client, task) for task in (new_task(client) for _ in range(24))}
+    signs = [(task, token, 200) for task, token in tasks.items()] * 10
+    signs += [(task, str(uuid4()), 409) for task in tasks] + [(str(uuid4()), str(uuid4()), 404) for _ in range(24)]
+    random.shuffle(signs)
+
+    def send(number: int) -> None:
+        task, token, status = signs[number]
+        answer = pulse(client, task, token, progress=number % 100, note=str(number))
+        assert answer.status_code == status, answer.text
+
+    with ThreadPoolExecutor(24) as workers:
+        list(workers.map(send, range(len(signs))))
+    rows = database.execute("select task_id::text, progress, note, xmin::text from leases").fetchall()
+    for task, progress, note, _ in rows:
+        assert signs[int(note)][::2] == (task, 200)
+        assert progress == int(note) % 100
+    assert len(rows) == len(tasks) > len({transaction for *_, transaction in rows})
+
+
+def test_a_pulse_that_waits_for_a_lock_holds_up_no_other(client: httpx.Client, service: Service) -> None:
+    tasks = {task: token_of(client, task) for task in (new_task(client) for _ in range(12))}
+    locked = next(iter(tasks))
+
+    def send(task: str) -> int:
+        return pulse(client, task, tasks[task]).status_code
+
+    with ThreadPoolExecutor(24) as workers, psycopg.connect(service.conninfo) as holder:
+        holder.execute("select from leases where task_id = %s for update", [locked])
+        waiting = workers.submit(send, locked)
+        assert set(workers.map(send, [task for task in tasks if task != locked] * 5)) == {200}
+        assert not waiting.done()
+        holder.rollback()
+        assert waiting.result(timeout=5) == 200

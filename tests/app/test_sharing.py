@@ -192,3 +192,92 @@ def test_the_history_names_who_created_each(
     rows = database.execute("select task_id::text, actor, after ->> 'id' from history").fetchall()
     assert {task_id: actor for task_id, actor, _ in rows} == made
     assert all(task_id == described for task_id, _, described in rows)
+
+
+def test_changes_share_a_transaction_and_each_is_its_own(
+    client: httpx.Client, database: psycopg.Connection, workers: ThreadPoolExecutor
+) -> None:
+    ids = [client.post("/v1/tasks", json={"title": str(n)}).json()["id"] for n in range(WORKERS)]
+    fields: list[dict[str, object]]
+    fields = [{"title": "t"}, {"priority": "high"}, {"title": "t", "labels": ["a"]}, {"assignee": "x", "due_at": None}]
+
+    def change(number: int) -> None:
+        task_id, patch = ids[number % WORKERS], {**fields[number % 4], "description": f"{number}"}
+        answer = client.patch(f"/v1/tasks/{task_id}", json=patch).json()
+        assert answer["id"] == task_id
+        assert answer.items() >= patch.items()
+
+    list(workers.map(change, range(WORKERS * 20)))
+    [(transactions, changes)] = database.execute(
+        "select count(distinct transaction), count(*) from history where action = 'updated'"
+    ).fetchall()
+    assert changes == WORKERS * 20
+    assert transactions < changes, "no two changes shared a statement"
+
+
+def test_changes_of_one_task_follow_each_other(
+    client: httpx.Client, database: psycopg.Connection, workers: ThreadPoolExecutor
+) -> None:
+    path = client.post("/v1/tasks", json={"title": "0"}).headers["location"]
+    titles = [str(n + 1) for n in range(WORKERS * 10)]
+    answers = list(workers.map(lambda title: client.patch(path, json={"title": title}).json(), titles))
+    assert sorted(answer["version"] for answer in answers) == [n + 2 for n in range(len(titles))]
+    assert [answer["title"] for answer in answers] == titles
+    rows = database.execute(
+        "select before ->> 'title', after ->> 'title' from history where action = 'updated' order by version"
+    ).fetchall()
+    assert [was for was, _ in rows] == ["0", *(becomes for _, becomes in rows[:-1])]
+    assert {becomes for _, becomes in rows} == set(titles)
+
+
+def test_a_precondition_fails_for_whom_it_does(client: httpx.Client, workers: ThreadPoolExecutor) -> None:
+    ids = [client.post("/v1/tasks", json={"title": "x"}).json()["id"] for _ in range(WORKERS * 10)]
+
+    def change(number: int) -> None:
+        version = 1 + number % 3
+        headers = {"If-Match": f'"{version}"'}
+        answer = client.patch(f"/v1/tasks/{ids[number]}", json={"title": "y"}, headers=headers)
+        assert answer.status_code == (200 if version == 1 else 412)
+
+    list(workers.map(change, range(len(ids))))
+    for number, task_id in enumerate(ids):
+        assert client.get(f"/v1/tasks/{task_id}").json()["version"] == (2 if number % 3 == 0 else 1)
+
+
+def test_a_change_that_waits_for_a_lock_holds_up_no_other(
+    client: httpx.Client, service: Service, workers: ThreadPoolExecutor
+) -> None:
+    locked, *others = [client.post("/v1/tasks", json={"title": "x"}).json()["id"] for _ in range(WORKERS)]
+
+    def change(task_id: str) -> str:
+        return str(client.patch(f"/v1/tasks/{task_id}", json={"title": "y"}).raise_for_status().json()["title"])
+
+    with psycopg.connect(service.conninfo) as holder:
+        holder.execute("select from tasks where id = %s for update", [locked])
+        waiting = workers.submit(change, locked)
+        assert set(workers.map(change, others * 5)) == {"y"}
+        assert not waiting.done()
+        holder.rollback()
+    assert waiting.result(timeout=5) == "y"
+
+
+def test_a_refused_change_refuses_no_other(
+    client: httpx.Client, database: psycopg.Connection, workers: ThreadPoolExecutor
+) -> None:
+    ids = [client.post("/v1/tasks", json={"title": "x"}).json()["id"] for _ in range(100)] + [str(uuid4())] * 20
+    database.execute("alter table tasks add constraint refuse check (title not like 'refused%')")
+
+    def change(number: int) -> None:
+        task_id, title = ids[number], "refused" if number % 5 == 0 else f"title {number}"
+        answer = client.patch(f"/v1/tasks/{task_id}", json={"title": title})
+        if number >= 100:
+            problem(answer, 404, "not-found")
+        elif title == "refused":
+            problem(answer, 500, "internal-error")
+        else:
+            assert answer.json()["title"] == title
+
+    try:
+        list(workers.map(change, random.sample(range(120), 120)))
+    finally:
+        database.execute("alter table tasks drop constraint refuse")

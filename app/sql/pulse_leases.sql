@@ -1,0 +1,22 @@
+with asked as (
+    select *
+    from json_to_recordset(%(calls)s) as (id uuid, token uuid, progress double precision, note text)
+), held as (
+    select l.task_id
+    from leases l
+    where l.task_id = any(%(ids)s::uuid[]) and l.token = (select asked.token from asked where asked.id = l.task_id)
+    for update {waiting}
+)
+update leases l
+set
+    pulsed_at = clock_timestamp(),
+    expires_at = clock_timestamp() + l.ttl_s * interval '1 second',
+    progress = coalesce(asked.progress, l.progress),
+    note = coalesce(asked.note, l.note)
+from held join asked on asked.id = held.task_id
+where l.task_id = held.task_id
+returning uuid_send(l.task_id), json_build_object(
+    'expires_at', to_char(l.expires_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+    'pulse_every_s', {pulse_every_s},
+    'cancel_requested', (select t.cancel_requested from tasks t where t.id = l.task_id)
+)

@@ -1,0 +1,40 @@
+with asked as (
+    select *
+    from json_to_recordset(%(calls)s) as (id uuid, actor text, versions bigint[], {columns})
+), old as (
+    select t.*
+    from tasks t
+    where t.id = any(%(ids)s::uuid[])
+    for update {waiting}
+), new as (
+    update tasks t
+    set
+        {assignments},
+        updated_at = clock_timestamp(),
+        version = t.version + 1
+    from old join asked on asked.id = old.id
+    where
+        t.id = old.id
+        and (asked.versions is null or old.version = any(asked.versions))
+        and ({differs})
+    returning t.*
+), written as (
+    insert into history (task_id, version, action, actor, before, after)
+    select new.id, new.version, 'updated', asked.actor, difference.before, difference.after
+    from
+        new join old on old.id = new.id join asked on asked.id = new.id,
+        lateral (
+            select json_object_agg(name, was) as before, json_object_agg(name, becomes) as after
+            from (values {differences}) as field (name, was, becomes)
+            where was::text is distinct from becomes::text
+        ) as difference
+)
+select
+    uuid_send(t.id),
+    t.version,
+    {task},
+    asked.versions is null or old.version = any(asked.versions) as matched
+from
+    (select * from new union all select * from old where not exists (select from new where new.id = old.id)) t
+    join old on old.id = t.id
+    join asked on asked.id = t.id

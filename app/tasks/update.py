@@ -1,0 +1,185 @@
+"""PATCH in the database: the fields that a request sets, and no others."""
+
+import tomllib
+from collections.abc import Iterable, Sequence
+from functools import cache, partial
+from typing import Any, LiteralString, NamedTuple
+from uuid import UUID
+
+import msgspec
+from psycopg import sql as compose
+
+from app.database import Connection, Database, Row, sql, sql_text
+from app.http.conditional import precondition_failed
+from app.http.json_body import JSONObject
+from app.http.problems import FieldError, invalid
+from app.sharing import Shared
+from app.tasks.model import MAX_PAYLOAD, compact, merge
+from app.tasks.store import Versioned, array, change_together, claimed, in_utc, not_found, read
+
+UPDATE, UPDATE_STATUS, LOCK_PAYLOAD = sql("update_tasks"), sql("update_task_status"), sql("lock_task_payload")
+
+
+class _Field(msgspec.Struct, forbid_unknown_fields=True):
+    type: str
+    json: str | None = None
+
+
+FIELDS = msgspec.convert(tomllib.loads(sql_text("update_tasks.toml")), dict[str, _Field])
+
+
+class Change(NamedTuple):
+    """What a request wants of a task; `versions` are those that it may be based on, None for any."""
+
+    task_id: UUID
+    actor: str
+    values: dict[str, Any]
+    versions: list[int] | None
+
+
+class Updates:
+    """Changes tasks. Changes of one moment that set the same fields share a statement.
+
+    A statement that is shared passes over tasks that another transaction has locked: it would make all wait for the
+    one. Those get a statement of their own; so does a status, which a lease may forbid, and a payload, which is merged
+    with the one there is.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._shared = cache(lambda fields: Shared(partial(self._together, fields)))
+
+    async def __call__(self, change: Change) -> Versioned:
+        """Set fields of a task; where nothing differs, its version stays.
+
+        Raises Problem: not-found, precondition-failed, invalid-request for a merged payload that is too large, and
+        task-claimed for a status other than cancelled where a worker holds the task.
+        """
+        fields = tuple(change.values)
+        if not fields:
+            return await self._unchanged(change)
+        updated = None
+        if "payload" not in fields and "status" not in fields:
+            updated = await self._shared(fields)(change)
+        if updated is None:
+            async with self._database.connection() as connection:
+                return await _alone(connection, change)
+        return _answer(updated)
+
+    async def _unchanged(self, change: Change) -> Versioned:
+        [found] = await read(self._database, [change.task_id])
+        if found is None:
+            raise not_found(change.task_id)
+        if change.versions is not None and found[0] not in change.versions:
+            raise precondition_failed()
+        return found
+
+    async def _together(self, fields: tuple[str, ...], changes: Sequence[Change]) -> list[Row | None]:
+        return await change_together(self._database, _statement(fields, "skip locked"), changes, _to_recordset)
+
+
+async def _alone(connection: Connection, change: Change) -> Versioned:
+    """Change one task, however long somebody else has it locked."""
+    if not change.values.get("payload"):
+        return await _update(connection, change)
+    async with connection.transaction():
+        row = await (await connection.execute(LOCK_PAYLOAD, {"id": change.task_id})).fetchone()
+        if row is None:
+            raise not_found(change.task_id)
+        stored = msgspec.json.decode(row[0], type=JSONObject)
+        merged = merge(stored, change.values["payload"])
+        return await _update(connection, change._replace(values={**change.values, "payload": _within_limit(merged)}))
+
+
+async def _update(connection: Connection, change: Change) -> Versioned:
+    fields = tuple(change.values)
+    if "status" in fields:
+        return await _update_status(connection, fields, change)
+    values = {"ids": array([change.task_id]), "calls": _to_recordset([change])}
+    row = await (await connection.execute(_statement(fields, ""), values)).fetchone()
+    if row is None:
+        raise not_found(change.task_id)
+    return _answer(row)
+
+
+async def _update_status(connection: Connection, fields: tuple[str, ...], change: Change) -> Versioned:
+    statement, fresh = _status_statement(fields), False
+    while not fresh:
+        values = {"id": change.task_id, "calls": _to_recordset([change])}
+        row = await (await connection.execute(statement, values)).fetchone()
+        if row is None:
+            raise not_found(change.task_id)
+        *updated, fresh, live_for_s = row
+    answer = _answer((change.task_id.bytes, *updated))
+    if live_for_s is not None:
+        raise claimed(live_for_s)
+    return answer
+
+
+def _answer(updated: Any) -> Versioned:
+    _, version, task, matched = updated
+    if not matched:
+        raise precondition_failed()
+    return version, task
+
+
+def _within_limit(payload: JSONObject) -> JSONObject:
+    text = compact(payload)
+    if len(text) > MAX_PAYLOAD:
+        detail = f"#/payload would have {len(text)} bytes; it may have {MAX_PAYLOAD}."
+        raise invalid(FieldError("body", "#/payload", detail))
+    return msgspec.json.decode(text, type=JSONObject)
+
+
+def _to_recordset(changes: Iterable[Change]) -> str:
+    rows = [
+        {"id": change.task_id, "actor": change.actor, "versions": change.versions}
+        | {name: in_utc(value) if name == "due_at" else value for name, value in change.values.items()}
+        for change in changes
+    ]
+    return msgspec.json.encode(rows).decode()
+
+
+@cache
+def _statement(fields: tuple[str, ...], waiting: LiteralString) -> LiteralString:
+    """Compose the UPDATE that sets just these fields, for PostgreSQL to prepare once a combination."""
+    return (
+        compose.SQL(UPDATE)
+        .format(
+            columns=_joined(", ", [f"{name} {FIELDS[name].type}" for name in fields]),
+            assignments=_joined(", ", [f"{name} = asked.{name}" for name in fields]),
+            differs=_joined(" or ", map(_differs, fields)),
+            differences=_joined(
+                ", ", [f"('{name}', {_as_json(name, 'old')}, {_as_json(name, 'new')})" for name in fields]
+            ),
+            waiting=compose.SQL(waiting),
+        )
+        .as_string()
+    )
+
+
+@cache
+def _status_statement(fields: tuple[str, ...]) -> LiteralString:
+    others = [name for name in fields if name != "status"]
+    return (
+        compose.SQL(UPDATE_STATUS)
+        .format(
+            columns=_joined("", [f", {name} {FIELDS[name].type}" for name in others]),
+            assignments=_joined("", [f"{name} = asked.{name}, " for name in others]),
+            differs=_joined("", [f" or {_differs(name)}" for name in others]),
+        )
+        .as_string()
+    )
+
+
+def _joined(between: str, parts: Any) -> compose.SQL:
+    return compose.SQL(between.join(parts))
+
+
+def _differs(name: str) -> str:
+    as_text = "::text" if FIELDS[name].type == "json" else ""
+    return f"old.{name}{as_text} is distinct from asked.{name}{as_text}"
+
+
+def _as_json(name: str, row: str) -> str:
+    return (FIELDS[name].json or f"to_json({{row}}.{name})").replace("{row}", row)
