@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Annotated, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, unquote_plus
 
 from litestar import Request, Response
 from litestar.params import QueryParameter
@@ -14,6 +14,9 @@ Cursor = Annotated[
     str | None, QueryParameter(description="`next_cursor` of the page before, with the same filters and sort.")
 ]
 
+_QUERY = "%&=+!$'()*,;:@/?"
+"""What may stand in a query beside letters and digits (RFC 3986, section 3.4), and what is percent-encoded already."""
+
 
 def answer(
     request: Request[Any, Any, Any], items: Sequence[bytes], next_cursor: str | None, total: int | None = None
@@ -23,9 +26,10 @@ def answer(
     token = b"null"
     if next_cursor is not None:
         token = f'"{next_cursor}"'.encode()
-        others = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
-        query = urlencode([*others, ("cursor", next_cursor)])
-        headers["Link"] = f'<{request.scope["raw_path"].decode("ascii")}?{query}>; rel="next"'
+        query = request.scope["query_string"].decode("latin-1")
+        others = [pair for pair in query.split("&") if pair and unquote_plus(pair.partition("=")[0]) != "cursor"]
+        target = quote("&".join([*others, f"cursor={next_cursor}"]), safe=_QUERY)
+        headers["Link"] = f'<{request.scope["raw_path"].decode("ascii")}?{target}>; rel="next"'
     counted = b"" if total is None else b',"total":%d' % total
     body = b'{"items":[' + b",".join(items) + b'],"next_cursor":' + token + counted + b"}"
     return JSONAnswer(body, headers=headers)

@@ -1,10 +1,13 @@
 """GET /v1/tasks."""
 
+import http.client
 import re
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+
+from tests.service import Service
 
 
 def titles(response: httpx.Response) -> list[str]:
@@ -90,6 +93,20 @@ def test_a_link_keeps_the_filters(client: httpx.Client) -> None:
     pages = follow(client, client.get("/v1/tasks?status=done&limit=2&status=failed"))
     assert [len(titles(page)) for page in pages] == [2, 2, 2]
     assert {task["status"] for page in pages for task in page.json()["items"]} == {"done", "failed"}
+
+
+def test_a_link_is_a_uri_whatever_the_query_held(client: httpx.Client, service: Service) -> None:
+    """Python's own client sends a query as it is given, which may be none that RFC 3986 allows."""
+    make(client, 3, assignee='a>b"')
+    connection = http.client.HTTPConnection("127.0.0.1", service.port)
+    headers = {"Authorization": f"Bearer {service.key}"}
+    connection.request("GET", '/v1/tasks?limit=1&assignee=a>b"&status=open&', headers=headers)
+    link = connection.getresponse().headers["link"]
+    connection.close()
+    assert re.fullmatch(r'</v1/tasks\?limit=1&assignee=a%3Eb%22&status=open&cursor=[\w-]+>; rel="next"', link)
+    second = client.get(link[1 : link.index(">")])
+    assert [len(titles(page)) for page in follow(client, second)] == [1, 1]
+    assert client.get(second.request.url.raw_path.decode().replace("cursor=", "%63ursor=")).links == second.links
 
 
 def test_the_order_of_repeated_filters_does_not_matter_to_a_cursor(client: httpx.Client) -> None:
