@@ -1,6 +1,5 @@
 """One page of a list, as clients get it."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 from urllib.parse import quote, unquote_plus
 
@@ -13,15 +12,17 @@ Limit = Annotated[int, QueryParameter(ge=1, le=200, description="Items a page.")
 Cursor = Annotated[
     str | None, QueryParameter(description="`next_cursor` of the page before, with the same filters and sort.")
 ]
+SEPARATOR = b",\n"
+"""Between two items of a page; within one, JSON in one line, it never stands."""
 
 _QUERY = "%&=+!$'()*,;:@/?"
 """What may stand in a query beside letters and digits (RFC 3986, section 3.4), and what is percent-encoded already."""
 
 
 def answer(
-    request: Request[Any, Any, Any], items: Sequence[bytes], next_cursor: str | None, total: int | None = None
+    request: Request[Any, Any, Any], items: bytes, next_cursor: str | None, total: int | None = None
 ) -> Response[Any]:
-    """Answer with items that are JSON already, and a link to the next page (RFC 8288) where there is one."""
+    """Answer with items that are JSON already, with SEPARATOR between them, and a link (RFC 8288) to the next page."""
     headers = {}
     token = b"null"
     if next_cursor is not None:
@@ -31,5 +32,5 @@ def answer(
         target = quote("&".join([*others, f"cursor={next_cursor}"]), safe=_QUERY)
         headers["Link"] = f'<{request.scope["raw_path"].decode("ascii")}?{target}>; rel="next"'
     counted = b"" if total is None else b',"total":%d' % total
-    body = b'{"items":[' + b",".join(items) + b'],"next_cursor":' + token + counted + b"}"
+    body = b'{"items":[' + items + b'],"next_cursor":' + token + counted + b"}"
     return JSONAnswer(body, headers=headers)

@@ -71,4 +71,4 @@ async def get_history(
     if not rows and not (await database.fetch(IS_KNOWN, {"task_id": task_id}))[0][0]:
         raise not_found(task_id)
     next_cursor = cursors.encode(rows[limit - 1][0], query) if len(rows) > limit else None
-    return page.answer(request, [change for _, change in rows[:limit]], next_cursor)
+    return page.answer(request, page.SEPARATOR.join(change for _, change in rows[:limit]), next_cursor)

@@ -142,12 +142,12 @@ async def _export(request: Request[Any, Any, Any], query: TaskQuery) -> Response
     return Stream(() if request.scope["state"]["head"] else _lines(first, pages), headers=VARY, media_type=NDJSON)
 
 
-async def _lines(first: Sequence[bytes], rest: AsyncIterator[Sequence[bytes]]) -> AsyncIterator[bytes]:
+async def _lines(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Yield pages as lines; the next page is read only once the server could send the one before."""
     yield _ndjson(first)
     async for tasks in rest:
         yield _ndjson(tasks)
 
 
-def _ndjson(tasks: Sequence[bytes]) -> bytes:
-    return b"".join(task + b"\n" for task in tasks)
+def _ndjson(tasks: bytes) -> bytes:
+    return tasks.replace(page.SEPARATOR, b"\n") + b"\n" if tasks else b""

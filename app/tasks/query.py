@@ -12,6 +12,7 @@ from psycopg import sql as compose
 
 from app.database import Database, Row, sql, sql_text
 from app.http import cursor
+from app.http.page import SEPARATOR
 from app.tasks.model import Priority, Time
 
 LIST, COUNT = sql("list_tasks"), sql("count_tasks")
@@ -86,16 +87,17 @@ class TaskQuery:
         """Return the cursor for the page after `last`."""
         return cursor.encode(last, self._identity)
 
-    async def page(self, database: Database, limit: int, after: Position | None) -> tuple[list[bytes], Position | None]:
-        """Return up to `limit` tasks as JSON after a position, and the position of the last unless none follow."""
+    async def page(self, database: Database, limit: int, after: Position | None) -> tuple[bytes, Position | None]:
+        """Return up to `limit` tasks for `page.answer`, and the position of the last one unless none follow."""
         statement, values = self.statement(after)
-        tasks = [task for (task,) in await self._fetch(database, statement, {**values, "limit": limit + 1})]
-        if len(tasks) <= limit:
-            return tasks, None
-        last = msgspec.json.decode(tasks[limit - 1], type=_Keys)
-        return tasks[:limit], (getattr(last, self._sort), last.id)
+        [(number, tasks)] = await self._fetch(database, statement, {**values, "limit": limit + 1})
+        if number <= limit:
+            return tasks or b"", None
+        tasks = tasks.rpartition(SEPARATOR)[0]
+        last = msgspec.json.decode(tasks.rpartition(SEPARATOR)[2], type=_Keys)
+        return tasks, (getattr(last, self._sort), last.id)
 
-    async def pages(self, database: Database) -> AsyncIterator[Sequence[bytes]]:
+    async def pages(self, database: Database) -> AsyncIterator[bytes]:
         """Yield every task, a page for each statement; no connection is held between two of them."""
         tasks, last = await self.page(database, EXPORT_PAGE, None)
         yield tasks
