@@ -52,6 +52,7 @@ class Bench:
         self.connection = psycopg.connect(self.conninfo, autocommit=True)
         self.connection.execute((ROOT / "tests/data/many_tasks.sql").read_bytes())
         self.connection.execute((ROOT / "bench/numbered.sql").read_bytes())
+        self.connection.execute("update leases set expires_at = now() + interval '1 day'")
         self.connection.execute("vacuum analyze")
         self.sample = Sample(self.connection)
         self.operations = [each for each in operations(self.conninfo) if wanted(each.name, ONLY)]
@@ -73,6 +74,7 @@ class Bench:
             self.connection.execute("truncate history")
         if operation.takes_tasks:
             self.connection.execute("delete from leases where worker = 'bench'")
+            self.connection.execute("update leases set expires_at = now() + interval '1 day'")  # pulses shorten it
             self.connection.execute(
                 "update tasks set status = 'open', finished_at = null, completed_by = null, claimable_at = null"
                 " where id in (select id from numbered where n <= %s) and status <> 'open'",
