@@ -11,12 +11,14 @@ R = TypeVar("R")
 
 MOST = 100
 """Calls that share one statement at the most."""
-LANES = 2
-"""Statements at a time: one is worked on here while PostgreSQL answers the other."""
+PATIENCE_S = 0.01
+"""Seconds after which a statement holds up the next calls no longer: they get another lane."""
+LANES = 4
+"""Statements at a time, at the most."""
 
 
 class Shared(Generic[A, R]):
-    """Answers together the calls that came while earlier statements were under way.
+    """Answers together the calls that came while an earlier statement was under way.
 
     A call joins only a statement that is yet to be sent, so that the answer knows all that was committed before the
     call came. `together` gets the arguments of some calls and returns their results in the same order; it must do all
@@ -26,7 +28,10 @@ class Shared(Generic[A, R]):
     def __init__(self, together: Callable[[Sequence[A]], Awaitable[Sequence[R]]]) -> None:
         self._together = together
         self._waiting: list[tuple[A, asyncio.Future[R]]] = []
-        self._lanes: set[asyncio.Task[None] | None] = set()
+        self._lane: asyncio.Task[None] | None = None
+        """The one that takes the calls that come next."""
+        self._slow: set[asyncio.Task[None]] = set()
+        """Those whose statement has taken longer than PATIENCE_S."""
 
     async def __call__(self, argument: A) -> R:
         """Return the result for one argument; raises what `together` raises for it alone.
@@ -35,18 +40,37 @@ class Shared(Generic[A, R]):
         """
         result: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((argument, result))
-        if len(self._lanes) < LANES:
-            self._lanes.add(asyncio.create_task(self._serve()))
+        self._open_lane()
         return await result
+
+    def _open_lane(self) -> None:
+        if self._waiting and self._lane is None and len(self._slow) < LANES:
+            self._lane = asyncio.create_task(self._serve())
 
     async def _serve(self) -> None:
         """Go on until nobody waits; all who came in one turn of the event loop share the first statement."""
+        lane, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert lane is not None  # noqa: S101 - this runs in one
         try:
-            while self._waiting:
+            while self._waiting and self._lane is lane:
                 calls, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-                await self._answer(calls)
+                relief = loop.call_later(PATIENCE_S, self._relieve)
+                try:
+                    await self._answer(calls)
+                finally:
+                    relief.cancel()
         finally:  # a done callback would run later, and who comes until then would take this lane for one that serves
-            self._lanes.discard(asyncio.current_task())
+            self._slow.discard(lane)
+            if self._lane is lane:
+                self._lane = None
+            self._open_lane()
+
+    def _relieve(self) -> None:
+        """Let others serve the next calls while this lane's statement takes its time."""
+        if self._lane is not None:
+            self._slow.add(self._lane)
+            self._lane = None
+            self._open_lane()
 
     async def _answer(self, calls: Sequence[tuple[A, asyncio.Future[R]]]) -> None:
         try:

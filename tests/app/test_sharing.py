@@ -10,7 +10,7 @@ import httpx
 import psycopg
 import pytest
 
-from app.sharing import LANES, MOST, Shared
+from app.sharing import LANES, MOST, PATIENCE_S, Shared
 from tests.contract import problem
 from tests.service import Service
 
@@ -45,7 +45,7 @@ def test_a_call_joins_only_what_is_yet_to_be_sent() -> None:
         calls: list[asyncio.Task[int]] = []
         for wave in range(LANES + 2):
             calls += [asyncio.create_task(shared(10 * wave + number)) for number in range(3)]
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(PATIENCE_S * 3)
         sent = [number for statement in database.statements for number in statement]
         assert len(database.statements) == LANES
         assert not [number for number in sent if number >= 10 * LANES], "joined a statement that was under way"
@@ -69,10 +69,27 @@ def test_a_call_right_after_the_last_statement_is_answered() -> None:
         calls = []
         for lane in range(LANES):
             calls.append(asyncio.create_task(call_twice(lane)))
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(PATIENCE_S * 3)
         assert len(database.statements) == LANES
         database.may_answer.set()
         assert await asyncio.wait_for(asyncio.gather(*calls), 5) == [4 * lane for lane in range(LANES)]
+
+    asyncio.run(run())
+
+
+def test_calls_wait_for_a_quick_statement_and_share_the_next() -> None:
+    async def run() -> None:
+        database = Database()
+        shared = Shared(database.double)
+        first = asyncio.create_task(shared(1))
+        await asyncio.sleep(0)
+        others = [asyncio.create_task(shared(number)) for number in (2, 3, 4)]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert database.statements == [[1]]
+        database.may_answer.set()
+        assert await asyncio.gather(first, *others) == [2, 4, 6, 8]
+        assert database.statements == [[1], [2, 3, 4]]
 
     asyncio.run(run())
 
