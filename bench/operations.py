@@ -116,13 +116,13 @@ def operations(conninfo: str) -> list[Operation]:
         return text
 
     def listing(filters: dict[str, Any]) -> str:
-        statement, values = TaskQuery(filters, "-created_at").statement(None)
-        return script(statement, {**values, "limit": 51}) + ";\n"
+        statement, values = TaskQuery(filters, "-created_at").statement(51, None)
+        return script(statement, values) + ";\n"
 
     anyone = "\\set n random(1, 100000)\n"
     task = "(select numbered.id from numbered where n = :n)"
     new = msgspec.json.encode([msgspec.json.decode(msgspec.json.encode(NEW), type=NewTask)]).decode()
-    claim = {"actor": _CALLER, "labels": None, **CLAIM}
+    claim = {"actor": _CALLER, **CLAIM}
     completion = {"id": _TASK, "actor": _CALLER, "token": _TOKEN, "result": '{"pages":10}'}
     pulse = {"ids": tasks.array([_TASK]), "calls": _PULSES}
     return [
@@ -165,7 +165,7 @@ def operations(conninfo: str) -> list[Operation]:
         Operation(
             "claim + complete",
             lambda _: [("POST", "/v1/tasks/claim", CLAIM)],
-            script(leases._claim_statement(1), claim)
+            script(leases._claim_statement(1, labelled=False), claim)
             + " \\gset\n"
             + script(
                 sql("complete_task"),

@@ -10,6 +10,7 @@ import statistics
 import tempfile
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import psycopg
@@ -48,16 +49,16 @@ def fill(connection: psycopg.Connection, size: int) -> None:
     connection.execute("vacuum analyze")
 
 
-def statements(task_id: str) -> dict[str, tuple[Any, dict[str, Any]]]:
+def statements(task_id: UUID) -> dict[str, tuple[Any, dict[str, Any]]]:
     """Return each statement with its values."""
-    claim = {"actor": "0" * 12, "worker": "bench", "ttl_s": 60, "labels": None}
+    claim = {"actor": "0" * 12, "worker": "bench", "ttl_s": 60}
     found: dict[str, Any] = {
-        "read": (tasks.GET, {"ids": [task_id]}),
-        "claim": (leases._claim_statement(1), claim),
+        "read": (tasks.GET, {"ids": tasks.array([task_id])}),
+        "claim": (leases._claim_statement(1, labelled=False), claim),
     }
     for name, filters in LISTS.items():
-        statement, values = TaskQuery(filters, "-created_at").statement(None)
-        found[name] = statement, {**values, "limit": 51}
+        statement, values = TaskQuery(filters, "-created_at").statement(51, None)
+        found[name] = statement, values
     return found
 
 
@@ -82,7 +83,7 @@ def compare(connections: dict[int, psycopg.Connection]) -> None:
                     took.setdefault((name, size), []).append(ms)
     few, many = connections
     print("| | 100,000 tasks, ms | 1,000,000 tasks, ms | ratio | indexes |\n| --- | --- | --- | --- | --- |")
-    for name in statements("x"):
+    for name in statements(UUID(int=0)):
         before, after = statistics.median(took[name, few]), statistics.median(took[name, many])
         plan = plans[name, many] + (
             f" (at 100,000: {other})" if (other := plans[name, few]) != plans[name, many] else ""

@@ -50,15 +50,16 @@ async def claim(connection: Connection, actor: str, task_id: UUID, wanted: Claim
 
 async def claim_many(connection: Connection, actor: str, wanted: ClaimMany) -> list[bytes]:
     """Claim the most urgent tasks that nobody holds; return each with its lease as JSON, or nothing."""
-    labels = wanted.labels or None
-    values = {"actor": actor, "worker": wanted.worker, "ttl_s": wanted.ttl_s, "labels": labels}
-    return _granted(await (await connection.execute(_claim_statement(wanted.limit), values)).fetchall())
+    values = {"actor": actor, "worker": wanted.worker, "ttl_s": wanted.ttl_s, "labels": wanted.labels}
+    statement = _claim_statement(wanted.limit, labelled=bool(wanted.labels))
+    return _granted(await (await connection.execute(statement, values)).fetchall())
 
 
 @cache
-def _claim_statement(limit: int) -> LiteralString:
+def _claim_statement(limit: int, *, labelled: bool) -> LiteralString:
     """Compose the statement with the limit as a literal, so that the planner knows how few rows it is about."""
-    return CLAIM_MANY.format(limit=compose.Literal(limit)).as_string()
+    condition = compose.SQL("t.labels::text[] && %(labels)s::text[]" if labelled else "true")
+    return CLAIM_MANY.format(limit=compose.Literal(limit), labelled=condition).as_string()
 
 
 def _granted(rows: list[tuple[Any, ...]]) -> list[bytes]:

@@ -6,7 +6,7 @@ with expired as (
         and {lease_deadline} <= statement_timestamp()
         and l.attempt < t.max_attempts
         and not t.cancel_requested
-        and (%(labels)s::text[] is null or t.labels::text[] && %(labels)s::text[])
+        and {labelled}
     order by t.priority desc, t.due_at, t.id
     limit {limit}
     for update of t, l skip locked
@@ -16,7 +16,7 @@ with expired as (
     where
         t.status = 'open'
         and (t.claimable_at is null or t.claimable_at <= statement_timestamp())
-        and (%(labels)s::text[] is null or t.labels::text[] && %(labels)s::text[])
+        and {labelled}
     order by t.priority desc, t.due_at, t.id
     limit {limit}
     for update skip locked

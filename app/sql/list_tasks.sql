@@ -4,5 +4,5 @@ from (
     from tasks t
     where {conditions}
     order by {order}
-    limit %(limit)s
+    limit {limit}
 ) as page

@@ -4,7 +4,9 @@ with asked as (
 ), held as (
     select l.task_id
     from leases l
-    where l.task_id = any(%(ids)s::uuid[]) and l.token = (select asked.token from asked where asked.id = l.task_id)
+    where
+        l.task_id = any((select %(ids)s::uuid[])::uuid[]) -- planned once, as in get_tasks.sql
+        and l.token = (select asked.token from asked where asked.id = l.task_id)
     for update {waiting}
 )
 update leases l

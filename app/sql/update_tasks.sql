@@ -4,7 +4,7 @@ with asked as (
 ), old as (
     select t.*
     from tasks t
-    where t.id = any(%(ids)s::uuid[])
+    where t.id = any((select %(ids)s::uuid[])::uuid[]) -- planned once, as in get_tasks.sql
     for update {waiting}
 ), new as (
     update tasks t

@@ -89,8 +89,8 @@ class TaskQuery:
 
     async def page(self, database: Database, limit: int, after: Position | None) -> tuple[bytes, Position | None]:
         """Return up to `limit` tasks for `page.answer`, and the position of the last one unless none follow."""
-        statement, values = self.statement(after)
-        [(number, tasks)] = await self._fetch(database, statement, {**values, "limit": limit + 1})
+        statement, values = self.statement(limit + 1, after)
+        [(number, tasks)] = await self._fetch(database, statement, values)
         if number <= limit:
             return tasks or b"", None
         tasks = tasks.rpartition(SEPARATOR)[0]
@@ -111,13 +111,13 @@ class TaskQuery:
         [(total,)] = await self._fetch(database, statement, self._values)
         return int(total)
 
-    def statement(self, after: Position | None) -> tuple[LiteralString, dict[str, Any]]:
-        """Return the statement that reads the tasks after a position, and its values but for `limit`."""
+    def statement(self, limit: int, after: Position | None) -> tuple[LiteralString, dict[str, Any]]:
+        """Return the statement that reads so many tasks after a position, and its values."""
         values = self._values
         if after is not None:
             values = {**values, "after_key": "infinity" if after[0] is None else after[0], "after_id": after[1]}
-        statement = _list_statement(tuple(self._conditions), self._sort, self._descending, after is not None)
-        return statement, values
+        key = tuple(self._conditions), self._sort, self._descending, after is not None, limit
+        return _list_statement(*key), values
 
     async def _fetch(self, database: Database, statement: LiteralString, values: Mapping[str, Any]) -> list[Row]:
         """Run a statement; one with filters is planned for its values each time.
@@ -128,13 +128,18 @@ class TaskQuery:
 
 
 @lru_cache(1000)
-def _list_statement(conditions: tuple[str, ...], sort: str, descending: bool, continued: bool) -> LiteralString:
+def _list_statement(
+    conditions: tuple[str, ...], sort: str, descending: bool, continued: bool, limit: int
+) -> LiteralString:
+    """Compose the statement; its limit is a literal, as PostgreSQL would plan for another one anew each time."""
     key, kind = PARTS.sorts[sort]["key"], PARTS.sorts[sort]["type"]
     direction, comparison = (" desc", "<") if descending else ("", ">")
     if continued:
         conditions = (*conditions, f"({key}, t.id) {comparison} (%(after_key)s::{kind}, %(after_id)s::uuid)")
     order = compose.SQL(f"{key}{direction}, t.id{direction}")
-    return compose.SQL(LIST).format(conditions=_where(conditions), order=order).as_string()
+    return (
+        compose.SQL(LIST).format(conditions=_where(conditions), order=order, limit=compose.Literal(limit)).as_string()
+    )
 
 
 def _where(conditions: Sequence[str]) -> compose.SQL:

@@ -1,4 +1,4 @@
-"""How PostgreSQL serves the list of tasks where there are 100,000 of them."""
+"""How PostgreSQL plans where there are 100,000 tasks."""
 
 import json
 from collections import Counter
@@ -12,7 +12,12 @@ import psycopg
 import pytest
 
 from app import task_metrics
+from app.database import sql
 from app.embedded_postgres import EmbeddedPostgres
+from app.leases import store as leases
+from app.leases.model import Pulse
+from app.tasks import store, update
+from app.tasks.model import NewTask
 from app.tasks.query import PARTS, SortName, TaskQuery
 from tests.service import fresh_database
 
@@ -67,9 +72,8 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def explain(connection: psycopg.Connection, query: TaskQuery, after: Any) -> dict[str, Any]:
-    statement, values = query.statement(after)
-    explained = "explain (analyze, format json) " + statement
-    row = connection.execute(explained, {**values, "limit": 51}).fetchone()
+    statement, values = query.statement(51, after)
+    row = connection.execute("explain (analyze, format json) " + statement, values).fetchone()
     assert row is not None
     plan: dict[str, Any] = row[0][0]
     return plan
@@ -106,3 +110,38 @@ def test_the_gauge_of_overdue_tasks_is_served_by_an_index(many: psycopg.Connecti
     assert "tasks_unfinished_by_due" in {node.get("Index Name") for node in nodes(plan["Plan"])}, json.dumps(plan)
     plain = "select count(*) from tasks where status in ('open', 'in_progress') and due_at < now()"
     assert (many.execute(task_metrics.QUERY).fetchone() or ())[1:2] == many.execute(plain).fetchone()
+
+
+def test_what_comes_often_is_planned_once(many: psycopg.Connection) -> None:
+    """Planning anew for each call, as PostgreSQL does where it thinks that it pays, costs as much as most of these."""
+    caller, nobody = "0" * 12, UUID(int=0)
+    rows = many.execute("select task_id, token from leases limit 8").fetchall()
+    ids = [task_id for task_id, _ in rows]
+    changes = [update.Change(task_id, caller, {"title": "x"}, None) for task_id in ids]
+    signs = [leases.SignOfLife(task_id, Pulse(str(token), 40)) for task_id, token in rows]
+    completion = {"id": nobody, "actor": caller, "token": nobody, "result": None}
+
+    def values(number: int) -> dict[str, tuple[Any, dict[str, Any]]]:
+        some = store.array(ids[:number])
+        new = store._to_recordset([NewTask(title="x")] * number)
+        claim = {"actor": caller, "worker": "w", "ttl_s": 60}
+        return {
+            "read": (store.GET, {"ids": some}),
+            "create": (store.INSERT, {"actors": [caller] * number, "tasks": new}),
+            "change": (
+                update._statement(("title",), "skip locked"),
+                {"ids": some, "calls": update._to_recordset(changes[:number])},
+            ),
+            "pulse": (leases.PULSE, {"ids": some, "calls": leases._to_recordset(signs[:number])}),
+            "claim": (leases._claim_statement(1, labelled=False), claim),
+            "complete": (sql("complete_task"), completion),
+            "list": TaskQuery({}, "-created_at").statement(51, None),
+        }
+
+    planned_anew = {}
+    for name in values(1):
+        for number in range(24):
+            many.execute(*values(1 + number % 8)[name], prepare=True)
+        newest = "select custom_plans from pg_prepared_statements order by prepare_time desc limit 1"
+        [(planned_anew[name],)] = many.execute(newest, prepare=False).fetchall()
+    assert [name for name, times in planned_anew.items() if times > 5] == []
