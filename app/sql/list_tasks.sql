@@ -1,8 +1,9 @@
-select count(*), convert_to(string_agg(task, E',\n'), 'UTF8')
+-- The text is made outside, of the tasks of the page alone: beside "order by" it is made of all that are sorted.
+select count(*), convert_to(string_agg({task_text}, E',\n'), 'UTF8')
 from (
-    select {task_text} as task
+    select t.*
     from tasks t
     where {conditions}
     order by {order}
     limit {limit}
-) as page
+) as t

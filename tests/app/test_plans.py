@@ -102,6 +102,18 @@ def test_every_query_is_served_by_an_index(many: psycopg.Connection, name: str |
     print(f"\n{name}: slowest {slowest[0]:.1f} ms ({slowest[1]}); {dict(used.most_common())}")
 
 
+def test_the_text_of_a_task_is_made_for_the_page_alone(many: psycopg.Connection) -> None:
+    """PostgreSQL makes what stands beside "order by" of everything that it sorts, not of the first 51."""
+    statement, values = TaskQuery({"label": ["label59"]}, "-created_at").statement(51, None)
+    row = many.execute("explain (analyze, verbose, format json) " + statement, values).fetchone()
+    assert row is not None
+    page, *below = nodes(row[0][0]["Plan"])
+    assert "to_json" in json.dumps(page["Output"])
+    [sorted_] = [node["Plans"][0] for node in below if node["Node Type"] == "Sort"]
+    assert sorted_["Actual Rows"] > 100
+    assert not any("to_json" in json.dumps(node.get("Output")) for node in below)
+
+
 def test_the_gauge_of_overdue_tasks_is_served_by_an_index(many: psycopg.Connection) -> None:
     """It is asked for by every process, every 15 seconds; finished tasks, which are kept for ever, must not slow it."""
     row = many.execute(b"explain (analyze, format json) " + task_metrics.QUERY.encode()).fetchone()
