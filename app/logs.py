@@ -38,8 +38,11 @@ class Output(logging.StreamHandler[TextIO]):
         self._lines: list[bytes] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record."""
-        self._write()
+        """Write a record; whoever logs hears nothing of a standard error that takes no more."""
+        try:
+            self._write()
+        except (OSError, ValueError):
+            self.handleError(record)
         super().emit(record)
 
     def add(self, line: Line) -> None:

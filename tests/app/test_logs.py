@@ -1,8 +1,11 @@
 """The log, request ids and traces."""
 
 import json
+import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -114,3 +117,26 @@ def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_error(service: Ser
         connection.sendall(head.encode() + b"Content-Type: application/json\r\n" + framing)
     line = line_of(service, request_id)
     assert (line["level"], line["status"]) == ("INFO", 499)
+
+
+def test_a_broken_standard_error_ends_nothing_that_logs() -> None:
+    program = """
+import asyncio, logging
+from app import logs
+
+async def main():
+    logs.configure("INFO")
+    logs.write_line(logs.Line(logger="many", message="first"))
+    logging.getLogger("one").warning("second")
+    print("it goes on")
+
+asyncio.run(main())
+"""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        command = [sys.executable, "-c", program]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=writer, text=True, check=False)
+    finally:
+        os.close(writer)
+    assert done.stdout == "it goes on\n"
