@@ -154,7 +154,7 @@ def shown(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) 
                     client.request(method, path.replace("{task_id}", identity), json={"wrong": True})
         for _ in range(100):
             text = client.get("/metrics").raise_for_status().text
-            if "taskpulse_leases{" in text:
+            if "taskpulse_leases{" in text and "taskpulse_events_sent_up_to" in text:
                 return text
             time.sleep(0.1)
     pytest.fail("no figures from the database within 10 s")
