@@ -11,6 +11,7 @@ TERRAFORM_DIR ?= terraform
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PYTEST := $(BIN)/pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder --durations 10
 OUT ?= rendered
 BASE ?= origin/main
 HEAD ?= HEAD
@@ -26,11 +27,11 @@ help: ## Show this help
 run: $(READY) ## Start the service with its own PostgreSQL (PORT=8000 DATA=.data)
 	@exec $(BIN)/taskpulse dev --port '$(PORT)' --data '$(DATA)'
 
-test: check validate ## Lint, types and the quick tests (a few minutes)
-	@$(BIN)/pytest -m 'not slow'
+test: check validate ## Lint, types and the quick tests (ARGS='-k claim' goes to pytest)
+	@$(PYTEST) -m 'not slow' $(ARGS)
 
 test-all: check validate $(CONTROLPLANE) $(MONITORING) $(HELM) ## Everything, what takes long too
-	@$(BIN)/pytest -m 'not e2e'
+	@$(PYTEST) -m 'not e2e' $(ARGS)
 
 check: $(READY) ## Lint and types only
 	@$(BIN)/ruff check .

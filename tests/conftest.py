@@ -1,5 +1,7 @@
-"""What all tests share: a real PostgreSQL, and the real service in a process of its own."""
+"""What all tests share: the order they run in, a real PostgreSQL, and the real service in a process of its own."""
 
+import fcntl
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,28 @@ from tests.contract import Contract
 from tests.service import Service, empty, fresh_database
 
 pytest_plugins = ["tests.cluster.fixtures"]
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return the number of processes for `-n auto`: tests wait half of the time."""
+    return 2 * (os.cpu_count() or 1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the slow tests first, so that none is left when the others are done, and end with those marked `alone`."""
+    items.sort(key=lambda item: (item.get_closest_marker("alone") is not None, not item.get_closest_marker("slow")))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Run a test marked `alone` while no other process of the run has one under way.
+
+    Every test holds a shared lock on this file, and such a test the exclusive one. The kernel releases the lock of a
+    process that dies.
+    """
+    with Path(__file__).open("rb") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH)
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,8 @@ from app.settings import Settings
 from tests.contract import problem
 from tests.service import Service, fresh_database
 
+pytestmark = pytest.mark.xdist_group("database-away")  # they share a service
+
 
 @pytest.fixture(scope="module")
 def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:

@@ -17,6 +17,8 @@ from app.embedded_postgres import EmbeddedPostgres
 from tests.events import EventReader, lag_s, order
 from tests.service import Service, fresh_database
 
+pytestmark = pytest.mark.xdist_group("events-order")  # they share a service
+
 INSERT = "insert into history (task_id, version, action) values (gen_random_uuid(), 1, 'created')"
 WRITERS = 4
 

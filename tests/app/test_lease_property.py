@@ -20,6 +20,8 @@ from app.embedded_postgres import EmbeddedPostgres
 from tests.leases import Json, problem
 from tests.service import Service, empty, fresh_database
 
+pytestmark = pytest.mark.xdist_group("lease-property")  # they share a service
+
 PRIORITIES = ["urgent", "high", "normal", "low"]
 LIVE_STATUS = ("open", "in_progress")
 

@@ -21,7 +21,7 @@ from app.tasks.model import NewTask
 from app.tasks.query import PARTS, SortName, TaskQuery
 from tests.service import fresh_database
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("plans")]
 
 TASKS = 100_000
 NOW = datetime.now(UTC)

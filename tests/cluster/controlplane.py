@@ -5,6 +5,7 @@ kubelets of three nodes in three zones: pods are admitted, scheduled and reporte
 """
 
 import json
+import os
 import secrets
 import socket
 import subprocess
@@ -21,6 +22,7 @@ BINARIES = Path(__file__).resolve().parents[2] / ".tools" / "controlplane"
 STAGES = BINARIES / "stages"
 DEFINITIONS = BINARIES.parent / "crds"
 ZONES = ("zone-a", "zone-b", "zone-c")
+PROXIES = {"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"}
 ROOM = {"cpu": "8", "memory": "16Gi", "pods": "110"}
 
 
@@ -121,8 +123,9 @@ def control_plane(folder: Path, stages: Path = STAGES, *kubelet: str) -> Iterato
 @contextmanager
 def running(folder: Path, program: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run one of the programs with its output in a log file, and end it with the block."""
+    variables = {name: value for name, value in os.environ.items() if name not in PROXIES}  # pods are on this machine
     with (folder / f"{program}.log").open("wb") as log:
-        process = subprocess.Popen([BINARIES / program, *arguments], stdout=log, stderr=log, cwd=folder)
+        process = subprocess.Popen([BINARIES / program, *arguments], env=variables, stdout=log, stderr=log, cwd=folder)
         try:
             yield process
         finally:

@@ -13,7 +13,7 @@ from delivery.render import render
 from tests.cluster.controlplane import Cluster
 from tests.manifests.fixtures import spoil
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("overlays")]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -10,7 +10,7 @@ from delivery.objects import Render
 from delivery.render import render
 from tests.cluster.controlplane import PATIENCE_S, Cluster, wait
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("overlays")]
 
 APPLY = ("apply", "--server-side", "--filename=-")
 

@@ -19,7 +19,7 @@ from delivery.cli import main
 from delivery.deploy.secrets import MONITORING
 from tests.cluster.controlplane import BINARIES, Cluster, wait
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("overlays")]
 
 # the command in a process group of its own, with the chart that stands in
 KILLED = "import pathlib; from delivery import chart, cli; chart.PIN = pathlib.Path('{pin}'); cli.main()"

@@ -16,7 +16,7 @@ from tests.image.conftest import BASE, REVISION, Image
 from tests.image.engine import Engine
 from tests.service import free_port
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("image")]
 
 LARGEST_MB = 35
 LATEST_READY_S = 1.5

@@ -12,6 +12,8 @@ from delivery.render import render
 from delivery.validate import CHECKS, validate
 from tests.manifests.fixtures import INVALID, spoil
 
+pytestmark = pytest.mark.xdist_group("invalid")  # what is rendered and checked once
+
 NEED_A_CLUSTER = {"api-server", "pod-security"}  # tests/cluster/test_dry_run.py
 REFUSED_BY_KUSTOMIZE = {"kustomize"}
 

@@ -15,6 +15,8 @@ from monitoring.local.shorter import WAITS, shorten
 from tests.monitoring import objects, table
 from tests.service import Service, fresh_database
 
+pytestmark = pytest.mark.xdist_group("complete")  # they share a service
+
 ALERTS = sorted(objects.alerts())
 UNIT_TESTS = [test for file in ("slo.yaml", "tasks.yaml", "service.yaml") for test in objects.alert_tests(file)]
 HEADINGS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]

@@ -14,7 +14,7 @@ import pytest
 from tests.monitoring.fixtures import Watched, wait_for, watched
 
 __all__ = ["watched"]
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("watched")]
 
 
 def show(capsys: pytest.CaptureFixture[str], *messages: object) -> None:

@@ -13,7 +13,7 @@ import yaml
 
 from delivery.checkout import ROOT
 from tests.cluster.controlplane import BINARIES, Cluster
-from tests.delivery.deploy.kubelet import GOOD
+from tests.cluster.kubelet import GOOD
 
 COPIED = ("app/migrations", "base", "delivery", "monitoring", "overlays", "terraform/secrets.yaml")
 PASSWORD = "correct-horse-battery"

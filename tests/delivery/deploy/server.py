@@ -8,7 +8,7 @@ from threading import Thread
 from typing import Any
 
 from tests.cluster.controlplane import Cluster
-from tests.delivery.deploy.kubelet import UNHEALTHY, host_address
+from tests.cluster.kubelet import UNHEALTHY, host_address
 
 
 @contextmanager

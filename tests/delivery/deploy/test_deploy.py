@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.cluster.controlplane import DEFINITIONS
-from tests.delivery.deploy.kubelet import GOOD, REPOSITORY
+from tests.cluster.kubelet import GOOD, REPOSITORY
 from tests.delivery.deploy.project import Project, changes
 
 pytestmark = pytest.mark.slow
@@ -210,6 +210,7 @@ def test_what_a_user_made_in_the_place_of_a_pruned_object_stays(project: Project
     assert "extra" in project.names("configmaps")
 
 
+@pytest.mark.alone
 def test_a_kind_that_the_cluster_no_longer_has_is_in_the_way_only_of_who_wants_it(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -256,6 +257,7 @@ def test_what_is_too_large_for_a_record_is_refused_before_anything_is_done(proje
     assert re.search(r"The manifests take \d{7} bytes packed; a release may take 1000000", result.stderr)
 
 
+@pytest.mark.xdist_group("overlays")
 def test_an_overlay_of_the_checkout_is_planned_where_nothing_is_yet(project: Project) -> None:
     result = project.delivery("plan", "dev", *project.arguments()[1:], "--output=json")
     assert result.returncode == 0, result.stderr

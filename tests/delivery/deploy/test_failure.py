@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.delivery.deploy.kubelet import CANNOT_BE_PULLED, CRASHES, GOOD, LOG, MIGRATION_FAILS, NEVER_READY, UNHEALTHY
+from tests.cluster.kubelet import CANNOT_BE_PULLED, CRASHES, GOOD, LOG, MIGRATION_FAILS, NEVER_READY, UNHEALTHY
 from tests.delivery.deploy.project import Project, read_until
 
 pytestmark = pytest.mark.slow

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from delivery.deploy.deploy import STEPS
-from tests.delivery.deploy.kubelet import CRASHES, GOOD, NEVER_READY, REPOSITORY
+from tests.cluster.kubelet import CRASHES, GOOD, NEVER_READY, REPOSITORY
 from tests.delivery.deploy.project import Project, expire, read_until
 
 pytestmark = pytest.mark.slow

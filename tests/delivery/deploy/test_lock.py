@@ -14,8 +14,8 @@ from delivery.deploy import kubectl, lock
 from delivery.deploy.lock import DURATION_S, NAME, Lock, LostLockError
 from delivery.errors import DeliveryError
 from tests.cluster.controlplane import BINARIES, Cluster
+from tests.cluster.kubelet import GOOD, NEVER_READY, REPOSITORY
 from tests.delivery.deploy.gate import Gate
-from tests.delivery.deploy.kubelet import GOOD, NEVER_READY, REPOSITORY
 from tests.delivery.deploy.project import Project, expire, read_until
 
 pytestmark = pytest.mark.slow
@@ -68,44 +68,51 @@ def test_a_deploy_whose_lock_was_taken_touches_nothing_more(project: Project) ->
     assert "==> Failed" not in out
 
 
+@pytest.mark.alone
 def test_a_lock_that_cannot_be_let_go_is_no_failure(
-    deploy_cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    gate: Gate, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kubectl, "AWAY_S", 2)
-    monkeypatch.setenv("PATH", str(BINARIES), prepend=os.pathsep)
-    with Gate(deploy_cluster.kubeconfig, tmp_path) as gate:
-        monkeypatch.setenv("KUBECONFIG", str(gate.kubeconfig))
-        mine = Lock("default")
-        mine.acquire(60, print)
-        gate.close()
-        mine.release()
-        gate.open()
-        (lease,) = kubectl.get("lease", NAME, "--namespace=default")
+    mine = Lock(namespace)
+    mine.acquire(60, print)
+    gate.close()
+    mine.release()
+    gate.open()
+    (lease,) = kubectl.get("lease", NAME, f"--namespace={namespace}")
     assert lease["spec"]["holderIdentity"] == mine.identity
 
 
 @pytest.fixture
-def gate(deploy_cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+def gate(cluster: Cluster, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     """The way of this process to the cluster, where a lock lives for three seconds."""
+    cluster.kubectl("create", "namespace", namespace)
     for name, value in (("DURATION_S", 3), ("RENEW_S", 0.5), ("OVERDUE_S", 1)):
         monkeypatch.setattr(lock, name, value)
     monkeypatch.setenv("PATH", str(BINARIES), prepend=os.pathsep)
-    with Gate(deploy_cluster.kubeconfig, tmp_path) as gate:
+    with Gate(cluster.kubeconfig, tmp_path) as gate:
         monkeypatch.setenv("KUBECONFIG", str(gate.kubeconfig))
         yield gate
-    deploy_cluster.kubectl("delete", "lease", NAME, "--namespace=default")
 
 
-def test_who_was_cut_off_goes_on_only_with_a_lock_that_is_still_his(deploy_cluster: Cluster, gate: Gate) -> None:
-    mine = Lock("default")
+@pytest.mark.alone
+def test_who_was_cut_off_goes_on_only_with_a_lock_that_is_still_his(
+    cluster: Cluster, gate: Gate, namespace: str
+) -> None:
+    mine = Lock(namespace)
     mine.acquire(60, print)
     gate.close()
     time.sleep(4)
     gate.open()
     mine.check()
     gate.close()
-    taken = ("lease", NAME, "--namespace=default", "--type=merge", '--patch={"spec": {"holderIdentity": "another"}}')
-    deploy_cluster.kubectl("patch", *taken)
+    taken = (
+        "lease",
+        NAME,
+        f"--namespace={namespace}",
+        "--type=merge",
+        '--patch={"spec": {"holderIdentity": "another"}}',
+    )
+    cluster.kubectl("patch", *taken)
     time.sleep(2)
     gate.open()
     with pytest.raises(LostLockError, match="The lock was lost to another"):
@@ -113,8 +120,9 @@ def test_who_was_cut_off_goes_on_only_with_a_lock_that_is_still_his(deploy_clust
     mine.release()
 
 
-def test_a_holder_that_was_cut_off_like_all_is_not_taken_for_dead(gate: Gate) -> None:
-    mine, theirs = Lock("default"), Lock("default")
+@pytest.mark.alone
+def test_a_holder_that_was_cut_off_like_all_is_not_taken_for_dead(gate: Gate, namespace: str) -> None:
+    mine, theirs = Lock(namespace), Lock(namespace)
     mine.acquire(60, print)
     said: list[str] = []
     waiting = Thread(target=theirs.acquire, args=(60, said.append))
@@ -133,11 +141,12 @@ def test_a_holder_that_was_cut_off_like_all_is_not_taken_for_dead(gate: Gate) ->
 
 
 @pytest.mark.usefixtures("gate")
-def test_nobody_waits_for_ever() -> None:
-    mine = Lock("default")
+@pytest.mark.alone
+def test_nobody_waits_for_ever(namespace: str) -> None:
+    mine = Lock(namespace)
     mine.acquire(60, print)
     with pytest.raises(DeliveryError, match=re.escape(f"{mine.identity} still holds the lock after 5 s: run this")):
-        Lock("default").acquire(5, print)
+        Lock(namespace).acquire(5, print)
     mine.release()
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.delivery.deploy.kubelet import GOOD, REPOSITORY
+from tests.cluster.kubelet import GOOD, REPOSITORY
 from tests.delivery.deploy.project import Project, read_until
 
 pytestmark = pytest.mark.slow

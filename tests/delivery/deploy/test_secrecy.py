@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.delivery.deploy.kubelet import CANNOT_BE_PULLED, CRASHES, LOG
+from tests.cluster.kubelet import CANNOT_BE_PULLED, CRASHES, LOG
 from tests.delivery.deploy.project import PASSWORD, SECRETS, Project
 
 pytestmark = pytest.mark.slow

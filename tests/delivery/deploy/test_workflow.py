@@ -19,7 +19,7 @@ from tests.delivery.deploy.server import pods_answer
 from tests.delivery.test_fetch_secrets import GCLOUD
 from tests.repository.deploy_workflow import COMMIT, commands, environment
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("overlays")]
 
 NAMESPACE = "taskpulse-dev"
 COPIED = ("app/migrations", "base", "delivery", "monitoring", "overlays", "terraform")
@@ -67,11 +67,11 @@ class Runner:
 
 
 @pytest.fixture
-def runner(deploy_cluster: Cluster, tmp_path: Path) -> Iterator[Runner]:
-    with pods_answer(deploy_cluster, NAMESPACE) as port:
-        yield Runner(tmp_path, deploy_cluster, port)
-        deploy_cluster.remove_namespaces(NAMESPACE, "monitoring")
-    deploy_cluster.kubectl("delete", "crd", "probes.stand-in.example.com", "--ignore-not-found")
+def runner(cluster: Cluster, tmp_path: Path) -> Iterator[Runner]:
+    with pods_answer(cluster, NAMESPACE) as port:
+        yield Runner(tmp_path, cluster, port)
+        cluster.remove_namespaces(NAMESPACE, "monitoring")
+    cluster.kubectl("delete", "crd", "probes.stand-in.example.com", "--ignore-not-found")
 
 
 def revisions(cluster: Cluster) -> set[str]:
@@ -81,18 +81,18 @@ def revisions(cluster: Cluster) -> set[str]:
     return {each["value"] for container in containers for each in container["env"] if each["name"] == "REVISION"}
 
 
-def test_it_works(deploy_cluster: Cluster, runner: Runner) -> None:
+def test_it_works(cluster: Cluster, runner: Runner) -> None:
     first, second = 40 * "a", 40 * "b"
     said = runner.run("deploy", first)
-    assert revisions(deploy_cluster) == {first}
-    grafana = deploy_cluster.get("deployment", "monitoring-grafana", "--namespace=monitoring")
+    assert revisions(cluster) == {first}
+    grafana = cluster.get("deployment", "monitoring-grafana", "--namespace=monitoring")
     assert grafana["status"]["readyReplicas"] == 1
 
     said += runner.run("deploy", second)
-    assert revisions(deploy_cluster) == {second}
+    assert revisions(cluster) == {second}
 
     said += runner.run("rollback")
-    assert revisions(deploy_cluster) == {first}
+    assert revisions(cluster) == {first}
 
     masked = re.findall(r"^::add-mask::.+$", said, re.MULTILINE)
     assert any("tp-%25-value" in line for line in masked)

@@ -12,7 +12,7 @@ from delivery.review.dangers.lifecycle import recreation
 from delivery.review.run import merge
 from tests.cluster.controlplane import Cluster
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("immutable")]
 
 CASES = yaml.safe_load(Path(__file__).with_name("immutable.yaml").read_text("utf-8"))
 APPLY = ("apply", "--server-side", "--field-manager=test", "--filename=-")
