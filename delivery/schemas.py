@@ -4,6 +4,7 @@ Kubernetes' own come with the package kubernetes-validate, those of custom resou
 """
 
 import json
+import re
 import shutil
 import sys
 from importlib.resources import as_file, files
@@ -14,6 +15,8 @@ import yaml
 
 # the oldest and the newest minor version that GKE's release channels offer
 KUBERNETES_VERSIONS = ("1.34.0", "1.37.0")
+
+REFERENCE = re.compile(r'"#/\$defs/([^"]+)"')
 
 
 class Loader(yaml.CSafeLoader):
@@ -28,20 +31,37 @@ def write_schemas(definitions: Path, out: Path) -> None:
     shutil.rmtree(out, ignore_errors=True)
     with as_file(files("kubernetes_validate") / "kubernetes-json-schema") as source:
         for version in KUBERNETES_VERSIONS:
-            copy_relative(source / f"v{version}-local-strict", out / f"v{version}")
+            write_whole(source / f"v{version}-local-strict", out / f"v{version}")
     for path in sorted(definitions.rglob("*.yaml")):
         for definition in yaml.load_all(path.read_text(), Loader):
             if definition and definition["kind"] == "CustomResourceDefinition":
                 write_custom(definition, out / "crds" / definition["spec"]["group"])
 
 
-def copy_relative(source: Path, out: Path) -> None:
-    """Copy a folder of schemas so that their references hold where they lie: they come with an address."""
+def write_whole(source: Path, out: Path) -> None:
+    """Write the schema of each kind with the definitions that it needs.
+
+    In `source` all schemas refer to one file with every definition; kubeconform would compile that for each kind.
+    """
     out.mkdir(parents=True)
+    shared = json.loads((source / "_definitions.json").read_text())["$defs"]
     for path in source.glob("*.json"):
-        schema = json.loads(path.read_text().replace('"/api/_definitions.json#', '"_definitions.json#'))
-        schema.pop("$id", None)
-        (out / path.name).write_text(json.dumps(schema))
+        schema = json.loads(path.read_text().replace('"/api/_definitions.json#', '"#'))
+        if "x-kubernetes-group-version-kind" in schema:
+            del schema["$id"]
+            schema["$defs"] = needed(schema, shared)
+            (out / path.name).write_text(json.dumps(schema))
+
+
+def needed(schema: Any, shared: dict[str, Any]) -> dict[str, Any]:
+    """Return those of the definitions that a schema refers to, itself or through others."""
+    found: dict[str, Any] = {}
+    left = [schema]
+    while left:
+        for name in set(REFERENCE.findall(json.dumps(left.pop()))) - found.keys():
+            found[name] = shared[name]
+            left.append(shared[name])
+    return found
 
 
 def write_custom(definition: dict[str, Any], out: Path) -> None:
