@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import trustme
 
 PATIENCE_S = 300  # on a machine that is busy with other work, too
@@ -46,6 +48,14 @@ class Cluster:
     def get(self, *arguments: str, stdin: str | None = None) -> Any:
         """What `kubectl get` answers, as objects."""
         return json.loads(self.kubectl("get", *arguments, "--output=json", stdin=stdin))
+
+    def client(self) -> httpx.Client:
+        """Return a client of the API server, for what is asked so often that kubectl would take most of the time."""
+        config = json.loads(self.kubeconfig.read_text())
+        server = config["clusters"][0]["cluster"]
+        context = ssl.create_default_context(cafile=server["certificate-authority"])
+        headers = {"Authorization": f"Bearer {config['users'][0]['user']['token']}"}
+        return httpx.Client(base_url=server["server"], headers=headers, verify=context, trust_env=False)
 
     def remove_namespaces(self, *names: str) -> None:
         """Remove namespaces, and do not wait out the grace of their pods."""

@@ -39,7 +39,7 @@ class Project:
             target = folder / part
             target.parent.mkdir(parents=True, exist_ok=True)
             if source.is_dir():
-                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+                shutil.copytree(source, target)
             else:
                 shutil.copy(source, target)
         (folder / ".tools").symlink_to(ROOT / ".tools")

@@ -7,6 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
+import httpx
+
 from tests.cluster.controlplane import Cluster
 from tests.cluster.kubelet import UNHEALTHY, host_address
 
@@ -17,7 +19,7 @@ def pods_answer(cluster: Cluster, namespace: str) -> Iterator[int]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            pod = newest(cluster, namespace)
+            pod = newest(client, namespace)
             unhealthy = pod["image"] == UNHEALTHY and self.path == "/health/ready"
             body = json.dumps({"revision": pod["revision"]}).encode()
             self.send_response(503 if unhealthy else 200)
@@ -28,19 +30,21 @@ def pods_answer(cluster: Cluster, namespace: str) -> Iterator[int]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer((host_address(), 0), Handler)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with cluster.client() as client:
+        server = ThreadingHTTPServer((host_address(), 0), Handler)
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
+            server.server_close()
 
 
-def newest(cluster: Cluster, namespace: str) -> dict[str, str]:
-    pods = [each for each in cluster.get("pods", f"--namespace={namespace}")["items"] if is_ready(each)]
+def newest(client: httpx.Client, namespace: str) -> dict[str, str]:
+    items = client.get(f"/api/v1/namespaces/{namespace}/pods").raise_for_status().json()["items"]
+    pods = [each for each in items if is_ready(each)]
     pod = max(pods, key=lambda each: str(each["metadata"]["creationTimestamp"]))
     container = pod["spec"]["containers"][0]
     revision = next(each["value"] for each in container["env"] if each["name"] == "REVISION")
