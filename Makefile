@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+unexport PYTHONDONTWRITEBYTECODE # where it is set, each process compiles all that it imports
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -27,10 +28,12 @@ help: ## Show this help
 run: $(READY) ## Start the service with its own PostgreSQL (PORT=8000 DATA=.data)
 	@exec $(BIN)/taskpulse dev --port '$(PORT)' --data '$(DATA)'
 
-test: check validate ## Lint, types and the quick tests (ARGS='-k claim' goes to pytest)
+test: $(READY) ## Lint, types and the quick tests (ARGS='-k claim' goes to pytest)
+	@$(MAKE) --jobs check validate
 	@$(PYTEST) -m 'not slow' $(ARGS)
 
-test-all: check validate $(CONTROLPLANE) $(MONITORING) $(HELM) ## Everything, what takes long too
+test-all: $(READY) ## Everything, what takes long too
+	@$(MAKE) --jobs check validate $(CONTROLPLANE) $(MONITORING) $(HELM)
 	@$(PYTEST) -m 'not e2e' $(ARGS)
 
 check: $(READY) ## Lint and types only
