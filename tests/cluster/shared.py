@@ -5,6 +5,7 @@ kernel grants it as soon as no user is left, however the users ended.
 """
 
 import fcntl
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -39,10 +40,12 @@ def ready(folder: Path) -> Path:
 
 
 def start_keeper(folder: Path) -> None:
-    command = [sys.executable, "-m", __name__, str(folder)]
     with (folder / "keeper.log").open("wb") as log:
-        keeper = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
-    wait(folder, "the control plane", ready(folder).exists, [keeper])
+        started = subprocess.run(
+            [sys.executable, "-m", __name__, str(folder)], cwd=ROOT, stdout=log, stderr=log, check=False
+        )
+    if started.returncode:
+        raise TimeoutError(f"The control plane did not start; see {folder}/*.log.")
 
 
 def keep(folder: Path) -> None:
@@ -58,5 +61,21 @@ def keep(folder: Path) -> None:
         ready(folder).unlink()
 
 
+def main(folder: Path) -> None:
+    """Leave a keeper behind, and return once its control plane serves."""
+    keeper = os.fork()
+    if not keeper:
+        os.setsid()
+        keep(folder)
+        return
+
+    def serves() -> bool:
+        if os.waitpid(keeper, os.WNOHANG) != (0, 0):
+            sys.exit("The keeper has ended.")
+        return ready(folder).exists()
+
+    wait(folder, "the control plane", serves)
+
+
 if __name__ == "__main__":
-    keep(Path(sys.argv[1]))
+    main(Path(sys.argv[1]))
