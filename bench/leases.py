@@ -25,10 +25,10 @@ import procrastinate
 import psycopg
 from procrastinate.jobs import Job, Status
 
-from app.database import Database
-from app.embedded_postgres import EmbeddedPostgres
+from app.dev.postgres import EmbeddedPostgres
 from app.leases import store
 from app.leases.model import ClaimMany, Completion
+from app.postgres.pool import Database
 from tests.service import Service, fresh_database
 
 TASKS = 2000

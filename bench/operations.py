@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import psycopg
 
-from app.database import sql
 from app.leases import store as leases
 from app.leases.model import Pulse
+from app.postgres.pool import sql
 from app.tasks import store as tasks
 from app.tasks import update
 from app.tasks.model import NewTask
@@ -168,7 +168,7 @@ def operations(conninfo: str) -> list[Operation]:
             script(leases._claim_statement(1, labelled=False), claim)
             + " \\gset\n"
             + script(
-                sql("complete_task"),
+                sql("leases/complete_task"),
                 completion,
                 task="(:json_build_object::json -> 'task' ->> 'id')::uuid",
                 token="(:json_build_object::json -> 'lease' ->> 'token')::uuid",

@@ -21,8 +21,8 @@ from typing import Any
 import httpx
 import psycopg
 
-from app import keys
-from app.embedded_postgres import EmbeddedPostgres, _binaries
+from app.dev.postgres import EmbeddedPostgres, _binaries
+from app.keys import admin as keys
 from bench.operations import CLAIM, NEW, OPEN_TASKS, Operation, Sample, operations
 from bench.servers import CONTESTANTS, CORES, OTHER_CORES, POOL, ROOT, SERVER_CORE, TOOLS, Server, family_cpu_s
 from tests.service import fresh_database

@@ -15,8 +15,8 @@ from uuid import UUID
 import httpx
 import psycopg
 
-from app import keys
-from app.embedded_postgres import EmbeddedPostgres
+from app.dev.postgres import EmbeddedPostgres
+from app.keys import admin as keys
 from app.leases import store as leases
 from app.settings import Settings
 from app.tasks import store as tasks

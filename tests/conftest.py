@@ -9,7 +9,7 @@ import httpx
 import psycopg
 import pytest
 
-from app.embedded_postgres import EmbeddedPostgres
+from app.dev.postgres import EmbeddedPostgres
 from tests.contract import Contract
 from tests.service import Service, empty, fresh_database
 

@@ -15,8 +15,9 @@ from typing import Self
 import httpx
 import psycopg
 
-from app import keys, migrate
-from app.embedded_postgres import NAME, EmbeddedPostgres
+from app.dev.postgres import NAME, EmbeddedPostgres
+from app.keys import admin as keys
+from app.postgres import migrate
 from app.settings import Settings
 
 START_TIMEOUT_S = 60

@@ -1,1 +1,1 @@
-"""GET /v1/events: every change of a task, in the order of transactions, none missed."""
+"""Events: every change of a task, in the order of transactions, for any number of readers."""

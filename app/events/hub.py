@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import psycopg
 from prometheus_client import Counter
 
-from app.bell import Bell
-from app.database import Database
 from app.events.model import Change, EventId, Position, Selection, block, reset
 from app.events.store import FEW, Epochs, Look, look
-from app.http.access import KeyRing
-from app.http.problems import Problem
+from app.http.auth import KeyRing
+from app.http.problem_details import Problem
+from app.postgres.notifications import Bell
+from app.postgres.pool import Database
 
 log = logging.getLogger(__name__)
 

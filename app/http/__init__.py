@@ -1,1 +1,1 @@
-"""What HTTP asks of every endpoint: admission, negotiation, conditions, problems and the OpenAPI document."""
+"""The HTTP API: server, middleware, routes, and how problems become responses."""

@@ -5,8 +5,8 @@ from typing import Any
 
 from litestar.connection import ASGIConnection
 
-from app.http.fields import documented, field
-from app.http.problems import FieldError, Problem, invalid
+from app.http.headers import documented, field
+from app.http.problem_details import FieldError, Problem, invalid
 
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*(?:,[ \t,]*|$)')
 _VERSION = re.compile(r"[1-9][0-9]{0,17}")

@@ -13,16 +13,18 @@ import msgspec
 import psycopg
 from litestar import Request, Response
 
-from app.database import Connection, Database, sql
-from app.http.access import actor
-from app.http.fields import documented
-from app.http.json_answer import JSONAnswer
-from app.http.problems import FieldError, Problem, invalid
+from app.http.auth import actor
+from app.http.headers import documented
+from app.http.problem_details import FieldError, Problem, invalid
+from app.http.responses import JSONAnswer
+from app.postgres.pool import Connection, Database, sql
 
 HEADER = "Idempotency-Key"
 MAX_LENGTH = 255
 
-CLAIM, GET, KEEP = sql("claim_idempotency_key"), sql("get_idempotent_answer"), sql("keep_idempotent_answer")
+CLAIM = sql("idempotency/claim_idempotency_key")
+GET = sql("idempotency/get_idempotent_answer")
+KEEP = sql("idempotency/keep_idempotent_answer")
 
 _QUOTED = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
 _BARE = re.compile(r"[\x21\x23-\x7e][\x21-\x7e]*")

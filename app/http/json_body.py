@@ -13,7 +13,7 @@ from litestar.dto import AbstractDTO, DTOFieldDefinition
 from litestar.openapi.spec import Reference, Schema
 from litestar.typing import FieldDefinition
 
-from app.http.problems import FieldError, Problem, invalid
+from app.http.problem_details import FieldError, Problem, invalid
 
 JSONObject = dict[str, msgspec.Raw]
 """A JSON object whose values stay as the client wrote them, numbers to the last digit."""

@@ -9,8 +9,8 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import ParameterKwarg
 from litestar.typing import FieldDefinition
 
-from app.http.fields import field
-from app.http.problems import FieldError, Problem, invalid
+from app.http.headers import field
+from app.http.problem_details import FieldError, Problem, invalid
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"

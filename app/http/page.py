@@ -6,7 +6,7 @@ from urllib.parse import quote, unquote_plus
 from litestar import Request, Response
 from litestar.params import QueryParameter
 
-from app.http.json_answer import JSONAnswer
+from app.http.responses import JSONAnswer
 
 Limit = Annotated[int, QueryParameter(ge=1, le=200, description="Items a page.")]
 Cursor = Annotated[

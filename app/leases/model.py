@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from app.http.json_body import Body
-from app.http.problems import FieldError
+from app.http.problem_details import FieldError
 from app.tasks.model import Labels, Task, label_faults
 
 MAX_RESULT = 16_384

@@ -8,19 +8,20 @@ from uuid import UUID
 import msgspec
 from psycopg import sql as compose
 
-from app.database import Connection, Database, Row, sql
-from app.http.problems import Problem
+from app.http.problem_details import Problem
 from app.leases.counters import CLAIMS, PULSES, TAKEOVERS
 from app.leases.model import Claim, ClaimMany, Completion, Failure, Pulse
-from app.sharing import Shared
+from app.postgres.batching import Shared
+from app.postgres.pool import Connection, Database, Row, sql
 from app.tasks.store import Versioned, array, change_together, claimed, not_found
 
-CLAIM, CLAIM_MANY = sql("claim_task"), compose.SQL(sql("claim_tasks"))
+CLAIM, CLAIM_MANY = sql("leases/claim_task"), compose.SQL(sql("leases/claim_tasks"))
 PULSE, PULSE_ALONE = (
-    compose.SQL(sql("pulse_leases")).format(waiting=compose.SQL(waiting)).as_string() for waiting in ("skip locked", "")
+    compose.SQL(sql("leases/pulse_leases")).format(waiting=compose.SQL(waiting)).as_string()
+    for waiting in ("skip locked", "")
 )
-COMPLETE, FAIL, RELEASE = sql("complete_task"), sql("fail_task"), sql("release_task")
-REQUEUE, GET, EXPLAIN = sql("requeue_task"), sql("get_lease"), sql("explain_refusal")
+COMPLETE, FAIL, RELEASE = sql("leases/complete_task"), sql("leases/fail_task"), sql("leases/release_task")
+REQUEUE, GET, EXPLAIN = sql("leases/requeue_task"), sql("leases/get_lease"), sql("leases/explain_refusal")
 
 FINISHED = ("done", "cancelled", "failed")
 REASONS = {

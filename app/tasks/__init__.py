@@ -1,0 +1,1 @@
+"""Tasks: their model, how they are stored, changed and listed, and their history."""

@@ -9,13 +9,13 @@ from litestar import Request, get
 from litestar.params import FromPath
 from litestar.response import Response
 
-from app.database import Database, sql
-from app.http import cursor as cursors
 from app.http import page
 from app.http.openapi import LINK, answers
+from app.postgres.pool import Database, sql
+from app.tasks import cursor as cursors
 from app.tasks.store import not_found
 
-LIST, IS_KNOWN = sql("list_history"), sql("task_is_known")
+LIST, IS_KNOWN = sql("tasks/list_history"), sql("tasks/task_is_known")
 
 
 class Actor(msgspec.Struct):

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from app.http.json_body import Body, JSONObject
-from app.http.problems import FieldError
+from app.http.problem_details import FieldError
 
 Status = Literal["open", "in_progress", "done", "cancelled", "failed"]
 Priority = Literal["low", "normal", "high", "urgent"]

@@ -1,4 +1,4 @@
-"""Which tasks a list holds and in what order: the SQL for it, composed of app/sql/list_tasks.toml."""
+"""Which tasks a list holds and in what order: the SQL for it, composed of app/postgres/sql/tasks/list_tasks.toml."""
 
 import tomllib
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -10,12 +10,12 @@ from uuid import UUID
 import msgspec
 from psycopg import sql as compose
 
-from app.database import Database, Row, sql, sql_text
-from app.http import cursor
 from app.http.page import SEPARATOR
+from app.postgres.pool import Database, Row, sql, sql_text
+from app.tasks import cursor
 from app.tasks.model import Priority, Time
 
-LIST, COUNT = sql("list_tasks"), sql("count_tasks")
+LIST, COUNT = sql("tasks/list_tasks"), sql("tasks/count_tasks")
 EXPORT_PAGE = 200
 """Tasks that one statement of an export reads: some 10 ms, and 5 MiB where every task is as large as can be."""
 
@@ -52,7 +52,7 @@ class _Keys(msgspec.Struct):
     priority: str
 
 
-PARTS = msgspec.convert(tomllib.loads(sql_text("list_tasks.toml")), _Parts)
+PARTS = msgspec.convert(tomllib.loads(sql_text("tasks/list_tasks.toml")), _Parts)
 
 
 class TaskQuery:

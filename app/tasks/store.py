@@ -8,14 +8,14 @@ from uuid import UUID
 
 import msgspec
 
-from app.database import Connection, Database, Row, sql
 from app.http.conditional import precondition_failed
 from app.http.json_body import JSONObject
-from app.http.problems import Problem
-from app.sharing import Shared
+from app.http.problem_details import Problem
+from app.postgres.batching import Shared
+from app.postgres.pool import Connection, Database, Row, sql
 from app.tasks.model import NewTask, compact
 
-GET, INSERT, DELETE = sql("get_tasks"), sql("insert_tasks"), sql("delete_task")
+GET, INSERT, DELETE = sql("tasks/get_tasks"), sql("tasks/insert_tasks"), sql("tasks/delete_task")
 
 Versioned = tuple[int, bytes]
 """A task's version, and the task as JSON."""

@@ -9,15 +9,19 @@ from uuid import UUID
 import msgspec
 from psycopg import sql as compose
 
-from app.database import Connection, Database, Row, sql, sql_text
 from app.http.conditional import precondition_failed
 from app.http.json_body import JSONObject
-from app.http.problems import FieldError, invalid
-from app.sharing import Shared
+from app.http.problem_details import FieldError, invalid
+from app.postgres.batching import Shared
+from app.postgres.pool import Connection, Database, Row, sql, sql_text
 from app.tasks.model import MAX_PAYLOAD, compact, merge
 from app.tasks.store import Versioned, array, change_together, claimed, in_utc, not_found, read
 
-UPDATE, UPDATE_STATUS, LOCK_PAYLOAD = sql("update_tasks"), sql("update_task_status"), sql("lock_task_payload")
+UPDATE, UPDATE_STATUS, LOCK_PAYLOAD = (
+    sql("tasks/update_tasks"),
+    sql("tasks/update_task_status"),
+    sql("tasks/lock_task_payload"),
+)
 
 
 class _Field(msgspec.Struct, forbid_unknown_fields=True):
@@ -25,7 +29,7 @@ class _Field(msgspec.Struct, forbid_unknown_fields=True):
     json: str | None = None
 
 
-FIELDS = msgspec.convert(tomllib.loads(sql_text("update_tasks.toml")), dict[str, _Field])
+FIELDS = msgspec.convert(tomllib.loads(sql_text("tasks/update_tasks.toml")), dict[str, _Field])
 
 
 class Change(NamedTuple):

@@ -10,9 +10,9 @@ MARK = re.compile(r"-- old code cannot live with this: *(.+)")
 
 
 def migrations(root: Path = ROOT) -> dict[str, str | None]:
-    """File names of app/migrations at `root`, each with the reason in its first line if it is marked."""
+    """File names of app/postgres/migrations at `root`, each with the reason in its first line if it is marked."""
     found = {}
-    for path in sorted((root / "app" / "migrations").glob("*.sql")):
+    for path in sorted((root / "app" / "postgres" / "migrations").glob("*.sql")):
         marked = MARK.match(path.read_text())
         found[path.name] = marked[1].strip() if marked else None
     return found

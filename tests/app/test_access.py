@@ -7,7 +7,7 @@ import httpx
 import psycopg
 import pytest
 
-from app import keys
+from app.keys import admin as keys
 from tests.contract import problem
 from tests.service import Service
 

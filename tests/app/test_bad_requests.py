@@ -6,7 +6,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from app.http import cursor
+from app.tasks import cursor
 from tests.contract import problem
 from tests.service import Service
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import psycopg
 
-from app.bell import CHANGES, MOMENT_S, WORK
+from app.postgres.notifications import CHANGES, MOMENT_S, WORK
 from tests.events import EventReader
 from tests.leases import new_task
 from tests.service import Service

@@ -13,7 +13,7 @@ import httpx
 import psycopg
 import pytest
 
-from app.embedded_postgres import EmbeddedPostgres
+from app.dev.postgres import EmbeddedPostgres
 from tests.leases import claim, expire, new_task, read
 from tests.service import Service, fresh_database
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app import migrate
-from app.embedded_postgres import EmbeddedPostgres
+from app.dev.postgres import EmbeddedPostgres
+from app.postgres import migrate
 from app.settings import Settings
 from tests.service import TASKPULSE, environment, fresh_database
 

@@ -12,7 +12,7 @@ import psutil
 import psycopg
 import pytest
 
-from app.embedded_postgres import NAME, EmbeddedPostgres
+from app.dev.postgres import NAME, EmbeddedPostgres
 from app.settings import Settings
 from tests.contract import problem
 from tests.service import Service, fresh_database

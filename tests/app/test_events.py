@@ -9,8 +9,8 @@ import httpx
 import psycopg
 import pytest
 
-from app import keys
-from app.embedded_postgres import EmbeddedPostgres
+from app.dev.postgres import EmbeddedPostgres
+from app.keys import admin as keys
 from tests.contract import Contract, problem
 from tests.events import EventReader, order
 from tests.leases import claim, new_task

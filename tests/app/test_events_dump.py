@@ -9,8 +9,8 @@ import httpx
 import psycopg
 import pytest
 
-from app import migrate
-from app.embedded_postgres import NAME, EmbeddedPostgres, _binaries
+from app.dev.postgres import NAME, EmbeddedPostgres, _binaries
+from app.postgres import migrate
 from app.settings import Settings
 from tests.events import EventReader, lag_s
 from tests.leases import claim, new_task

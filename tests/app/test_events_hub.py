@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Callable
 import psycopg
 import pytest
 
-from app.bell import Bell
-from app.database import Database
-from app.embedded_postgres import EmbeddedPostgres
+from app.dev.postgres import EmbeddedPostgres
 from app.events.hub import MAX_BACKLOG, SLICE, Hub, Reader
 from app.events.model import ALL
 from app.events.store import MANY
-from app.http.access import KeyRing
+from app.http.auth import KeyRing
+from app.postgres.notifications import Bell
+from app.postgres.pool import Database
 from app.settings import Settings
 from tests.service import fresh_database
 

@@ -14,10 +14,10 @@ import psutil
 import psycopg
 import pytest
 
-from app.embedded_postgres import EmbeddedPostgres
+from app.dev.postgres import EmbeddedPostgres
 from app.events.hub import MAX_BACKLOG
-from app.events.routes import MAX_STREAMS
-from app.events.stream import SEND_WITHIN_S
+from app.http.routes.events import MAX_STREAMS
+from app.http.sse import SEND_WITHIN_S
 from tests.contract import problem
 from tests.events import EventReader
 from tests.service import Service, fresh_database

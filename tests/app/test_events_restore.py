@@ -12,7 +12,7 @@ import httpx
 import psycopg
 import pytest
 
-from app.embedded_postgres import EmbeddedPostgres
+from app.dev.postgres import EmbeddedPostgres
 from tests.events import EventReader, order
 from tests.leases import new_task
 from tests.service import Service, fresh_database

@@ -10,10 +10,10 @@ import httpx
 import psycopg
 import pytest
 
-from app import migrate
-from app.embedded_postgres import EmbeddedPostgres
-from app.migrate import migrations
-from app.server import DRAIN_S
+from app.dev.postgres import EmbeddedPostgres
+from app.http.server import DRAIN_S
+from app.postgres import migrate
+from app.postgres.migrate import migrations
 from app.settings import Settings
 from tests.contract import problem
 from tests.service import Service, fresh_database

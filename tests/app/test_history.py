@@ -3,7 +3,7 @@
 import httpx
 import psycopg
 
-from app import keys
+from app.keys import admin as keys
 from tests.service import Service
 
 

@@ -8,7 +8,7 @@ import httpx
 import psycopg
 import pytest
 
-from app import keys
+from app.keys import admin as keys
 from tests.service import Service
 
 BODY = {"title": "Only once"}

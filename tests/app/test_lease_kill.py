@@ -12,7 +12,7 @@ import httpx
 import psycopg
 import pytest
 
-from app.embedded_postgres import EmbeddedPostgres
+from app.dev.postgres import EmbeddedPostgres
 from tests.service import Service, fresh_database
 
 TASKS = int(os.environ.get("KILL_TEST_TASKS", "4000"))

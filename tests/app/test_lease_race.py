@@ -9,13 +9,13 @@ import psycopg
 import pytest
 from psycopg import sql as compose
 
-from app.database import sql
-from app.embedded_postgres import EmbeddedPostgres
+from app.dev.postgres import EmbeddedPostgres
+from app.postgres.pool import sql
 from app.tasks import update
 from tests.service import fresh_database
 
-CLAIM = sql("claim_task")
-SECOND_PREDICATE = f"{sql('lease_deadline.fragment').strip()} <= clock_timestamp()\n"
+CLAIM = sql("leases/claim_task")
+SECOND_PREDICATE = f"{sql('fragments/lease_deadline').strip()} <= clock_timestamp()\n"
 
 Connect = Callable[[], psycopg.Connection]
 
@@ -138,7 +138,7 @@ def change_while_claimed(connect: Connect, statement: str, values: dict[str, obj
 
 
 def test_a_delete_that_missed_a_claim_says_that_it_is_not_fresh(connect: Connect) -> None:
-    matched, fresh, _ = change_while_claimed(connect, sql("delete_task"), {"versions": None})
+    matched, fresh, _ = change_while_claimed(connect, sql("tasks/delete_task"), {"versions": None})
     assert (matched, fresh) == (True, False)
 
 

@@ -14,7 +14,7 @@ import httpx
 import psycopg
 import pytest
 
-from app.embedded_postgres import EmbeddedPostgres
+from app.dev.postgres import EmbeddedPostgres
 from tests.contract import problem
 from tests.service import Service, fresh_database
 

@@ -4,8 +4,8 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from app import keys
-from app.http.measures import LATENCY_BUCKETS_S
+from app.keys import admin as keys
+from app.metrics.requests import LATENCY_BUCKETS_S
 from tests.contract import problem
 from tests.service import Service
 

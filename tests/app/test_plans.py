@@ -11,11 +11,11 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from app import task_metrics
-from app.database import sql
-from app.embedded_postgres import EmbeddedPostgres
+from app.dev.postgres import EmbeddedPostgres
 from app.leases import store as leases
 from app.leases.model import Pulse
+from app.metrics import tasks as task_metrics
+from app.postgres.pool import sql
 from app.tasks import store, update
 from app.tasks.model import NewTask
 from app.tasks.query import PARTS, SortName, TaskQuery
@@ -146,7 +146,7 @@ def test_what_comes_often_is_planned_once(many: psycopg.Connection) -> None:
             ),
             "pulse": (leases.PULSE, {"ids": some, "calls": leases._to_recordset(signs[:number])}),
             "claim": (leases._claim_statement(1, labelled=False), claim),
-            "complete": (sql("complete_task"), completion),
+            "complete": (sql("leases/complete_task"), completion),
             "list": TaskQuery({}, "-created_at").statement(51, None),
         }
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import psycopg
 
-from app.embedded_postgres import EmbeddedPostgres
-from app.pruning import BITE
+from app.dev.postgres import EmbeddedPostgres
+from app.postgres.pruning import BITE
 from tests.service import Service, fresh_database
 
 OLD = BITE * 2 + 50

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 
 from app import __version__
-from app.embedded_postgres import EmbeddedPostgres
+from app.dev.postgres import EmbeddedPostgres
 from tests.service import Service, fresh_database
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.worker.client import Api
-from app.worker.run import Heartbeat, StillRunningError, label_of
+from app.client.api import Api
+from app.client.run import Heartbeat, StillRunningError, label_of
 from tests.leases import Json
 from tests.service import TASKPULSE, Service
 

@@ -10,7 +10,7 @@ import httpx
 import psycopg
 import pytest
 
-from app.sharing import LANES, MOST, PATIENCE_S, Shared
+from app.postgres.batching import LANES, MOST, PATIENCE_S, Shared
 from tests.contract import problem
 from tests.service import Service
 
@@ -196,7 +196,7 @@ def test_a_refused_insert_refuses_no_other(
 def test_the_history_names_who_created_each(
     client: httpx.Client, service: Service, database: psycopg.Connection, workers: ThreadPoolExecutor
 ) -> None:
-    from app import keys
+    from app.keys import admin as keys
 
     callers = {key.split("_")[1]: key for key in (keys.create(service.settings, "w", ("write",), None) for _ in "abc")}
 

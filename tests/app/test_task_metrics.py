@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.embedded_postgres import EmbeddedPostgres
+from app.dev.postgres import EmbeddedPostgres
 from tests.leases import claim, expire, new_task
 from tests.service import Service, fresh_database
 

@@ -13,8 +13,8 @@ import httpx
 import psycopg
 import pytest
 
-from app import keys
-from app.embedded_postgres import EmbeddedPostgres
+from app.dev.postgres import EmbeddedPostgres
+from app.keys import admin as keys
 from tests.leases import claim, new_task
 from tests.service import TASKPULSE, Service, fresh_database
 

@@ -15,7 +15,7 @@ import httpx
 import psycopg
 import pytest
 
-from app.embedded_postgres import EmbeddedPostgres
+from app.dev.postgres import EmbeddedPostgres
 from tests.leases import Json, claim, expire, new_task, read
 from tests.service import TASKPULSE, Service, fresh_database
 

@@ -14,7 +14,7 @@ import pytest
 import trustme
 import yaml
 
-from app.embedded_postgres import NAME, EmbeddedPostgres
+from app.dev.postgres import NAME, EmbeddedPostgres
 from delivery.deploy import kubectl
 from tests.contract import Contract
 from tests.e2e.cluster import Cluster

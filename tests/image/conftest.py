@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.embedded_postgres import EmbeddedPostgres
+from app.dev.postgres import EmbeddedPostgres
 from tests.image.engine import Buildah, Engine, EngineError, engine
 
 BASE = "docker.io/library/python:3.13-slim"

@@ -32,8 +32,8 @@ def everything() -> list[str]:
 
 def main() -> None:
     """Print the findings."""
-    import app.server
-    import app.worker.work  # noqa: F401
+    import app.client.work
+    import app.http.server  # noqa: F401
 
     paths = everything()
     loaded = {name: getattr(module, "__file__", None) or "" for name, module in list(sys.modules.items())}

@@ -129,10 +129,15 @@ def _serve(image: Image, environment: Mapping[str, str]) -> tuple[float, float]:
 
 
 def test_nothing_but_what_is_copied_is_sent_to_the_build(builder: Engine, root: Path, tmp_path: Path) -> None:
-    admitted = {"LICENSE", "README.md", "pyproject.toml", "app/cli.py", "app/sql/list.sql"}
+    admitted = {"LICENSE", "README.md", "pyproject.toml", "app/cli/main.py", "app/postgres/sql/list.sql"}
     admitted |= {"requirements/build.txt", "requirements/run.txt"}
     refused = {".env", ".git/config", ".venv/bin/python", ".data/key", "tests/test.py", "requirements/dev.txt"}
-    refused |= {"gha-creds-1.json", "app/gha-creds-1.json", "app/sql/gha-creds-1.json", "app/__pycache__/cli.pyc"}
+    refused |= {
+        "gha-creds-1.json",
+        "app/gha-creds-1.json",
+        "app/postgres/sql/gha-creds-1.json",
+        "app/cli/__pycache__/main.pyc",
+    }
     context = tmp_path / "context"
     for name in admitted | refused:
         (context / name).parent.mkdir(parents=True, exist_ok=True)

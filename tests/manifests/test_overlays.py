@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import fields
 
-from app.server import DRAIN_S, GRACE_S, KEEP_ALIVE_S
+from app.http.server import DRAIN_S, GRACE_S, KEEP_ALIVE_S
 from app.settings import Settings
 from delivery.checkout import ROOT, overlays
 from delivery.objects import Render, identity

@@ -11,7 +11,7 @@ from typing import TypeVar
 import httpx
 import pytest
 
-from app.embedded_postgres import EmbeddedPostgres
+from app.dev.postgres import EmbeddedPostgres
 from delivery.objects import Render
 from delivery.render import render
 from monitoring.local import configuration

@@ -7,7 +7,7 @@ import httpx
 import pytest
 import yaml
 
-from app.embedded_postgres import EmbeddedPostgres
+from app.dev.postgres import EmbeddedPostgres
 from delivery import policy
 from delivery.objects import Render
 from monitoring.local import configuration

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import click
 import pytest
 
-from app.cli import main as taskpulse
+from app.cli.main import main as taskpulse
 from delivery.cli import main as delivery
 from tests.monitoring import objects
 

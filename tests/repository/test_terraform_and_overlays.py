@@ -8,7 +8,7 @@ import psycopg
 import pytest
 import yaml
 
-from app.embedded_postgres import NAME, EmbeddedPostgres
+from app.dev.postgres import NAME, EmbeddedPostgres
 from delivery.checkout import ROOT, overlays
 from delivery.objects import Render, dig
 from delivery.render import render

@@ -15,7 +15,7 @@ from delivery.checkout import ROOT
 from tests.cluster.controlplane import BINARIES, Cluster
 from tests.cluster.kubelet import GOOD
 
-COPIED = ("app/migrations", "base", "delivery", "monitoring", "overlays", "terraform/secrets.yaml")
+COPIED = ("app/postgres/migrations", "base", "delivery", "monitoring", "overlays", "terraform/secrets.yaml")
 PASSWORD = "correct-horse-battery"
 SECRETS = {
     "taskpulse-database-password": PASSWORD,

@@ -193,14 +193,14 @@ def test_the_same_deploy_again_does_not_go_by_the_pods_that_failed_before(projec
 
 def test_nothing_is_put_back_across_a_marked_migration(project: Project) -> None:
     project.deployed()
-    (project.folder / "app" / "migrations" / "9999_drop.sql").write_text(MARKED)
+    (project.folder / "app" / "postgres" / "migrations" / "9999_drop.sql").write_text(MARKED)
     project.commit(**project.with_settings("added", a="1"))
     result = project.deploy(CRASHES)
     assert result.returncode == 1
     sentence = "Code without migration 9999_drop.sql cannot live with it: the column title is gone."
     assert f"Release 1 is not put back. {sentence}" in result.stdout
     assert "added" in project.names("configmaps")
-    (project.folder / "app" / "migrations" / "9999_drop.sql").unlink()
+    (project.folder / "app" / "postgres" / "migrations" / "9999_drop.sql").unlink()
     project.commit()
     again = project.deploy()
     assert again.returncode == 1

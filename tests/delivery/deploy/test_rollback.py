@@ -51,7 +51,7 @@ def test_there_must_be_such_a_release(project: Project) -> None:
 
 def test_it_stops_at_a_marked_migration(project: Project) -> None:
     project.deployed(GOOD)
-    (project.folder / "app" / "migrations" / "9999_rename.sql").write_text(MARKED)
+    (project.folder / "app" / "postgres" / "migrations" / "9999_rename.sql").write_text(MARKED)
     second = project.commit()
     project.deployed(SECOND)
     status, _, err = rollback(project)

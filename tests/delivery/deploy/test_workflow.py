@@ -22,7 +22,7 @@ from tests.repository.deploy_workflow import COMMIT, commands, environment
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("overlays")]
 
 NAMESPACE = "taskpulse-dev"
-COPIED = ("app/migrations", "base", "delivery", "monitoring", "overlays", "terraform")
+COPIED = ("app/postgres/migrations", "base", "delivery", "monitoring", "overlays", "terraform")
 
 
 class Runner:

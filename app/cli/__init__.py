@@ -1,0 +1,1 @@
+"""The command `taskpulse`: one file for each group of commands."""

@@ -1,0 +1,1 @@
+"""Commands that call the API over HTTP. Nothing of the server is needed here."""

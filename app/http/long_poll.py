@@ -1,0 +1,75 @@
+"""`Prefer: wait=N` (RFC 7240): a claim that waits for work, and asks the database only when there may be some."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+from weakref import WeakValueDictionary
+
+from litestar import Request
+
+from app.http.headers import field
+from app.postgres.notifications import Bell
+
+T = TypeVar("T")
+
+MAX_WAIT_S = 30
+_WAIT = re.compile(r'(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:;[^,]*)?(?=,|$)', re.IGNORECASE)
+
+_queues: WeakValueDictionary[frozenset[str], asyncio.Lock] = WeakValueDictionary()
+
+
+def preferred_wait(request: Request[Any, Any, Any]) -> int:
+    """Return for how many seconds the client prefers to wait: at most 30, and 0 where it does not say so."""
+    match = _WAIT.search(field(request, b"prefer") or "")
+    return min(int(match[1]), MAX_WAIT_S) if match else 0
+
+
+async def wait_for_work(
+    attempt: Callable[[], Awaitable[T | None]], labels: frozenset[str], seconds: int, request: Request[Any, Any, Any]
+) -> T | None:
+    """Return what `attempt` finds within so many seconds, or None; None at once when the client or the process leaves.
+
+    Those who wait for the same labels stand in a queue: only the first one asks, and when it got something the next,
+    so that a hundred who wait do not all run when one task comes.
+    """
+    bell: Bell = request.app.state.bell
+    end = asyncio.get_running_loop().time() + seconds
+    leaving: set[asyncio.Future[Any]] = {
+        asyncio.ensure_future(_disconnected(request)),
+        asyncio.ensure_future(bell.silenced.wait()),
+    }
+    queue = _queues.setdefault(labels, asyncio.Lock())
+    try:
+        if not await _until(queue.acquire(), end, leaving):
+            return None
+        try:
+            while True:
+                ring = bell.next_ring
+                if (found := await attempt()) is not None:
+                    return found
+                if not await _until(ring.wait(), end, leaving):
+                    return None
+        finally:
+            queue.release()
+    finally:
+        for task in leaving:
+            task.cancel()
+
+
+async def _until(event: Awaitable[Any], end: float, leaving: set[asyncio.Future[Any]]) -> bool:
+    """Say whether `event` happened before `end`, in the loop's seconds, and before any of `leaving`."""
+    waiting = asyncio.ensure_future(event)
+    remaining = end - asyncio.get_running_loop().time()
+    await asyncio.wait({waiting, *leaving}, timeout=max(0, remaining), return_when=asyncio.FIRST_COMPLETED)
+    if waiting.done():
+        return True
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    return False
+
+
+async def _disconnected(request: Request[Any, Any, Any]) -> None:
+    """Return when the client has gone: a task claimed for it would be held by nobody."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,134 @@
+"""The outermost layer: what every request gets, whether or not it has a route."""
+
+import logging
+import random
+import re
+import time
+from collections.abc import Mapping
+from typing import Any, cast
+
+from litestar import Litestar
+from litestar.enums import ScopeType
+from litestar.exceptions import HTTPException
+from litestar.types import HTTPScope, LifeSpanScope, Message, Receive, Scope, Send
+from litestar.utils import normalize_path
+
+from app.http.headers import joined
+from app.logs import Line, write_line
+from app.metrics.requests import RequestsInProgress
+
+log = logging.getLogger("app.http.access")
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._~:/+=-]{1,128}")
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class AccessLine(Line, kw_only=True):
+    """The line of a request."""
+
+    request_id: str
+    method: str
+    route: str | None
+    status: int
+    duration_ms: float
+    key_id: str | None
+    trace_id: str | None
+
+
+def allowed_methods(app: Litestar, path: str) -> list[str]:
+    """Return the methods that `path` takes, or nothing where no route has it."""
+    methods = []
+    path = normalize_path(path)
+    for method in METHODS:
+        try:
+            app.asgi_router.handle_routing(path=path, method=cast("Any", method))
+        except HTTPException:
+            continue
+        methods += ["GET", "HEAD"] if method == "GET" else [method]
+    return [*methods, "OPTIONS"] if methods else []
+
+
+class Edge:
+    """ASGI application around Litestar: request ids, HEAD, OPTIONS, one log line a request, draining.
+
+    `X-Request-ID` is taken from the client where it is 1 to 128 harmless characters, and `traceparent`
+    (W3C Trace Context) is logged and handed back.
+    """
+
+    def __init__(self, app: Litestar) -> None:
+        self.app = app
+        self._requests = RequestsInProgress()
+
+    async def __call__(self, scope: Scope | LifeSpanScope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] == ScopeType.HTTP:
+            await self._serve(cast("HTTPScope", scope), receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _serve(self, outer: HTTPScope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        method = outer["method"]
+        fields = joined(outer["headers"])
+        request_id, trace_id, echoed = _identity(fields)
+        state: dict[str, Any] = {"fields": fields, "request_id": request_id, "head": method == "HEAD", "gone": False}
+        # The server keeps the outer scope: it sees HEAD there and leaves the body of the answer out.
+        scope = cast("HTTPScope", {**outer, "method": "GET" if method == "HEAD" else method, "state": state})
+        status = 500
+        self._requests.begin(scope)
+
+        async def listen() -> Any:
+            message = await receive()
+            state["gone"] = message["type"] == "http.disconnect"
+            return message
+
+        async def respond(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                closing = [(b"connection", b"close")] if self.app.state.draining else []
+                message["headers"] = [*message["headers"], *echoed, *closing]
+            await send(message)
+
+        try:
+            if method == "OPTIONS" and (methods := allowed_methods(self.app, outer["path"])):
+                await _options(methods, respond)
+            else:
+                await self.app(scope, listen, respond)
+        finally:
+            duration_s = time.perf_counter() - started
+            self._requests.end(scope, status, duration_s)
+            if log.isEnabledFor(logging.INFO):
+                write_line(
+                    AccessLine(
+                        logger=log.name,
+                        message=f"{method} {outer['path']} {status}",
+                        request_id=request_id,
+                        method=method,
+                        route=scope.get("path_template"),
+                        status=status,
+                        duration_ms=round(duration_s * 1000, 3),
+                        key_id=state.get("key_id"),
+                        trace_id=trace_id,
+                    )
+                )
+
+
+def _identity(fields: Mapping[bytes, bytes]) -> tuple[str, str | None, list[tuple[bytes, bytes]]]:
+    """Return the request's id, the trace's id, and the headers of the answer that carry both."""
+    request_id, traceparent = fields.get(b"x-request-id"), fields.get(b"traceparent")
+    if request_id is None or not _REQUEST_ID.fullmatch(request_id):
+        request_id = b"%016x" % random.getrandbits(64)
+    echoed = [(b"x-request-id", request_id)]
+    if traceparent is None or (trace := _TRACEPARENT.fullmatch(traceparent)) is None:
+        return request_id.decode(), None, echoed
+    return request_id.decode(), trace[1].decode(), [*echoed, (b"traceparent", traceparent)]
+
+
+async def _options(methods: list[str], send: Send) -> None:
+    headers = [(b"allow", ", ".join(methods).encode())]
+    if "PATCH" in methods:
+        headers.append((b"accept-patch", b"application/merge-patch+json, application/json"))
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -1,0 +1,168 @@
+"""Problem details (RFC 9457): every error that the API answers with goes through here."""
+
+import logging
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files
+from typing import Any, Literal, get_args, get_origin
+
+import msgspec
+import psycopg
+from litestar import Request, Response
+from litestar.exceptions import (
+    HTTPException,
+    InternalServerException,
+    MethodNotAllowedException,
+    NotFoundException,
+    ValidationException,
+)
+from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
+from litestar.typing import FieldDefinition
+from psycopg_pool import PoolTimeout
+
+from app.http.middleware import allowed_methods
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+CLIENT_CLOSED_REQUEST = 499
+"""What log and metrics say where the client left before its body was whole (nginx's number); nobody gets it."""
+
+
+class ProblemType(msgspec.Struct, frozen=True):
+    """What problems.toml says of one type."""
+
+    status: int
+    title: str
+    meaning: str
+    remedy: str
+
+
+TYPES: Mapping[str, ProblemType] = msgspec.convert(
+    tomllib.loads(files("app").joinpath("problems.toml").read_text("utf-8")), dict[str, ProblemType]
+)
+
+
+class FieldError(msgspec.Struct, frozen=True, rename={"where": "in"}):
+    """One wrong part of a request.
+
+    `in` says in which part it is; `pointer` is a JSON Pointer as a URI fragment (RFC 6901, section 6) for a
+    body, and the name for a query parameter, a header or a path segment.
+    """
+
+    where: Literal["body", "query", "header", "path"]
+    pointer: str
+    detail: str
+
+
+class ProblemDetails(msgspec.Struct, frozen=True):
+    """The body of every error (RFC 9457)."""
+
+    type: str
+    """Where a page explains this type: `/problems/<name>`."""
+    title: str
+    status: int
+    detail: str
+    instance: str
+    """The path of the request."""
+    request_id: str
+    """The same as in the header X-Request-ID and in the service's log."""
+    errors: Sequence[FieldError] = ()
+
+
+class Problem(Exception):  # noqa: N818 - the RFC's own word
+    """An error to be answered: `name` is a key of problems.toml, `detail` a sentence about this occurrence."""
+
+    def __init__(
+        self,
+        name: str,
+        detail: str,
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.name = name
+        self.detail = detail
+        self.errors = errors
+        self.headers = headers or {}
+
+
+def invalid(*errors: FieldError) -> Problem:
+    """Return the problem for a request with these wrong parts."""
+    return Problem("invalid-request", " ".join(error.detail for error in errors), errors=errors)
+
+
+def unavailable(error: psycopg.OperationalError) -> Problem:
+    """Return the problem that says why the database did not serve a request."""
+    waited = (PoolTimeout, psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable)
+    if isinstance(error, (*waited, psycopg.errors.TooManyConnections)):
+        return Problem("overloaded", "The database is too busy to answer now.", headers={"Retry-After": "1"})
+    return Problem("database-unavailable", "The database cannot be reached now.", headers={"Retry-After": "2"})
+
+
+def _from_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Problem:
+    """Translate what Litestar raises by itself."""
+    path = request.scope["raw_path"].decode("ascii")
+    if isinstance(error, MethodNotAllowedException):
+        methods = ", ".join(allowed_methods(request.app, request.scope["path"]))
+        return Problem(
+            "method-not-allowed",
+            f"{request.method} is not among the methods of {path}: {methods}.",
+            headers={"Allow": methods},
+        )
+    if isinstance(error, NotFoundException):
+        return Problem("not-found", f"There is nothing at {path}.")
+    if isinstance(error, ValidationException):
+        fields = request.route_handler.parsed_fn_signature.parameters
+        return invalid(*(_field_error(extra, fields) for extra in error.extra or ()))
+    if error.status_code == HTTP_413_REQUEST_ENTITY_TOO_LARGE:
+        return Problem("content-too-large", "The body is larger than this call takes.")
+    return Problem("invalid-request", error.detail or "The request cannot be understood.")
+
+
+def _field_error(extra: Any, fields: Mapping[str, FieldDefinition]) -> FieldError:
+    """Turn one entry of Litestar's validation errors into ours; `fields` are the parameters of the handler."""
+    key, message = extra.get("key", ""), extra["message"]
+    if key == "data":
+        return FieldError("body", "#", "The body is empty; send a JSON object.")
+    name = key.split(".")[0]
+    choices = ", ".join(_choices(fields[name].annotation)) if "enum" in message and name in fields else ""
+    return FieldError("query", name, f"{name}: {message}." + (f" It may be {choices}." if choices else ""))
+
+
+def _choices(kind: Any) -> Iterator[str]:
+    """Yield the values of the Literals within a type."""
+    if get_origin(kind) is Literal:
+        yield from get_args(kind)
+    else:
+        for inner in get_args(kind):
+            yield from _choices(inner)
+
+
+def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """Answer any exception with a problem document; log those that are the service's own fault."""
+    request_id = request.scope["state"].get("request_id", "")
+    if isinstance(error, InternalServerException) and request.scope["state"]["gone"]:
+        return Response(None, status_code=CLIENT_CLOSED_REQUEST)
+    if isinstance(error, Problem):
+        problem = error
+    elif isinstance(error, psycopg.OperationalError):
+        problem = unavailable(error)
+        log.warning("database: %s", str(error).strip() or type(error).__name__, extra={"request_id": request_id})
+    elif isinstance(error, HTTPException) and error.status_code < 500:
+        problem = _from_http_exception(request, error)
+    else:
+        problem = Problem("internal-error", "The service failed; its log says why.")
+        log.error("unhandled exception", exc_info=error, extra={"request_id": request_id})
+    kind = TYPES[problem.name]
+    body = ProblemDetails(
+        type=f"/problems/{problem.name}",
+        title=kind.title,
+        status=kind.status,
+        detail=problem.detail,
+        instance=request.scope["raw_path"].decode("ascii"),
+        request_id=request_id,
+        errors=problem.errors,
+    )
+    return Response(body, status_code=kind.status, headers=dict(problem.headers), media_type=MEDIA_TYPE)

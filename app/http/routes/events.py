@@ -1,0 +1,141 @@
+"""GET /v1/events: what a client may ask for; how it is sent is in `stream`."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Request, Response, Router, get
+from litestar.openapi import ResponseSpec
+from litestar.openapi.spec import Example
+from litestar.params import HeaderParameter, QueryParameter
+
+from app.events.hub import Hub, Reader
+from app.events.model import Action, Event, EventId, Selection
+from app.http.endpoint import admit
+from app.http.openapi import answers
+from app.http.problem_details import FieldError, Problem, invalid
+from app.http.sse import FRESH_WITHIN_S, FROM_START, HEADERS, MEDIA_TYPE, EventStream
+from app.tasks.model import Assignee, Label, Status
+
+MAX_STREAMS = 1000
+"""Open streams of one process; test_events_load.py measures what as many need."""
+EXAMPLE_ID = "5c1f0a9b3e7d-7421-1093"
+
+
+def _any_of(description: str, **schema: Any) -> QueryParameter:
+    item = {"items": {"type": "string", **schema}} if schema else None
+    return QueryParameter(description=f"{description}; repeat it for any of several.", schema_extra=item)
+
+
+LastEventId = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Last-Event-ID",
+        description="The `id` of the last event that you have; it goes before `after`.",
+        examples=[Example(value=EXAMPLE_ID)],
+    ),
+]
+
+
+@get(
+    "/events",
+    operation_id="streamEvents",
+    summary="Follow every change",
+    opt={"scope": "read", "gives": (MEDIA_TYPE,)},
+    responses=answers(400)
+    | {200: ResponseSpec(Event, description="Server-sent events.", media_type=MEDIA_TYPE, generate_examples=False)},
+)
+async def stream_events(
+    request: Request[Any, Any, Any],
+    *,
+    after: Annotated[
+        str | None,
+        QueryParameter(description="As `Last-Event-ID`; or `0`: begin with the oldest event that is kept."),
+    ] = None,
+    task: Annotated[list[UUID] | None, _any_of("Only events of the task with this id", format="uuid")] = None,
+    action: Annotated[list[Action] | None, _any_of("Only this action")] = None,
+    status: Annotated[list[Status] | None, _any_of("Only events that gave a task this status")] = None,
+    assignee: Annotated[
+        list[Assignee] | None,
+        _any_of(
+            "Only events of tasks that have this assignee when the event is read, or that gained or lost it by it",
+            minLength=1,
+            maxLength=200,
+        ),
+    ] = None,
+    label: Annotated[
+        list[Label] | None,
+        _any_of(
+            "Only events of tasks that have this label when the event is read, or that gained or lost it by it",
+            minLength=1,
+            maxLength=50,
+        ),
+    ] = None,
+    last_event_id: LastEventId = None,
+) -> Response[Any]:
+    """Follow every change as server-sent events (WHATWG HTML, 9.2), in the order of transactions; none is missed.
+
+    Each event has an `id`, `<epoch>-<transaction>-<sequence>`, and as `data` an `Event` in one line of JSON. Without
+    `Last-Event-ID` or `after`, the stream begins now. Come back with the last `id` when the connection ends, however it
+    does: nothing is missed and nothing comes twice. `version` orders the events of one task.
+
+    An event named `reset` says that events between your `id` and its own cannot be had: `{"reason":"pruned"}`, as they
+    are no longer kept, or `{"reason":"unknown"}`, as the database was restored to an earlier moment and never had what
+    you saw. Read the tasks anew by `GET /v1/tasks`; the stream goes on with all that can be had.
+
+    A comment comes at least every 15 seconds; blocks with an `id` alone move you on past events that your filters leave
+    out. Who does not read is cut off; a stream also ends when its key is revoked or the process makes room for another.
+    One process serves up to 1,000 streams and then answers 503.
+    """
+    hub: Hub = request.app.state.hub
+    start = _start(last_event_id, after)
+    if not hub.serving or hub.epochs is None:
+        await hub.fresh(FRESH_WITHIN_S)
+    if len(hub.readers) >= MAX_STREAMS:  # asked after the wait, in which others come
+        detail = f"{MAX_STREAMS} event streams are open here, as many as may be."
+        raise Problem("overloaded", detail, headers={"Retry-After": "5"})
+    if request.scope["state"]["head"]:
+        return Response(b"", media_type=MEDIA_TYPE, headers=HEADERS)
+    sets: dict[str, Sequence[Any] | None] = {
+        "task": task,
+        "action": action,
+        "status": status,
+        "assignee": assignee,
+        "label": label,
+    }
+    selection = Selection(**{name: frozenset(map(str, values)) for name, values in sets.items() if values})
+    extensions: dict[str, Any] = request.scope.get("extensions") or {}
+    reader = Reader(selection, request.headers["authorization"], extensions.get("abort", lambda: None))
+    return _Stream(hub, reader, start)
+
+
+class _Stream(Response[Any]):
+    """Hands an EventStream to Litestar."""
+
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(None, media_type=MEDIA_TYPE)
+        self._parts = parts
+
+    def to_asgi_response(self, *_: Any, **__: Any) -> EventStream:
+        """Return the stream."""
+        return EventStream(*self._parts)
+
+
+def _start(last_event_id: str | None, after: str | None) -> EventId | None:
+    """Return after which event to begin, None for now.
+
+    Raises Problem: invalid-request.
+    """
+    text, place, name = (last_event_id, "header", "Last-Event-ID") if last_event_id else (after, "query", "after")
+    if text is None:
+        return None
+    if place == "query" and text == "0":
+        return FROM_START
+    found = EventId.parse(text)
+    if found is None:
+        detail = f"{name} is the id of an event, unchanged, as in {EXAMPLE_ID}; {text[:80]!r} is not."
+        raise invalid(FieldError("header" if place == "header" else "query", name, detail))
+    return found
+
+
+router = Router("/v1", route_handlers=[stream_events], before_request=admit, tags=["Tasks"], security=[{"key": []}])

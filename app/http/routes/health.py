@@ -1,0 +1,64 @@
+"""What runs, and whether it is well."""
+
+from typing import Any
+
+import msgspec
+import psycopg
+from litestar import Request, Router, get
+
+from app import __version__
+from app.http.openapi import answers
+from app.http.problem_details import Problem
+from app.postgres import migrate
+
+
+class Service(msgspec.Struct):
+    """What runs here."""
+
+    name: str
+    version: str
+    revision: str
+    """The commit that the image was built from; `unknown` outside an image."""
+    docs: str
+
+
+class Health(msgspec.Struct):
+    """A service that is well."""
+
+    status: str
+
+
+@get("/", operation_id="describeService", summary="What runs here")
+async def root(request: Request[Any, Any, Any]) -> Service:
+    """Say name, version and revision, and where the documentation is."""
+    return Service("TaskPulse", __version__, request.app.state.settings.revision, "/docs")
+
+
+@get("/health/live", operation_id="checkLive", summary="Is the process alive?")
+async def live() -> Health:
+    """Answer as long as the process serves requests; the database is not asked."""
+    return Health("ok")
+
+
+@get("/health/ready", operation_id="checkReady", summary="May requests come?", responses=answers(only=(503,)))
+async def ready(request: Request[Any, Any, Any]) -> Health:
+    """Answer 200 once the database has been reached with a current schema, and 503 while the service drains.
+
+    A database that goes away later does not change the answer: that would take every pod out of the load
+    balancer at once. Requests then get their own 503.
+    """
+    state = request.app.state
+    if state.draining:
+        raise Problem("not-ready", "The service is shutting down.")
+    if not state.schema_current:
+        try:
+            pending = await migrate.pending(state.database)
+        except psycopg.OperationalError:
+            raise Problem("not-ready", "The database has not been reached yet.") from None
+        if pending:
+            raise Problem("not-ready", f"Migrations are pending: {', '.join(pending)}. Run taskpulse migrate.")
+        state.schema_current = True
+    return Health("ok")
+
+
+router = Router("/", route_handlers=[root, live, ready], tags=["Service"])

@@ -1,0 +1,291 @@
+"""The lease calls: HTTP in and out; what they do is in `store`."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Request, Response, Router, get, post
+from litestar.openapi import ResponseSpec
+from litestar.openapi.spec import Example
+from litestar.params import Body, FromPath
+
+from app.http import conditional
+from app.http.auth import actor
+from app.http.endpoint import admit
+from app.http.headers import documented
+from app.http.idempotency import IDEMPOTENCY_KEY, Answer, once
+from app.http.json_body import MEBIBYTE, StrictJSON
+from app.http.long_poll import preferred_wait, wait_for_work
+from app.http.negotiation import JSON
+from app.http.openapi import ETAG, REPLAYED, answers, header
+from app.http.responses import JSONAnswer
+from app.leases import store
+from app.leases.counters import CLAIMS
+from app.leases.model import (
+    Claim,
+    ClaimedTask,
+    ClaimedTasks,
+    ClaimMany,
+    Completion,
+    Failure,
+    Heartbeat,
+    LeaseState,
+    Pulse,
+    Release,
+)
+from app.postgres.notifications import CHANGES
+from app.postgres.pool import Connection
+from app.tasks.model import Task
+from app.tasks.store import Versioned
+
+TOKEN = "5e0d2f4c-3a52-4b1e-9a53-0f9b6f0f6c1d"  # noqa: S105 - an example
+
+PREFER = documented("Prefer", "`wait=N` waits up to N seconds, at most 30, for work (RFC 7240).", examples=["wait=20"])
+PREFERENCE_APPLIED = header("Preference-Applied", "`wait=N` where the call was ready to wait.")
+
+
+class _NothingToClaim(Exception):  # noqa: N818 - not an error: it undoes the transaction that would keep the answer
+    pass
+
+
+def _json(body: bytes) -> Response[Any]:
+    return JSONAnswer(body)
+
+
+def _answer(changed: Versioned) -> Answer:
+    version, task = changed
+    return Answer(200, {"ETag": conditional.etag(version)}, task)
+
+
+async def _end(request: Request[Any, Any, Any], work: Callable[[Connection], Awaitable[Versioned]]) -> Response[Any]:
+    """Run `work` and, where the task is open by then, tell those who wait for work."""
+    async with request.app.state.database.connection() as connection:
+        changed = await work(connection)
+    request.app.state.bell.ring()
+    return _answer(changed).response()
+
+
+@post(
+    "/tasks/{task_id:uuid}/claim",
+    operation_id="claimTask",
+    summary="Claim a task",
+    status_code=200,
+    dto=StrictJSON,
+    return_dto=None,
+    opt={"scope": "work", "takes": (JSON,), "fields": (IDEMPOTENCY_KEY,)},
+    responses=answers(400, 404, 409, 413, 415, 422),
+    response_headers=[REPLAYED],
+)
+async def claim_task(
+    request: Request[Any, Any, Any],
+    task_id: FromPath[UUID],
+    data: Annotated[Claim, Body(examples=[Example(value={"worker": "printer-1", "ttl_s": 60})])],
+) -> Response[ClaimedTask]:
+    """Hold a task for `ttl_s` seconds, and for as long again with each pulse. An expired lease can be claimed at once.
+
+    While another worker holds it, 409 says in `Retry-After` for how long it does so at least. Send an
+    `Idempotency-Key`, so that a lost answer can be fetched again.
+    """
+
+    async def claim(connection: Connection) -> Answer:
+        return Answer(200, {}, await store.claim(connection, actor(request), task_id, data))
+
+    response = await once(request, claim)
+    request.app.state.bell.ring(CHANGES)
+    return response
+
+
+@post(
+    "/tasks/claim",
+    operation_id="claimTasks",
+    summary="Claim the most urgent tasks",
+    status_code=200,
+    dto=StrictJSON,
+    return_dto=None,
+    opt={"scope": "work", "takes": (JSON,), "fields": (PREFER, IDEMPOTENCY_KEY)},
+    responses=answers(400, 409, 413, 415, 422) | {204: ResponseSpec(None, description="There is nothing to claim.")},
+    response_headers=[REPLAYED, PREFERENCE_APPLIED],
+)
+async def claim_tasks(
+    request: Request[Any, Any, Any],
+    data: Annotated[
+        ClaimMany,
+        Body(examples=[Example(value={"worker": "printer-1", "ttl_s": 60, "labels": ["print"], "limit": 5})]),
+    ],
+) -> Response[ClaimedTasks]:
+    """Hold up to `limit` tasks that nobody holds: by priority, then the earliest due, then the oldest.
+
+    Open tasks and those whose lease has expired; with `labels`, only tasks that have one of them. No two workers ever
+    get the same. With `Prefer: wait=20` the call waits up to so many seconds for work; 204 where there is none.
+    """
+
+    async def claim(connection: Connection) -> Answer:
+        items = await store.claim_many(connection, actor(request), data)
+        if not items:
+            raise _NothingToClaim
+        return Answer(200, {}, b'{"items":[' + b",".join(items) + b"]}")
+
+    async def attempt() -> Response[Any] | None:
+        try:
+            return await once(request, claim)
+        except _NothingToClaim:
+            return None
+
+    seconds = preferred_wait(request)
+    response = await attempt()
+    if response is None and seconds:
+        response = await wait_for_work(attempt, frozenset(data.labels or ()), seconds, request)
+    if response is not None:
+        request.app.state.bell.ring(CHANGES)
+    else:
+        CLAIMS.labels("empty").inc()
+        response = Response(None, status_code=204)
+    if seconds:
+        response.headers["Preference-Applied"] = f"wait={seconds}"
+    return response
+
+
+@post(
+    "/tasks/{task_id:uuid}/pulse",
+    operation_id="pulseTask",
+    summary="Show that the work goes on",
+    status_code=200,
+    dto=StrictJSON,
+    return_dto=None,
+    opt={"scope": "work", "takes": (JSON,)},
+    responses=answers(400, 404, 409, 413, 415),
+)
+async def pulse_task(
+    request: Request[Any, Any, Any],
+    task_id: FromPath[UUID],
+    data: Annotated[Pulse, Body(examples=[Example(value={"token": TOKEN, "progress": 40, "note": "page 4 of 10"})])],
+) -> Response[Heartbeat]:
+    """Prolong the lease by its `ttl_s` from now. Call it every `pulse_every_s` seconds, whatever the work does.
+
+    A late pulse still counts as long as nobody else has claimed; after that, 409 `lease-lost`: stop the work. Where
+    `cancel_requested` is true, stop too, and call fail or release. The task's version does not change.
+    """
+    return _json(await request.app.state.pulses(store.SignOfLife(task_id, data)))
+
+
+@post(
+    "/tasks/{task_id:uuid}/complete",
+    operation_id="completeTask",
+    summary="Complete a task",
+    status_code=200,
+    dto=StrictJSON,
+    return_dto=None,
+    opt={"scope": "work", "takes": (JSON,), "fields": (IDEMPOTENCY_KEY,)},
+    responses=answers(400, 404, 409, 413, 415, 422),
+    response_headers=[ETAG, REPLAYED],
+)
+async def complete_task(
+    request: Request[Any, Any, Any],
+    task_id: FromPath[UUID],
+    data: Annotated[Completion, Body(examples=[Example(value={"token": TOKEN, "result": {"pages": 10}})])],
+) -> Response[Task]:
+    """Make the task done, and keep the result in its history. The same token again answers 200 again."""
+
+    async def complete(connection: Connection) -> Answer:
+        return _answer(await store.complete(connection, actor(request), task_id, data))
+
+    response = await once(request, complete)
+    request.app.state.bell.ring(CHANGES)
+    return response
+
+
+@post(
+    "/tasks/{task_id:uuid}/fail",
+    operation_id="failTask",
+    summary="Say that an attempt failed",
+    status_code=200,
+    dto=StrictJSON,
+    return_dto=None,
+    opt={"scope": "work", "takes": (JSON,)},
+    responses=answers(400, 404, 409, 413, 415),
+    response_headers=[ETAG],
+)
+async def fail_task(
+    request: Request[Any, Any, Any],
+    task_id: FromPath[UUID],
+    data: Annotated[
+        Failure,
+        Body(examples=[Example(value={"token": TOKEN, "error": "the printer is out of paper", "retry_in_s": 60})]),
+    ],
+) -> Response[Task]:
+    """End the attempt: the task is `open` again, `failed` after the last of `max_attempts`, `cancelled` if asked for.
+
+    With `retry_in_s`, nobody can claim it for so many seconds. The error is kept in the task's history.
+    """
+    return await _end(
+        request,
+        lambda connection: store.fail(connection, actor(request), task_id, data),
+    )
+
+
+@post(
+    "/tasks/{task_id:uuid}/release",
+    operation_id="releaseTask",
+    summary="Give a task back",
+    status_code=200,
+    dto=StrictJSON,
+    return_dto=None,
+    opt={"scope": "work", "takes": (JSON,)},
+    responses=answers(400, 404, 409, 413, 415),
+    response_headers=[ETAG],
+)
+async def release_task(
+    request: Request[Any, Any, Any],
+    task_id: FromPath[UUID],
+    data: Annotated[Release, Body(examples=[Example(value={"token": TOKEN})])],
+) -> Response[Task]:
+    """Give the task back without spending an attempt: it is `open` again, or `cancelled` if that was asked for."""
+    return await _end(request, lambda connection: store.release(connection, actor(request), task_id, data.token))
+
+
+@post(
+    "/tasks/{task_id:uuid}/requeue",
+    operation_id="requeueTask",
+    summary="Have a task done again",
+    status_code=200,
+    opt={"scope": "work"},
+    responses=answers(404, 409),
+    response_headers=[ETAG],
+)
+async def requeue_task(request: Request[Any, Any, Any], task_id: FromPath[UUID]) -> Response[Task]:
+    """Make a `failed`, `done` or `cancelled` task `open` again, with all its attempts; send no body.
+
+    So it does with one that rests or that its worker has left; an `open` one stays as it is.
+    """
+    return await _end(request, lambda connection: store.requeue(connection, actor(request), task_id))
+
+
+@get(
+    "/tasks/{task_id:uuid}/lease",
+    operation_id="getLease",
+    summary="See who holds a task",
+    opt={"scope": "read"},
+    responses=answers(404),
+)
+async def get_lease(request: Request[Any, Any, Any], task_id: FromPath[UUID]) -> Response[LeaseState]:
+    """See who holds a task, or let its lease expire, how far the work is, and when it last pulsed; 404 if nobody."""
+    return _json(await store.get(request.app.state.database, task_id))
+
+
+router = Router(
+    "/v1",
+    route_handlers=[
+        claim_tasks,
+        claim_task,
+        pulse_task,
+        complete_task,
+        fail_task,
+        release_task,
+        requeue_task,
+        get_lease,
+    ],
+    before_request=admit,
+    tags=["Tasks with a pulse"],
+    security=[{"key": []}],
+    request_max_body_size=MEBIBYTE,
+)

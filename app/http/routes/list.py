@@ -1,0 +1,153 @@
+"""The list of tasks, a page at a time or whole: GET /v1/tasks."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import Request, get
+from litestar.openapi.spec import Example
+from litestar.params import QueryParameter
+from litestar.response import Response, Stream
+
+from app.http import page
+from app.http.headers import field
+from app.http.negotiation import JSON, NDJSON, preferred
+from app.http.openapi import LINK, answers
+from app.http.problem_details import FieldError, invalid
+from app.postgres.pool import Database
+from app.tasks.model import Assignee, Label, Priority, Status, TaskPage, Time
+from app.tasks.query import SortName, TaskQuery
+
+VARY = {"Vary": "Accept"}
+_TIME = {"format": "date-time"}
+_EXAMPLES = [Example(value="2026-01-31T12:00:00Z")]
+
+
+def _time(description: str) -> QueryParameter:
+    return QueryParameter(description=description, schema_extra=_TIME, examples=_EXAMPLES)
+
+
+def _any_of(what: str, max_length: int | None = None) -> QueryParameter:
+    item = {"items": {"type": "string", "minLength": 1, "maxLength": max_length}} if max_length else None
+    return QueryParameter(description=f"Only tasks with this {what}; repeat it for any of several.", schema_extra=item)
+
+
+@get(
+    "/tasks",
+    operation_id="listTasks",
+    summary="List tasks",
+    opt={"scope": "read", "gives": (JSON, NDJSON)},
+    responses=answers(400),
+    response_headers=[LINK],
+)
+async def list_tasks(
+    request: Request[Any, Any, Any],
+    *,
+    status: Annotated[list[Status] | None, _any_of("status")] = None,
+    priority: Annotated[list[Priority] | None, _any_of("priority")] = None,
+    assignee: Annotated[list[Assignee] | None, _any_of("assignee", 200)] = None,
+    label: Annotated[list[Label] | None, _any_of("label", 50)] = None,
+    due_before: Annotated[str | None, _time("Only tasks due before this time.")] = None,
+    due_after: Annotated[str | None, _time("Only tasks due after this time.")] = None,
+    created_before: Annotated[str | None, _time("Only tasks created before this time.")] = None,
+    created_after: Annotated[str | None, _time("Only tasks created after this time.")] = None,
+    updated_after: Annotated[str | None, _time("Only tasks changed after this time.")] = None,
+    overdue: Annotated[
+        Literal["true"] | None, QueryParameter(description="Only tasks that are past due and not finished.")
+    ] = None,
+    lease: Annotated[
+        Literal["live", "expired", "none"] | None,
+        QueryParameter(description="Only tasks that a worker holds, that one has let expire, or that nobody has."),
+    ] = None,
+    q: Annotated[
+        str | None,
+        QueryParameter(
+            min_length=1,
+            max_length=500,
+            description="Full text over title and description, in English, as search engines take it:"
+            ' `deploy "signing key" -staging or rollback`.',
+        ),
+    ] = None,
+    sort: Annotated[
+        SortName,
+        QueryParameter(description="`-` for descending. Tasks without `due_at` count as due after all others."),
+    ] = "-created_at",
+    count: Annotated[
+        Literal["true"] | None, QueryParameter(description="Add `total`, the number of tasks on all pages.")
+    ] = None,
+    limit: page.Limit = 50,
+    cursor: page.Cursor = None,
+) -> Response[TaskPage]:
+    """List tasks, newest first, a page at a time: follow `next_cursor`, or the `Link` header with `rel="next"`.
+
+    With `Accept: application/x-ndjson`, every task that matches comes in one answer, a line each; such an export
+    refuses `limit`, `cursor` and `count`. It is whole only if it ends as HTTP says, with the last chunk: an error on
+    the way breaks the connection off. Tasks that change meanwhile may be missing or come twice where the sort is by
+    what changes.
+    """
+    times = {
+        "due_before": due_before,
+        "due_after": due_after,
+        "created_before": created_before,
+        "created_after": created_after,
+        "updated_after": updated_after,
+    }
+    sets: dict[str, Sequence[str] | None] = {
+        "status": status,
+        "priority": priority,
+        "assignee": assignee,
+        "label": label,
+    }
+    filters: dict[str, Any] = {name: sorted(set(values)) for name, values in sets.items() if values}
+    filters |= {name: _parse(name, text) for name, text in times.items() if text is not None}
+    given = {"overdue": overdue, "lease": lease, "q": q}
+    filters |= {name: value for name, value in given.items() if value is not None}
+    query = TaskQuery(filters, sort)
+    database: Database = request.app.state.database
+    if preferred(field(request, b"accept"), (JSON, NDJSON)) == NDJSON:
+        return await _export(request, query)
+    after = query.position(cursor) if cursor is not None else None
+    tasks, last = await query.page(database, limit, after)
+    total = await query.total(database) if count else None
+    response = page.answer(request, tasks, query.cursor(last) if last else None, total)
+    response.headers |= VARY
+    return response
+
+
+def _parse(name: str, text: str) -> str:
+    """Return a time of the query in UTC.
+
+    Raises Problem: invalid-request.
+    """
+    try:
+        return msgspec.convert(text, Time).astimezone(UTC).isoformat()
+    except (msgspec.ValidationError, OverflowError):
+        detail = (
+            f"{name}={text!r} is not a time of RFC 3339 with an offset, as in 2026-01-31T12:00:00Z"
+            " (a + in a query is written %2B)."
+        )
+        raise invalid(FieldError("query", name, detail)) from None
+
+
+async def _export(request: Request[Any, Any, Any], query: TaskQuery) -> Response[Any]:
+    """Stream all tasks of a query; the first page is read before the answer starts, so that it can still be a 503.
+
+    Raises Problem: invalid-request, for what belongs to pages.
+    """
+    if wrong := [name for name in ("limit", "cursor", "count") if name in request.query_params]:
+        raise invalid(*(FieldError("query", name, f"{name} is for pages; an export has none.") for name in wrong))
+    pages = query.pages(request.app.state.database)
+    first = await anext(pages)
+    return Stream(() if request.scope["state"]["head"] else _lines(first, pages), headers=VARY, media_type=NDJSON)
+
+
+async def _lines(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield pages as lines; the next page is read only once the server could send the one before."""
+    yield _ndjson(first)
+    async for tasks in rest:
+        yield _ndjson(tasks)
+
+
+def _ndjson(tasks: bytes) -> bytes:
+    return tasks.replace(page.SEPARATOR, b"\n") + b"\n" if tasks else b""

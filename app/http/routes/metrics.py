@@ -1,0 +1,27 @@
+"""GET /metrics: what Prometheus scrapes."""
+
+import prometheus_client
+from litestar import Response, get
+
+from app.http.auth import authorize_scrape
+from app.http.openapi import answers
+
+
+@get(
+    "/metrics",
+    operation_id="scrapeMetrics",
+    summary="Metrics for Prometheus",
+    tags=["Service"],
+    guards=[authorize_scrape],
+    security=[{"key": []}],
+    opt={"scope": "metrics"},
+    media_type="text/plain",
+    responses=answers(only=(401, 403, 503)),
+)
+async def scrape() -> Response[str]:
+    """Give this process's metrics in Prometheus' text format."""
+    return Response(
+        prometheus_client.generate_latest().decode(),
+        headers={"Content-Type": prometheus_client.CONTENT_TYPE_LATEST},
+        media_type="text/plain",
+    )

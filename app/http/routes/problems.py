@@ -1,0 +1,60 @@
+"""The pages that the `type` of a problem leads to."""
+
+from html import escape
+
+from litestar import MediaType, Router, get
+from litestar.params import FromPath
+
+from app.http.openapi import answers
+from app.http.problem_details import TYPES, Problem
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title} - TaskPulse</title>
+<style>body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 40rem; margin: 2rem auto; padding: 0 1rem }}</style>
+<body>
+{body}
+</html>
+"""
+
+
+@get(
+    "/{name:str}",
+    operation_id="explainProblem",
+    summary="What a problem type means",
+    media_type=MediaType.HTML,
+    responses=answers(only=(404,)),
+)
+async def explain(name: FromPath[str]) -> str:
+    """Explain one problem type."""
+    kind = TYPES.get(name)
+    if kind is None:
+        raise Problem("not-found", f"There is no problem type {name!r}. They are listed at /problems.")
+    return _PAGE.format(
+        title=escape(kind.title),
+        body=f"<h1>{escape(kind.title)}</h1>\n<p><code>{name}</code>, status {kind.status}\n"
+        f"<h2>What it means</h2>\n<p>{_prose(kind.meaning)}\n<h2>What to do</h2>\n<p>{_prose(kind.remedy)}\n"
+        f'<p><a href="/problems">All problem types</a>',
+    )
+
+
+@get("/", operation_id="listProblems", summary="All problem types", media_type=MediaType.HTML)
+async def index() -> str:
+    """List every problem type."""
+    rows = "".join(
+        f'<li>{kind.status} <a href="/problems/{name}">{name}</a>: {escape(kind.title)}\n'
+        for name, kind in TYPES.items()
+    )
+    return _PAGE.format(title="Problem types", body=f"<h1>Problem types</h1>\n<ul>\n{rows}</ul>")
+
+
+def _prose(text: str) -> str:
+    """Turn `code` in back quotes into HTML."""
+    parts = escape(text).split("`")
+    return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
+
+
+router = Router("/problems", route_handlers=[index, explain], tags=["Service"])

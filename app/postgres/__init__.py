@@ -1,0 +1,1 @@
+"""How PostgreSQL is used: pool, SQL files, batched statements, notifications and migrations."""

@@ -1,0 +1,132 @@
+"""Migrations: SQL files, applied in order, forward only, by one process at a time."""
+
+import hashlib
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+
+import psycopg
+
+from app.postgres.pool import Database, connection_parameters, sql
+from app.settings import Settings
+
+LOCK = 0x7461736B
+"""Key of the advisory lock that a migrating process holds."""
+POLL_S = 0.2
+
+_NAME = re.compile(r"(\d{4})_\w+\.sql")
+
+_CREATE_TABLE = """
+create table if not exists schema_migrations (
+    version integer primary key,
+    name text not null,
+    sha256 text not null,
+    applied_at timestamptz not null default now()
+)
+"""
+
+
+class MigrationError(Exception):
+    """The schema cannot be brought up to date; the message says why."""
+
+
+@dataclass(frozen=True)
+class Migration:
+    """A file of app/postgres/migrations. What its first line says is read by people and by programs.
+
+    `-- no transaction`: it runs outside one, as CREATE INDEX CONCURRENTLY must.
+    `-- old code cannot live with this: <reason>`: a rollback across it is not safe.
+    """
+
+    version: int
+    name: str
+    text: str
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the text, to tell a file that was edited after it was applied."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether the file runs in a transaction."""
+        return not self.text.startswith("-- no transaction")
+
+
+def migrations() -> list[Migration]:
+    """Return the migrations that this version brings, in order."""
+    found = [
+        Migration(int(match[1]), entry.name.removesuffix(".sql"), entry.read_text("utf-8"))
+        for entry in files("app.postgres").joinpath("migrations").iterdir()
+        if (match := _NAME.fullmatch(entry.name))
+    ]
+    return sorted(found, key=lambda migration: migration.version)
+
+
+async def pending(database: Database) -> list[str]:
+    """Return the names of the migrations that the database does not have; newer ones than ours do not matter.
+
+    Raises psycopg.OperationalError when the database is away.
+    """
+    try:
+        applied = {version for (version,) in await database.fetch("select version from schema_migrations", {})}
+    except psycopg.errors.UndefinedTable:
+        applied = set()
+    return [migration.name for migration in migrations() if migration.version not in applied]
+
+
+def migrate(settings: Settings, say: Callable[[str], None]) -> list[str]:
+    """Apply what is pending and return its names; `say` gets a line for each step.
+
+    Several processes may call this at once: one works, the others wait and then find nothing to do.
+    Raises MigrationError, psycopg.Error.
+    """
+    parameters = connection_parameters(settings) | {"options": "-c timezone=UTC -c lock_timeout=5s"}
+    with psycopg.connect(**parameters, autocommit=True) as connection:
+        _take_lock(connection, say)
+        connection.execute(_CREATE_TABLE)
+        applied = dict(connection.execute("select version, sha256 from schema_migrations").fetchall())
+        done = []
+        for migration in migrations():
+            if migration.version not in applied:
+                started = time.monotonic()
+                _apply(connection, migration)
+                say(f"applied {migration.name} in {time.monotonic() - started:.2f} s")
+                done.append(migration.name)
+            elif applied[migration.version] != migration.sha256:
+                raise MigrationError(
+                    f"{migration.name} was changed after this database applied it."
+                    " Put the file back, and make the change in a new migration."
+                )
+        connection.execute(sql("events/begin_epoch"))  # before anybody writes to a database that was restored
+        return done
+
+
+def _take_lock(connection: psycopg.Connection, say: Callable[[str], None]) -> None:
+    """Poll for the lock: a session that waits on it would deadlock with CREATE INDEX CONCURRENTLY."""
+    waiting = False
+    while True:
+        row = connection.execute("select pg_try_advisory_lock(%s)", (LOCK,)).fetchone()
+        if row == (True,):
+            return
+        if not waiting:
+            say("another process is migrating; waiting for it")
+            waiting = True
+        time.sleep(POLL_S)
+
+
+def _apply(connection: psycopg.Connection, migration: Migration) -> None:
+    record = "insert into schema_migrations (version, name, sha256) values (%s, %s, %s)"
+    values = (migration.version, migration.name, migration.sha256)
+    try:
+        if migration.in_transaction:
+            with connection.transaction():
+                connection.execute(migration.text.encode())
+                connection.execute(record, values)
+        else:
+            connection.execute(migration.text.encode())
+            connection.execute(record, values)
+    except psycopg.Error as error:
+        raise MigrationError(f"{migration.name} failed and was not applied: {str(error).strip()}") from error

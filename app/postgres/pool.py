@@ -1,0 +1,225 @@
+"""The way to PostgreSQL: a pool of connections, the SQL files, and whether the database is there."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import re
+import socket
+from collections.abc import AsyncIterator, Mapping
+from importlib.resources import files
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg.pq import Format
+from psycopg.sql import Composed
+from psycopg.types.string import ByteaBinaryLoader, TextBinaryLoader
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from app.settings import Settings, SettingsError
+
+log = logging.getLogger(__name__)
+
+Row = tuple[Any, ...]
+Connection = psycopg.AsyncConnection[Row]
+
+STATEMENT_TIMEOUT_S = 5
+LOCK_TIMEOUT_S = 2
+POOL_TIMEOUT_S = 1.5
+WATCH_EVERY_S = 1.0
+
+
+_SQL = files("app.postgres") / "sql"
+
+
+class _Cursor(psycopg.AsyncCursor[Row]):
+    """Takes results in binary, which need no parsing."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.format = Format.BINARY
+
+
+def sql(name: str) -> LiteralString:
+    """Return the text of app/postgres/sql/<name>.sql, with its fragments."""
+    return sql_text(f"{name}.sql")
+
+
+def sql_text(file: str) -> LiteralString:
+    """Return the text of a file in app/postgres/sql.
+
+    Where it says `{task}`, the text of fragments/task.sql stands instead, and likewise for every fragment there is,
+    also inside another one.
+    """
+    text = _SQL.joinpath(file).read_text("utf-8")
+    return re.sub(r"\{(\w+)\}", _fragment, text)
+
+
+def _fragment(mark: re.Match[str]) -> LiteralString:
+    name = f"fragments/{mark[1]}"
+    return sql(name).rstrip() if _SQL.joinpath(f"{name}.sql").is_file() else mark[0]
+
+
+def connection_parameters(settings: Settings) -> dict[str, Any]:
+    """Return libpq's parameters for a session of this service; times are UTC in every one."""
+    parameters = {
+        "host": settings.db_host,
+        "port": settings.db_port,
+        "dbname": settings.db_name,
+        "user": settings.db_user,
+        "password": settings.read_password(),
+        "sslmode": settings.db_sslmode,
+        "sslrootcert": settings.db_sslrootcert,
+        "application_name": "taskpulse",
+        "connect_timeout": 2,
+        "tcp_user_timeout": 2000,
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 2,
+        "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT_S}s"
+        f" -c lock_timeout={LOCK_TIMEOUT_S}s -c idle_in_transaction_session_timeout=10s",
+    }
+    return {name: value for name, value in parameters.items() if value != ""}
+
+
+class Database:
+    """A pool of connections that knows within a second or two whether the database is there.
+
+    While it is away, requests are refused at once rather than queued; when it is back, connections that
+    broke meanwhile are replaced before a request meets one.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.up = False
+        self._settings = settings
+        self._suspect = asyncio.Event()
+        self._lent: set[Connection] = set()
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            kwargs=lambda: (
+                connection_parameters(settings)
+                | {
+                    "autocommit": True,
+                    "prepare_threshold": 1,
+                    "cursor_factory": _Cursor,
+                }
+            ),
+            configure=_configure,
+            min_size=1,
+            max_size=settings.db_pool_size,
+            timeout=POOL_TIMEOUT_S,
+            reconnect_timeout=1,
+            open=False,
+        )
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Hold the pool open; whether the database is there already does not matter."""
+        async with self._pool:
+            watch = asyncio.create_task(self._watch())
+            try:
+                yield
+            finally:
+                watch.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await watch
+
+    @contextlib.asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Lend a connection in autocommit mode.
+
+        Raises psycopg.OperationalError when the database is away, PoolTimeout (one of them) when none gets free.
+        """
+        if not self.up:
+            raise psycopg.OperationalError("the database is away")
+        try:
+            connection = await self._pool.getconn()
+            self._lent.add(connection)
+            try:
+                yield connection
+            finally:
+                self._lent.discard(connection)
+                await self._pool.putconn(connection)
+        except psycopg.OperationalError as error:
+            self._suspect.set()
+            if isinstance(error, PoolTimeout) and not self.up:
+                raise psycopg.OperationalError("the database went away") from error
+            raise
+
+    async def fetch(
+        self, query: LiteralString | Composed, parameters: Mapping[str, Any], *, prepare: bool | None = None
+    ) -> list[Row]:
+        """Run one statement in a transaction of its own and return its rows; `prepare` as psycopg's `execute` has it.
+
+        Raises psycopg.OperationalError, as `connection` does.
+        """
+        async with self.connection() as connection:
+            return await (await connection.execute(query, parameters, prepare=prepare)).fetchall()
+
+    def statistics(self) -> dict[str, int]:
+        """Return psycopg_pool's figures, those that are zero too."""
+        return {"pool_available": 0, "requests_waiting": 0, "pool_size": 0} | self._pool.get_stats()
+
+    async def _watch(self) -> None:
+        """Ask the database every second, over a connection of its own, whether it is there."""
+        connection: Connection | None = None
+        try:
+            while True:
+                try:
+                    if connection is None:
+                        connection = await Connection.connect(**connection_parameters(self._settings), autocommit=True)
+                    await _answers(connection)
+                    if not self.up:
+                        await self._pool.check()
+                        self.up = True
+                        log.info("the database is there")
+                except (psycopg.Error, SettingsError) as error:
+                    if self.up or connection is None:
+                        log.warning("the database is away: %s", " ".join(str(error).split()) or type(error).__name__)
+                    self.up = False
+                    self._hang_up()
+                    if connection is not None:
+                        await connection.close()
+                    connection = None
+                self._suspect.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._suspect.wait(), WATCH_EVERY_S if self.up else WATCH_EVERY_S / 2)
+        finally:
+            if connection is not None:
+                await connection.close()
+
+    def _hang_up(self) -> None:
+        """Shut the sockets of requests that wait for an answer, which may never come: they get their 503 now."""
+        for connection in self._lent:
+            _shut(connection)
+
+
+def _shut(connection: Connection) -> None:
+    """End a connection for whoever waits on it: closing it meanwhile pulls its socket from under the event loop."""
+    with (
+        contextlib.suppress(OSError, psycopg.OperationalError),
+        socket.socket(fileno=os.dup(connection.fileno())) as shared,
+    ):
+        shared.shutdown(socket.SHUT_RDWR)
+
+
+async def _answers(connection: Connection) -> None:
+    """Return once the database has answered.
+
+    Raises psycopg.OperationalError after a second of silence; cancelling the query would wait for an answer.
+    """
+    asking = asyncio.ensure_future(connection.execute("select 1"))
+    done, _ = await asyncio.wait({asking}, timeout=0.75)
+    if not done:  # the answer may be there all the same, where this process was too busy to look
+        done, _ = await asyncio.wait({asking}, timeout=0.25)
+    if not done:
+        _shut(connection)
+        await asyncio.wait({asking})
+        asking.exception()  # looked at, so that nobody logs it
+        raise psycopg.OperationalError("the database does not answer")
+    asking.result()
+
+
+async def _configure(connection: Connection) -> None:
+    """Take a json column as the bytes it is: what the database built is passed on unread. Enumerations are text."""
+    connection.adapters.register_loader("json", ByteaBinaryLoader)
+    connection.adapters.register_loader(0, TextBinaryLoader)  # 0: a type that psycopg does not know
