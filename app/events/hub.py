@@ -11,10 +11,10 @@ from prometheus_client import Counter
 
 from app.events.model import Change, EventId, Position, Selection, block, reset
 from app.events.store import FEW, Epochs, Look, look
-from app.http.auth import KeyRing
-from app.http.problem_details import Problem
+from app.keys.keyring import Credentials, KeyRing
 from app.postgres.notifications import Bell
 from app.postgres.pool import Database
+from app.problems import Problem
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +37,9 @@ CUT_OFF = Counter(
 class Reader:
     """One open stream, as the hub sees it: blocks to send, few enough, and an event that tells of more."""
 
-    def __init__(self, selection: Selection, authorization: str, abort: Callable[[], None]) -> None:
+    def __init__(self, selection: Selection, credentials: Credentials, abort: Callable[[], None]) -> None:
         self.selection = selection
-        self.authorization = authorization
+        self.credentials = credentials
         self.more = asyncio.Event()
         self.ended = False
         self._abort = abort
@@ -237,16 +237,16 @@ class Hub:
         """End the streams whose key was revoked, expired, or lost the scope."""
         while True:
             await asyncio.sleep(RECHECK_KEYS_S)
-            for authorization in {reader.authorization for reader in self.readers}:
+            for credentials in {reader.credentials for reader in self.readers}:
                 try:
-                    key = await self._keyring.authenticate(authorization)
+                    key = await self._keyring.authenticate(credentials)
                     holds = "read" in key.scopes
                 except Problem:
                     holds = False
                 except psycopg.Error:
                     continue
                 if not holds:
-                    for reader in [one for one in self.readers if one.authorization == authorization]:
+                    for reader in [one for one in self.readers if one.credentials == credentials]:
                         reader.end()
 
     async def _end_at_silence(self) -> None:

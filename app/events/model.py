@@ -45,6 +45,10 @@ class EventId(NamedTuple):
         return cls(match[1], position) if position <= END and position.sequence <= END.sequence else None
 
 
+FROM_START = EventId("", START)
+"""Where `after=0` begins: with the oldest event that is kept."""
+
+
 class Event(msgspec.Struct):
     """A change of a task; the `data` of an event."""
 

@@ -9,15 +9,15 @@ from litestar.types import ControllerRouterHandler
 from prometheus_client import REGISTRY
 
 from app.events.hub import Hub
-from app.http.auth import KeyRing
 from app.http.middleware import Edge
 from app.http.openapi import documentation
-from app.http.problem_details import answer
+from app.http.problem_details import problem_response
 from app.http.routes import events as event_routes
 from app.http.routes import health, metrics
 from app.http.routes import leases as lease_routes
 from app.http.routes import problems as problem_pages
 from app.http.routes import tasks as routes
+from app.keys.keyring import KeyRing
 from app.leases.store import Pulses
 from app.leases.sweep import SWEEP_EVERY_S, sweep
 from app.metrics.events import EventCollector
@@ -84,7 +84,7 @@ def create_app(settings: Settings) -> Edge:
     }
     app = Litestar(
         [*HANDLERS, *documentation(HANDLERS)],
-        exception_handlers={Exception: answer},
+        exception_handlers={Exception: problem_response},
         lifespan=[lifespan],
         openapi_config=None,
         logging_config=None,

@@ -6,7 +6,7 @@ from typing import Any
 from litestar.connection import ASGIConnection
 
 from app.http.headers import documented, field
-from app.http.problem_details import FieldError, Problem, invalid
+from app.problems import FieldError, invalid
 
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*(?:,[ \t,]*|$)')
 _VERSION = re.compile(r"[1-9][0-9]{0,17}")
@@ -64,8 +64,3 @@ def _tags(name: str, header: str) -> list[tuple[str, str]]:
         tags.append((match[1] or "", match[2]))
         at = match.end()
     return tags
-
-
-def precondition_failed() -> Problem:
-    """Return the problem for a change based on a version that is no longer the present one."""
-    return Problem("precondition-failed", "The task has another version than If-Match asks for.")

@@ -15,9 +15,9 @@ from litestar import Request, Response
 
 from app.http.auth import actor
 from app.http.headers import documented
-from app.http.problem_details import FieldError, Problem, invalid
 from app.http.responses import JSONAnswer
 from app.postgres.pool import Connection, Database, sql
+from app.problems import FieldError, Problem, invalid
 
 HEADER = "Idempotency-Key"
 MAX_LENGTH = 255
@@ -111,7 +111,7 @@ async def _claim(connection: Connection, names: Mapping[str, Any]) -> bool:
         return await (await connection.execute(CLAIM, names)).fetchone() is not None
     except psycopg.errors.LockNotAvailable:
         detail = f"The first request with this {HEADER} still runs."
-        raise Problem("idempotency-in-progress", detail, headers={"Retry-After": "1"}) from None
+        raise Problem("idempotency-in-progress", detail, retry_after_s=1) from None
 
 
 async def _stored(connection: Connection, names: Mapping[str, Any]) -> Answer | None:

@@ -13,24 +13,8 @@ from litestar.dto import AbstractDTO, DTOFieldDefinition
 from litestar.openapi.spec import Reference, Schema
 from litestar.typing import FieldDefinition
 
-from app.http.problem_details import FieldError, Problem, invalid
-
-JSONObject = dict[str, msgspec.Raw]
-"""A JSON object whose values stay as the client wrote them, numbers to the last digit."""
-
-
-class Body(msgspec.Struct, forbid_unknown_fields=True):
-    """Base of every request body."""
-
-    def faults(self, pointer: str) -> Iterator[FieldError]:
-        """Yield what is wrong beyond the types of the fields; `pointer` is where this body stands."""
-        yield from ()
-
-    @classmethod
-    def glance(cls, body: bytes) -> Iterator[FieldError]:
-        """Yield why a large body is refused unread; it may raise what `msgspec.json.decode` raises."""
-        yield from ()
-
+from app.problems import FieldError, Problem, invalid
+from app.validation import Body, JSONObject
 
 B = TypeVar("B", bound=Body)
 
@@ -163,23 +147,23 @@ def decode(body: bytes, kind: type[B]) -> B:
         decoded = msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
         raise invalid(*(list(islice(_field_errors(value, kind, "#"), MAX_ERRORS)) or [_located(error, "#")])) from None
-    if faults := list(islice(decoded.faults("#"), MAX_ERRORS)):
-        raise invalid(*faults)
+    if errors := list(islice(decoded.errors("#"), MAX_ERRORS)):
+        raise invalid(*errors)
     return decoded
 
 
 def _refuse_early(body: bytes, kind: type[B]) -> None:
     """Raise for the first thing that is wrong with a large body, before all of it becomes objects."""
     try:
-        fault = next(kind.glance(body), None) or next(msgspec.json.decode(body, type=kind).faults("#"), None)
+        first = next(kind.precheck(body), None) or next(msgspec.json.decode(body, type=kind).errors("#"), None)
     except msgspec.ValidationError as error:
-        fault = _located(error, "#")
+        first = _located(error, "#")
     except msgspec.DecodeError as error:
         raise Problem("malformed-json", f"{error}.") from None
     except (RecursionError, UnicodeDecodeError):
         return  # `_parse` says what is wrong
-    if fault is not None:
-        raise invalid(fault)
+    if first is not None:
+        raise invalid(first)
 
 
 def _field_errors(value: Any, kind: Any, pointer: str) -> Iterator[FieldError]:

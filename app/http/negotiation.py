@@ -10,7 +10,8 @@ from litestar.params import ParameterKwarg
 from litestar.typing import FieldDefinition
 
 from app.http.headers import field
-from app.http.problem_details import FieldError, Problem, invalid
+from app.http.problem_details import ProblemWithHeaders
+from app.problems import FieldError, Problem, invalid
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -105,7 +106,7 @@ def _weight(text: str) -> float:
 def _check_content_type(connection: ASGIConnection[Any, Any, Any, Any], takes: tuple[str, ...]) -> None:
     if coding := field(connection, b"content-encoding"):
         problem = f"The content coding {coding!r} is not supported; send the body without one."
-        raise Problem("unsupported-media-type", problem, headers={"Accept-Encoding": "identity"})
+        raise ProblemWithHeaders("unsupported-media-type", problem, {"Accept-Encoding": "identity"})
     content_type = field(connection, b"content-type") or ""
     if content_type in takes:
         return
@@ -114,8 +115,5 @@ def _check_content_type(connection: ASGIConnection[Any, Any, Any, Any], takes: t
     if media_type.strip().lower() not in takes or charset not in ("", "charset=utf-8"):
         sent = content_type or "nothing"
         name = "Accept-Patch" if MERGE_PATCH in takes else "Accept"
-        raise Problem(
-            "unsupported-media-type",
-            f"Content-Type must be {' or '.join(takes)}, in UTF-8; it is {sent}.",
-            headers={name: ", ".join(takes)},
-        )
+        detail = f"Content-Type must be {' or '.join(takes)}, in UTF-8; it is {sent}."
+        raise ProblemWithHeaders("unsupported-media-type", detail, {name: ", ".join(takes)})

@@ -16,7 +16,8 @@ from litestar.types import ControllerRouterHandler
 
 from app import __version__
 from app.http.openapi_details import add_details
-from app.http.problem_details import MEDIA_TYPE, TYPES, ProblemDetails
+from app.http.problem_details import MEDIA_TYPE, ProblemDetails
+from app.problems import TYPES
 
 _DESCRIPTION = """\
 Plain task CRUD done right, and tasks with a pulse.

@@ -12,8 +12,6 @@ Limit = Annotated[int, QueryParameter(ge=1, le=200, description="Items a page.")
 Cursor = Annotated[
     str | None, QueryParameter(description="`next_cursor` of the page before, with the same filters and sort.")
 ]
-SEPARATOR = b",\n"
-"""Between two items of a page; within one, JSON in one line, it never stands."""
 
 _QUERY = "%&=+!$'()*,;:@/?"
 """What may stand in a query beside letters and digits (RFC 3986, section 3.4), and what is percent-encoded already."""

@@ -1,9 +1,7 @@
-"""Problem details (RFC 9457): every error that the API answers with goes through here."""
+"""Turns every exception into a problem document (RFC 9457)."""
 
 import logging
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.resources import files
 from typing import Any, Literal, get_args, get_origin
 
 import msgspec
@@ -16,43 +14,20 @@ from litestar.exceptions import (
     NotFoundException,
     ValidationException,
 )
-from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
+from litestar.status_codes import HTTP_401_UNAUTHORIZED, HTTP_413_REQUEST_ENTITY_TOO_LARGE
 from litestar.typing import FieldDefinition
 from psycopg_pool import PoolTimeout
 
 from app.http.middleware import allowed_methods
+from app.problems import TYPES, FieldError, Problem, invalid
 
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+CHALLENGE = 'Bearer realm="taskpulse"'
+"""WWW-Authenticate of every 401 (RFC 6750)."""
 CLIENT_CLOSED_REQUEST = 499
 """What log and metrics say where the client left before its body was whole (nginx's number); nobody gets it."""
-
-
-class ProblemType(msgspec.Struct, frozen=True):
-    """What problems.toml says of one type."""
-
-    status: int
-    title: str
-    meaning: str
-    remedy: str
-
-
-TYPES: Mapping[str, ProblemType] = msgspec.convert(
-    tomllib.loads(files("app").joinpath("problems.toml").read_text("utf-8")), dict[str, ProblemType]
-)
-
-
-class FieldError(msgspec.Struct, frozen=True, rename={"where": "in"}):
-    """One wrong part of a request.
-
-    `in` says in which part it is; `pointer` is a JSON Pointer as a URI fragment (RFC 6901, section 6) for a
-    body, and the name for a query parameter, a header or a path segment.
-    """
-
-    where: Literal["body", "query", "header", "path"]
-    pointer: str
-    detail: str
 
 
 class ProblemDetails(msgspec.Struct, frozen=True):
@@ -70,35 +45,20 @@ class ProblemDetails(msgspec.Struct, frozen=True):
     errors: Sequence[FieldError] = ()
 
 
-class Problem(Exception):  # noqa: N818 - the RFC's own word
-    """An error to be answered: `name` is a key of problems.toml, `detail` a sentence about this occurrence."""
+class ProblemWithHeaders(Problem):
+    """A problem whose response needs header fields of its own, beyond Retry-After and WWW-Authenticate."""
 
-    def __init__(
-        self,
-        name: str,
-        detail: str,
-        *,
-        errors: Sequence[FieldError] = (),
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(detail)
-        self.name = name
-        self.detail = detail
-        self.errors = errors
-        self.headers = headers or {}
-
-
-def invalid(*errors: FieldError) -> Problem:
-    """Return the problem for a request with these wrong parts."""
-    return Problem("invalid-request", " ".join(error.detail for error in errors), errors=errors)
+    def __init__(self, name: str, detail: str, headers: Mapping[str, str]) -> None:
+        super().__init__(name, detail)
+        self.headers = headers
 
 
 def unavailable(error: psycopg.OperationalError) -> Problem:
     """Return the problem that says why the database did not serve a request."""
     waited = (PoolTimeout, psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable)
     if isinstance(error, (*waited, psycopg.errors.TooManyConnections)):
-        return Problem("overloaded", "The database is too busy to answer now.", headers={"Retry-After": "1"})
-    return Problem("database-unavailable", "The database cannot be reached now.", headers={"Retry-After": "2"})
+        return Problem("overloaded", "The database is too busy to answer now.", retry_after_s=1)
+    return Problem("database-unavailable", "The database cannot be reached now.", retry_after_s=2)
 
 
 def _from_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Problem:
@@ -106,11 +66,8 @@ def _from_http_exception(request: Request[Any, Any, Any], error: HTTPException) 
     path = request.scope["raw_path"].decode("ascii")
     if isinstance(error, MethodNotAllowedException):
         methods = ", ".join(allowed_methods(request.app, request.scope["path"]))
-        return Problem(
-            "method-not-allowed",
-            f"{request.method} is not among the methods of {path}: {methods}.",
-            headers={"Allow": methods},
-        )
+        detail = f"{request.method} is not among the methods of {path}: {methods}."
+        return ProblemWithHeaders("method-not-allowed", detail, {"Allow": methods})
     if isinstance(error, NotFoundException):
         return Problem("not-found", f"There is nothing at {path}.")
     if isinstance(error, ValidationException):
@@ -140,8 +97,8 @@ def _choices(kind: Any) -> Iterator[str]:
             yield from _choices(inner)
 
 
-def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """Answer any exception with a problem document; log those that are the service's own fault."""
+def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """Return the problem document of any exception; log those that are the service's own fault."""
     request_id = request.scope["state"].get("request_id", "")
     if isinstance(error, InternalServerException) and request.scope["state"]["gone"]:
         return Response(None, status_code=CLIENT_CLOSED_REQUEST)
@@ -165,4 +122,13 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         request_id=request_id,
         errors=problem.errors,
     )
-    return Response(body, status_code=kind.status, headers=dict(problem.headers), media_type=MEDIA_TYPE)
+    return Response(body, status_code=kind.status, headers=_headers(problem, kind.status), media_type=MEDIA_TYPE)
+
+
+def _headers(problem: Problem, status: int) -> dict[str, str]:
+    headers = dict(problem.headers) if isinstance(problem, ProblemWithHeaders) else {}
+    if problem.retry_after_s is not None:
+        headers["Retry-After"] = str(problem.retry_after_s)
+    if status == HTTP_401_UNAUTHORIZED:
+        headers["WWW-Authenticate"] = CHALLENGE
+    return headers

@@ -10,7 +10,7 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Send
 
 from app.events.hub import Hub, Reader
-from app.events.model import ALL, START, EventId, Position, block, mark, reset
+from app.events.model import ALL, FROM_START, EventId, Position, block, mark, reset
 from app.events.store import FEW
 
 MEDIA_TYPE = "text/event-stream"
@@ -123,7 +123,3 @@ async def _end_when_gone(reader: Reader, receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     reader.end()
-
-
-FROM_START = EventId("", START)
-"""Where `after=0` begins: with the oldest event that is kept."""

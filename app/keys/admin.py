@@ -6,7 +6,7 @@ from datetime import datetime
 
 import psycopg
 
-from app.http.auth import SCOPES, TOKEN, digest, new_token
+from app.keys.keyring import SCOPES, TOKEN, digest, new_token
 from app.postgres.pool import connection_parameters, sql
 from app.settings import Settings
 

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from app.http.json_body import Body
-from app.http.problem_details import FieldError
-from app.tasks.model import Labels, Task, label_faults
+from app.problems import FieldError
+from app.tasks.model import Labels, Task, label_errors
+from app.validation import Body
 
 MAX_RESULT = 16_384
 """Bytes of a result as JSON without white space, in UTF-8."""
@@ -32,9 +32,9 @@ class ClaimMany(Claim):
     labels: Labels | None = None
     limit: Annotated[int, Meta(ge=1, le=100)] = 1
 
-    def faults(self, pointer: str) -> Iterator[FieldError]:
+    def errors(self, pointer: str) -> Iterator[FieldError]:
         """Yield an error for each label that stands twice."""
-        return label_faults(pointer, self.labels or [])
+        return label_errors(pointer, self.labels or [])
 
 
 class Pulse(Body):
@@ -53,7 +53,7 @@ class Completion(Body):
     result: Any = None
     """Any JSON."""
 
-    def faults(self, pointer: str) -> Iterator[FieldError]:
+    def errors(self, pointer: str) -> Iterator[FieldError]:
         """Yield an error for a result that is too large."""
         if (size := len(msgspec.json.encode(self.result))) > MAX_RESULT:
             path = f"{pointer}/result"

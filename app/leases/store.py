@@ -8,12 +8,13 @@ from uuid import UUID
 import msgspec
 from psycopg import sql as compose
 
-from app.http.problem_details import Problem
 from app.leases.counters import CLAIMS, PULSES, TAKEOVERS
 from app.leases.model import Claim, ClaimMany, Completion, Failure, Pulse
 from app.postgres.batching import Shared
 from app.postgres.pool import Connection, Database, Row, sql
-from app.tasks.store import Versioned, array, change_together, claimed, not_found
+from app.problems import Problem
+from app.tasks.problems import task_claimed, task_not_found
+from app.tasks.store import Versioned, array, change_together
 
 CLAIM, CLAIM_MANY = sql("leases/claim_task"), compose.SQL(sql("leases/claim_tasks"))
 PULSE, PULSE_ALONE = (
@@ -73,11 +74,11 @@ async def _why_not_claimed(connection: Connection, task_id: UUID) -> Problem | N
     """Return the problem that keeps a task from being claimed, or None where it is over by now."""
     row = await (await connection.execute(EXPLAIN, {"id": task_id})).fetchone()
     if row is None:
-        return not_found(task_id)
+        return task_not_found(task_id)
     status, reason, again_in_s = row
     if status in FINISHED:
         return Problem("task-finished", f"The task is {status}.")
-    return reason and Problem("task-claimed", REASONS[reason], headers={"Retry-After": str(again_in_s)})
+    return reason and Problem("task-claimed", REASONS[reason], retry_after_s=again_in_s)
 
 
 class SignOfLife(NamedTuple):
@@ -161,7 +162,7 @@ async def _end(connection: Connection, statement: LiteralString, values: Mapping
 async def _why_not_held(connection: Connection, task_id: UUID, *, lost_when_finished: bool = False) -> Problem:
     row = await (await connection.execute(EXPLAIN, {"id": task_id})).fetchone()
     if row is None:
-        return not_found(task_id)
+        return task_not_found(task_id)
     if row[0] in FINISHED and not lost_when_finished:
         return Problem("task-finished", f"The task is {row[0]}.")
     return Problem("lease-lost", "The token is not that of the task's present lease.")
@@ -176,10 +177,10 @@ async def requeue(connection: Connection, actor: str, task_id: UUID) -> Versione
     while not fresh:
         row = await (await connection.execute(REQUEUE, {"id": task_id, "actor": actor})).fetchone()
         if row is None:
-            raise not_found(task_id)
+            raise task_not_found(task_id)
         version, task, fresh, live_for_s = row
     if live_for_s is not None:
-        raise claimed(live_for_s)
+        raise task_claimed(live_for_s)
     return version, task
 
 

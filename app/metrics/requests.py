@@ -1,11 +1,11 @@
 """Prometheus metrics of requests, by route: how many, how long, and how many are under way."""
 
 from collections import Counter as Tally
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
+from typing import Any
 
 import prometheus_client
-from litestar.types import HTTPScope
 from prometheus_client import REGISTRY, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -16,6 +16,9 @@ LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10
 LABELS = ("method", "path", "status_code", "app_name", "long_lived")
 NOT_COUNTED = ("/metrics", "/health/", "/docs", "/openapi")
 """How routes begin that are no calls of the API."""
+
+HTTPScope = Mapping[str, Any]
+"""The ASGI scope of a request; the router adds `path_template`, the middleware `state`."""
 
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 

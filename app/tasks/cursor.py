@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from app.http.problem_details import FieldError, Problem, invalid
+from app.problems import FieldError, Problem, invalid
 
 T = TypeVar("T")
 

@@ -1,19 +1,13 @@
-"""The history of a task: GET /v1/tasks/{id}/history."""
+"""The history of a task: every change of it, oldest first."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
-from litestar import Request, get
-from litestar.params import FromPath
-from litestar.response import Response
 
-from app.http import page
-from app.http.openapi import LINK, answers
 from app.postgres.pool import Database, sql
-from app.tasks import cursor as cursors
-from app.tasks.store import not_found
+from app.tasks.problems import task_not_found
 
 LIST, IS_KNOWN = sql("tasks/list_history"), sql("tasks/task_is_known")
 
@@ -49,26 +43,20 @@ class History(msgspec.Struct):
     next_cursor: str | None
 
 
-@get(
-    "/tasks/{task_id:uuid}/history",
-    operation_id="getTaskHistory",
-    summary="Read what happened to a task",
-    opt={"scope": "read"},
-    responses=answers(400, 404),
-    response_headers=[LINK],
-)
-async def get_history(
-    request: Request[Any, Any, Any], task_id: FromPath[UUID], limit: page.Limit = 50, cursor: page.Cursor = None
-) -> Response[History]:
-    """Read who changed what and when, oldest first; a deleted task keeps its history.
+class HistoryRow(NamedTuple):
+    """A row of list_history.sql."""
 
-    Changes older than HISTORY_DAYS (an operator's setting, by default 365) are gone.
+    sequence: int
+    change: bytes
+    """A `Change` as JSON."""
+
+
+async def read_history(database: Database, task_id: UUID, after: int, limit: int) -> list[HistoryRow]:
+    """Return up to `limit` changes after a sequence number, oldest first; a deleted task keeps its history.
+
+    Raises Problem: not-found; psycopg.OperationalError.
     """
-    database: Database = request.app.state.database
-    query = {"history": task_id}
-    after = cursors.decode(cursor, int, query) if cursor is not None else 0
-    rows = await database.fetch(LIST, {"task_id": task_id, "after": after, "limit": limit + 1})
+    rows = await database.fetch(LIST, {"task_id": task_id, "after": after, "limit": limit})
     if not rows and not (await database.fetch(IS_KNOWN, {"task_id": task_id}))[0][0]:
-        raise not_found(task_id)
-    next_cursor = cursors.encode(rows[limit - 1][0], query) if len(rows) > limit else None
-    return page.answer(request, page.SEPARATOR.join(change for _, change in rows[:limit]), next_cursor)
+        raise task_not_found(task_id)
+    return [HistoryRow._make(row) for row in rows]

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from app.http.json_body import Body, JSONObject
-from app.http.problem_details import FieldError
+from app.problems import FieldError
+from app.validation import Body, JSONObject
 
 Status = Literal["open", "in_progress", "done", "cancelled", "failed"]
 Priority = Literal["low", "normal", "high", "urgent"]
@@ -42,9 +42,9 @@ class NewTask(Body):
     payload: JSONObject = {}
     max_attempts: MaxAttempts = 3
 
-    def faults(self, pointer: str) -> Iterator[FieldError]:
-        """Yield what the types cannot say: see `task_faults`."""
-        return task_faults(pointer, self.labels, self.due_at, self.payload)
+    def errors(self, pointer: str) -> Iterator[FieldError]:
+        """Yield what the types cannot say: see `task_errors`."""
+        return task_errors(pointer, self.labels, self.due_at, self.payload)
 
 
 class _Item(msgspec.Struct, gc=False):
@@ -65,15 +65,15 @@ class NewTasks(Body):
     tasks: Annotated[list[NewTask], Meta(min_length=1, max_length=MAX_BATCH)]
 
     @classmethod
-    def glance(cls, body: bytes) -> Iterator[FieldError]:
+    def precheck(cls, body: bytes) -> Iterator[FieldError]:
         """Yield an error for each payload that is too large; too many tasks raise msgspec.ValidationError."""
         for index, task in enumerate(msgspec.json.decode(body, type=_Outline).tasks):
-            yield from _payload_faults(f"#/tasks/{index}", task.payload)
+            yield from _payload_errors(f"#/tasks/{index}", task.payload)
 
-    def faults(self, pointer: str) -> Iterator[FieldError]:
-        """Yield the faults of each task."""
+    def errors(self, pointer: str) -> Iterator[FieldError]:
+        """Yield the errors of each task."""
         for index, task in enumerate(self.tasks):
-            yield from task.faults(f"{pointer}/tasks/{index}")
+            yield from task.errors(f"{pointer}/tasks/{index}")
 
 
 class TaskPatch(Body):
@@ -89,9 +89,9 @@ class TaskPatch(Body):
     payload: JSONObject | UnsetType | None = UNSET
     max_attempts: MaxAttempts | UnsetType | None = UNSET
 
-    def faults(self, pointer: str) -> Iterator[FieldError]:
+    def errors(self, pointer: str) -> Iterator[FieldError]:
         """Yield what the types cannot say; the payload is measured once it is merged."""
-        return task_faults(pointer, self.labels or [], self.due_at or None, {})
+        return task_errors(pointer, self.labels or [], self.due_at or None, {})
 
     def changes(self) -> dict[str, Any]:
         """Return the fields to set; null has become the default of a new task, and a payload to merge is not empty."""
@@ -151,19 +151,19 @@ class TaskPage(msgspec.Struct):
     """Tasks on all pages, where `count=true` asks for it."""
 
 
-def task_faults(pointer: str, labels: list[str], due_at: datetime | None, payload: JSONObject) -> Iterator[FieldError]:
+def task_errors(pointer: str, labels: list[str], due_at: datetime | None, payload: JSONObject) -> Iterator[FieldError]:
     """Yield an error for a label that stands twice, a time outside years 1 to 9999 in UTC, a payload too large."""
-    yield from label_faults(pointer, labels)
+    yield from label_errors(pointer, labels)
     if due_at is not None:
         try:
             due_at.astimezone(UTC)
         except OverflowError:
             yield FieldError("body", f"{pointer}/due_at", f"{pointer}/due_at is outside the years 1 to 9999 in UTC.")
     if payload:
-        yield from _payload_faults(pointer, payload)
+        yield from _payload_errors(pointer, payload)
 
 
-def label_faults(pointer: str, labels: list[str]) -> Iterator[FieldError]:
+def label_errors(pointer: str, labels: list[str]) -> Iterator[FieldError]:
     """Yield an error for each label that stands twice, which the types cannot say."""
     for index, label in enumerate(labels):
         if label in labels[:index]:
@@ -171,7 +171,7 @@ def label_faults(pointer: str, labels: list[str]) -> Iterator[FieldError]:
             yield FieldError("body", path, f"{path}: the label {label!r} stands twice.")
 
 
-def _payload_faults(pointer: str, payload: JSONObject | msgspec.Raw) -> Iterator[FieldError]:
+def _payload_errors(pointer: str, payload: JSONObject | msgspec.Raw) -> Iterator[FieldError]:
     if (size := len(compact(payload))) > MAX_PAYLOAD:
         path = f"{pointer}/payload"
         yield FieldError("body", path, f"{path} has {size} bytes; it may have {MAX_PAYLOAD}.")

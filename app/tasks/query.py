@@ -10,12 +10,13 @@ from uuid import UUID
 import msgspec
 from psycopg import sql as compose
 
-from app.http.page import SEPARATOR
 from app.postgres.pool import Database, Row, sql, sql_text
 from app.tasks import cursor
 from app.tasks.model import Priority, Time
 
 LIST, COUNT = sql("tasks/list_tasks"), sql("tasks/count_tasks")
+SEPARATOR = b",\n"
+"""Separates the tasks of a page; it never occurs within one, as each is JSON in one line."""
 EXPORT_PAGE = 200
 """Tasks that one statement of an export reads: some 10 ms, and 5 MiB where every task is as large as can be."""
 

@@ -8,12 +8,11 @@ from uuid import UUID
 
 import msgspec
 
-from app.http.conditional import precondition_failed
-from app.http.json_body import JSONObject
-from app.http.problem_details import Problem
 from app.postgres.batching import Shared
 from app.postgres.pool import Connection, Database, Row, sql
 from app.tasks.model import NewTask, compact
+from app.tasks.problems import precondition_failed, task_claimed, task_not_found
+from app.validation import JSONObject
 
 GET, INSERT, DELETE = sql("tasks/get_tasks"), sql("tasks/insert_tasks"), sql("tasks/delete_task")
 
@@ -21,17 +20,6 @@ Versioned = tuple[int, bytes]
 """A task's version, and the task as JSON."""
 Created = tuple[UUID, int, bytes]
 """The same of a new task, after its id."""
-
-
-def not_found(task_id: UUID) -> Problem:
-    """Return the problem for a task that is not there."""
-    return Problem("not-found", f"There is no task {task_id}.")
-
-
-def claimed(live_for_s: int) -> Problem:
-    """Return the problem for a change that has to wait for the lease, which is live for so many seconds more."""
-    detail = "A worker holds the task; ask it to stop by setting the status to cancelled, or wait."
-    return Problem("task-claimed", detail, headers={"Retry-After": str(live_for_s)})
 
 
 class SharedCalls:
@@ -94,7 +82,7 @@ def array(ids: Iterable[UUID]) -> str:
 
 def _found(task: Versioned | None, task_id: UUID) -> Versioned:
     if task is None:
-        raise not_found(task_id)
+        raise task_not_found(task_id)
     return task
 
 
@@ -133,9 +121,9 @@ async def delete(database: Database, actor: str, task_id: UUID, versions: list[i
     while not fresh:
         rows = await database.fetch(DELETE, {"actor": actor, "id": task_id, "versions": versions})
         if not rows:
-            raise not_found(task_id)
+            raise task_not_found(task_id)
         [(matched, fresh, live_for_s)] = rows
     if not matched:
         raise precondition_failed()
     if live_for_s is not None:
-        raise claimed(live_for_s)
+        raise task_claimed(live_for_s)

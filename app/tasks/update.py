@@ -9,13 +9,13 @@ from uuid import UUID
 import msgspec
 from psycopg import sql as compose
 
-from app.http.conditional import precondition_failed
-from app.http.json_body import JSONObject
-from app.http.problem_details import FieldError, invalid
 from app.postgres.batching import Shared
 from app.postgres.pool import Connection, Database, Row, sql, sql_text
+from app.problems import FieldError, invalid
 from app.tasks.model import MAX_PAYLOAD, compact, merge
-from app.tasks.store import Versioned, array, change_together, claimed, in_utc, not_found, read
+from app.tasks.problems import precondition_failed, task_claimed, task_not_found
+from app.tasks.store import Versioned, array, change_together, in_utc, read
+from app.validation import JSONObject
 
 UPDATE, UPDATE_STATUS, LOCK_PAYLOAD = (
     sql("tasks/update_tasks"),
@@ -73,7 +73,7 @@ class Updates:
     async def _unchanged(self, change: Change) -> Versioned:
         [found] = await read(self._database, [change.task_id])
         if found is None:
-            raise not_found(change.task_id)
+            raise task_not_found(change.task_id)
         if change.versions is not None and found[0] not in change.versions:
             raise precondition_failed()
         return found
@@ -89,7 +89,7 @@ async def _alone(connection: Connection, change: Change) -> Versioned:
     async with connection.transaction():
         row = await (await connection.execute(LOCK_PAYLOAD, {"id": change.task_id})).fetchone()
         if row is None:
-            raise not_found(change.task_id)
+            raise task_not_found(change.task_id)
         stored = msgspec.json.decode(row[0], type=JSONObject)
         merged = merge(stored, change.values["payload"])
         return await _update(connection, change._replace(values={**change.values, "payload": _within_limit(merged)}))
@@ -102,7 +102,7 @@ async def _update(connection: Connection, change: Change) -> Versioned:
     values = {"ids": array([change.task_id]), "calls": _to_recordset([change])}
     row = await (await connection.execute(_statement(fields, ""), values)).fetchone()
     if row is None:
-        raise not_found(change.task_id)
+        raise task_not_found(change.task_id)
     return _answer(row)
 
 
@@ -112,11 +112,11 @@ async def _update_status(connection: Connection, fields: tuple[str, ...], change
         values = {"id": change.task_id, "calls": _to_recordset([change])}
         row = await (await connection.execute(statement, values)).fetchone()
         if row is None:
-            raise not_found(change.task_id)
+            raise task_not_found(change.task_id)
         *updated, fresh, live_for_s = row
     answer = _answer((change.task_id.bytes, *updated))
     if live_for_s is not None:
-        raise claimed(live_for_s)
+        raise task_claimed(live_for_s)
     return answer
 
 

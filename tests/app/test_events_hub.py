@@ -11,7 +11,7 @@ from app.dev.postgres import EmbeddedPostgres
 from app.events.hub import MAX_BACKLOG, SLICE, Hub, Reader
 from app.events.model import ALL
 from app.events.store import MANY
-from app.http.auth import KeyRing
+from app.keys.keyring import Credentials, KeyRing
 from app.postgres.notifications import Bell
 from app.postgres.pool import Database
 from app.settings import Settings
@@ -24,7 +24,7 @@ INSERT = (
 
 
 def new_reader(abort: Callable[[], None] = lambda: None) -> Reader:
-    return Reader(ALL, "Bearer x", abort)
+    return Reader(ALL, Credentials("x", "x"), abort)
 
 
 @contextlib.asynccontextmanager

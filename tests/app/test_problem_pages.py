@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.http.problem_details import TYPES
+from app.problems import TYPES
 from tests.contract import problem
 
 

@@ -10,11 +10,12 @@ from litestar.openapi.spec import Example
 from litestar.params import HeaderParameter, QueryParameter
 
 from app.events.hub import Hub, Reader
-from app.events.model import Action, Event, EventId, Selection
+from app.events.model import FROM_START, Action, Event, EventId, Selection
+from app.http.auth import credentials
 from app.http.endpoint import admit
 from app.http.openapi import answers
-from app.http.problem_details import FieldError, Problem, invalid
-from app.http.sse import FRESH_WITHIN_S, FROM_START, HEADERS, MEDIA_TYPE, EventStream
+from app.http.sse import FRESH_WITHIN_S, HEADERS, MEDIA_TYPE, EventStream
+from app.problems import FieldError, Problem, invalid
 from app.tasks.model import Assignee, Label, Status
 
 MAX_STREAMS = 1000
@@ -93,7 +94,7 @@ async def stream_events(
         await hub.fresh(FRESH_WITHIN_S)
     if len(hub.readers) >= MAX_STREAMS:  # asked after the wait, in which others come
         detail = f"{MAX_STREAMS} event streams are open here, as many as may be."
-        raise Problem("overloaded", detail, headers={"Retry-After": "5"})
+        raise Problem("overloaded", detail, retry_after_s=5)
     if request.scope["state"]["head"]:
         return Response(b"", media_type=MEDIA_TYPE, headers=HEADERS)
     sets: dict[str, Sequence[Any] | None] = {
@@ -105,7 +106,7 @@ async def stream_events(
     }
     selection = Selection(**{name: frozenset(map(str, values)) for name, values in sets.items() if values})
     extensions: dict[str, Any] = request.scope.get("extensions") or {}
-    reader = Reader(selection, request.headers["authorization"], extensions.get("abort", lambda: None))
+    reader = Reader(selection, credentials(request), extensions.get("abort", lambda: None))
     return _Stream(hub, reader, start)
 
 

@@ -8,8 +8,8 @@ from litestar import Request, Router, get
 
 from app import __version__
 from app.http.openapi import answers
-from app.http.problem_details import Problem
 from app.postgres import migrate
+from app.problems import Problem
 
 
 class Service(msgspec.Struct):

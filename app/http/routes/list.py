@@ -14,10 +14,10 @@ from app.http import page
 from app.http.headers import field
 from app.http.negotiation import JSON, NDJSON, preferred
 from app.http.openapi import LINK, answers
-from app.http.problem_details import FieldError, invalid
 from app.postgres.pool import Database
+from app.problems import FieldError, invalid
 from app.tasks.model import Assignee, Label, Priority, Status, TaskPage, Time
-from app.tasks.query import SortName, TaskQuery
+from app.tasks.query import SEPARATOR, SortName, TaskQuery
 
 VARY = {"Vary": "Accept"}
 _TIME = {"format": "date-time"}
@@ -150,4 +150,4 @@ async def _lines(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byte
 
 
 def _ndjson(tasks: bytes) -> bytes:
-    return tasks.replace(page.SEPARATOR, b"\n") + b"\n" if tasks else b""
+    return tasks.replace(SEPARATOR, b"\n") + b"\n" if tasks else b""

@@ -6,7 +6,7 @@ from litestar import MediaType, Router, get
 from litestar.params import FromPath
 
 from app.http.openapi import answers
-from app.http.problem_details import TYPES, Problem
+from app.problems import TYPES, Problem
 
 _PAGE = """<!doctype html>
 <html lang="en">

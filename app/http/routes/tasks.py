@@ -17,11 +17,11 @@ from app.http.json_body import MEBIBYTE, StrictJSON
 from app.http.negotiation import JSON, MERGE_PATCH
 from app.http.openapi import ACCEPT_PATCH, ETAG, LOCATION, REPLAYED, answers
 from app.http.responses import JSONAnswer
+from app.http.routes.history import get_history
 from app.http.routes.list import list_tasks
 from app.postgres.notifications import CHANGES
 from app.postgres.pool import Connection, Database
 from app.tasks import store
-from app.tasks.history import get_history
 from app.tasks.model import NewTask, NewTasks, Task, TaskPatch, Tasks
 from app.tasks.update import Change
 
