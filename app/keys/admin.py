@@ -1,18 +1,30 @@
-"""API keys as an operator handles them: made, listed, revoked."""
+"""Creates, lists and revokes API keys, for the operator."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import psycopg
 
-from app.keys.keyring import SCOPES, TOKEN, digest, new_token
+from app.keys.keyring import SCOPES, TOKEN, StoredKey, digest, new_token
 from app.postgres.pool import connection_parameters, sql
 from app.settings import Settings
 
 
 class KeysError(Exception):
-    """A key cannot be handled; the message is a sentence for the operator."""
+    """A command about keys failed; the message is a sentence for the operator."""
+
+
+class KeyRow(NamedTuple):
+    """A row of list_api_keys.sql."""
+
+    id: str
+    name: str
+    scopes: list[str]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
 
 
 @contextlib.contextmanager
@@ -27,7 +39,7 @@ def _connected(settings: Settings) -> Iterator[psycopg.Connection]:
 
 
 def create(settings: Settings, name: str, scopes: Sequence[str], days: int | None) -> str:
-    """Make a key that is valid for `days` (None: for ever) and return its token.
+    """Create a key that is valid for `days` (None: for ever) and return its token.
 
     Raises KeysError.
     """
@@ -58,25 +70,16 @@ def holds(settings: Settings, token: str) -> bool:
         return False
     with _connected(settings) as connection:
         row = connection.execute(sql("keys/get_api_key"), {"id": match[1]}).fetchone()
-    return row is not None and bytes(row[0]) == digest(match[2])
+    return row is not None and StoredKey._make(row).secret_sha256 == digest(match[2])
 
 
-def listing(settings: Settings) -> list[str]:
-    """Return a table of all keys, a line each.
+def list_keys(settings: Settings) -> list[KeyRow]:
+    """Return all keys, oldest first, the revoked ones too.
 
     Raises KeysError.
     """
     with _connected(settings) as connection:
-        rows = connection.execute(sql("keys/list_api_keys")).fetchall()
-    lines = [f"{'ID':12}  {'CREATED':20}  {'STATE':28}  {'SCOPES':24}  NAME"]
-    for key_id, name, scopes, created_at, expires_at, revoked_at in rows:
-        state = "valid"
-        if revoked_at:
-            state = f"revoked {_time(revoked_at)}"
-        elif expires_at:
-            state = f"expires {_time(expires_at)}"
-        lines.append(f"{key_id:12}  {_time(created_at)}  {state:28}  {','.join(scopes):24}  {name}")
-    return lines
+        return [KeyRow._make(row) for row in connection.execute(sql("keys/list_api_keys")).fetchall()]
 
 
 def revoke(settings: Settings, key_id: str) -> str:
@@ -90,7 +93,3 @@ def revoke(settings: Settings, key_id: str) -> str:
     if row is None:
         raise KeysError(f"there is no key with the id {key_id!r}; `taskpulse keys list` shows all.")
     return str(row[0])
-
-
-def _time(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,74 @@
+"""Commands for API keys: keys create, keys list, keys revoke."""
+
+from datetime import datetime
+
+import click
+
+from app.cli.errors import fail
+from app.cli.options import settings_from_environment
+
+
+@click.group()
+def keys() -> None:
+    """Make, list and revoke API keys.
+
+    A key's scopes say what it may do: read (read tasks), write (create, change, delete), work (claim, pulse,
+    complete), metrics (scrape /metrics).
+    """
+
+
+@keys.command("create")
+@click.option("--name", required=True, help="Whose key this is; people read it.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    required=True,
+    help="read, write, work or metrics; repeat it for several.",
+)
+@click.option("--days", type=click.IntRange(1, 3650), help="Days until it expires; without this, never.")
+def create_key(name: str, scopes: tuple[str, ...], days: int | None) -> None:
+    """Make a key and print it: once, as only a hash is kept."""
+    from app.keys import admin as api_keys
+
+    try:
+        token = api_keys.create(settings_from_environment(), name, scopes, days)
+    except api_keys.KeysError as error:
+        fail(error)
+    click.echo(token)
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """List all keys, the revoked ones too."""
+    from app.keys import admin as api_keys
+
+    try:
+        rows = api_keys.list_keys(settings_from_environment())
+    except api_keys.KeysError as error:
+        fail(error)
+    click.echo(f"{'ID':12}  {'CREATED':20}  {'STATE':28}  {'SCOPES':24}  NAME")
+    for row in rows:
+        state = "valid"
+        if row.revoked_at:
+            state = f"revoked {_time(row.revoked_at)}"
+        elif row.expires_at:
+            state = f"expires {_time(row.expires_at)}"
+        click.echo(f"{row.id:12}  {_time(row.created_at)}  {state:28}  {','.join(row.scopes):24}  {row.name}")
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
+@keys.command("revoke")
+@click.argument("key_id", metavar="ID")
+def revoke_key(key_id: str) -> None:
+    """Revoke the key tp_ID_…; every process refuses it within ten seconds."""
+    from app.keys import admin as api_keys
+
+    try:
+        name = api_keys.revoke(settings_from_environment(), key_id)
+    except api_keys.KeysError as error:
+        fail(error)
+    click.echo(f"Revoked the key of {name}.")
