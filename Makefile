@@ -36,8 +36,9 @@ test-all: $(READY) ## Everything, what takes long too
 	@$(MAKE) --jobs check validate $(CONTROLPLANE) $(MONITORING) $(HELM)
 	@$(PYTEST) -m 'not e2e' $(ARGS)
 
-check: $(READY) ## Lint and types only
+check: $(READY) ## Lint, layers and types only
 	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports --no-logo --no-cache
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/yamllint --strict .
