@@ -11,7 +11,7 @@ import psycopg
 
 from app.leases import store as leases
 from app.leases.model import Pulse
-from app.postgres.pool import sql
+from app.postgres.statements import sql
 from app.tasks import store as tasks
 from app.tasks import update
 from app.tasks.model import NewTask

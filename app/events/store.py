@@ -4,13 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.events.model import END, START, Change, EventId, Position
-from app.postgres.pool import Database, sql
+from app.postgres.pool import Database
+from app.postgres.statements import sql
 
-LIST, EPOCHS, BEGIN = (
-    sql("events/list_events"),
-    sql("events/list_epochs"),
-    sql("events/begin_epoch") + " returning true",
-)
+LIST, EPOCHS, BEGIN = sql("events/list_events"), sql("events/list_epochs"), sql("events/begin_epoch")
 PAGE_BYTES = 64 * 1024
 """Bytes of events at which a look leaves the others to the next one: a thousand readers may hold a page each."""
 FEW, MANY = 8, 200

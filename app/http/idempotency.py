@@ -16,7 +16,8 @@ from litestar import Request, Response
 from app.http.auth import actor
 from app.http.headers import documented
 from app.http.responses import JSONAnswer
-from app.postgres.pool import Connection, Database, sql
+from app.postgres.pool import Connection, Database
+from app.postgres.statements import sql
 from app.problems import FieldError, Problem, invalid
 
 HEADER = "Idempotency-Key"

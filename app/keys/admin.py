@@ -8,7 +8,8 @@ from typing import NamedTuple
 import psycopg
 
 from app.keys.keyring import SCOPES, TOKEN, StoredKey, digest, new_token
-from app.postgres.pool import connection_parameters, sql
+from app.postgres.pool import connection_parameters
+from app.postgres.statements import sql
 from app.settings import Settings
 
 

@@ -6,21 +6,18 @@ from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 import msgspec
-from psycopg import sql as compose
 
 from app.leases.counters import CLAIMS, PULSES, TAKEOVERS
 from app.leases.model import Claim, ClaimMany, Completion, Failure, Pulse
 from app.postgres.batching import Shared
-from app.postgres.pool import Connection, Database, Row, sql
+from app.postgres.pool import Connection, Database, Row
+from app.postgres.statements import Template, sql
 from app.problems import Problem
 from app.tasks.problems import task_claimed, task_not_found
 from app.tasks.store import Versioned, array, change_together
 
-CLAIM, CLAIM_MANY = sql("leases/claim_task"), compose.SQL(sql("leases/claim_tasks"))
-PULSE, PULSE_ALONE = (
-    compose.SQL(sql("leases/pulse_leases")).format(waiting=compose.SQL(waiting)).as_string()
-    for waiting in ("skip locked", "")
-)
+CLAIM, CLAIM_MANY = sql("leases/claim_task"), Template("leases/claim_tasks")
+PULSE, PULSE_ALONE = (Template("leases/pulse_leases").fill(waiting=waiting) for waiting in ("skip locked", ""))
 COMPLETE, FAIL, RELEASE = sql("leases/complete_task"), sql("leases/fail_task"), sql("leases/release_task")
 REQUEUE, GET, EXPLAIN = sql("leases/requeue_task"), sql("leases/get_lease"), sql("leases/explain_refusal")
 
@@ -60,8 +57,8 @@ async def claim_many(connection: Connection, actor: str, wanted: ClaimMany) -> l
 @cache
 def _claim_statement(limit: int, *, labelled: bool) -> LiteralString:
     """Compose the statement with the limit as a literal, so that the planner knows how few rows it is about."""
-    condition = compose.SQL("t.labels::text[] && %(labels)s::text[]" if labelled else "true")
-    return CLAIM_MANY.format(limit=compose.Literal(limit), labelled=condition).as_string()
+    condition = "t.labels::text[] && %(labels)s::text[]" if labelled else "true"
+    return CLAIM_MANY.fill(limit=str(limit), labelled=condition)
 
 
 def _granted(rows: list[tuple[Any, ...]]) -> list[bytes]:

@@ -1,7 +1,8 @@
 """Writes down what time alone has done to leases. No claim depends on it: an expired lease is claimable as it is."""
 
 from app.postgres.notifications import Bell
-from app.postgres.pool import Database, sql
+from app.postgres.pool import Database
+from app.postgres.statements import sql
 
 SWEEP_EVERY_S = 1.0
 

@@ -11,7 +11,8 @@ import psycopg
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from app.postgres.pool import Database, sql
+from app.postgres.pool import Database
+from app.postgres.statements import sql
 from app.tasks.model import Status
 
 COLLECT_EVERY_S = 15.0

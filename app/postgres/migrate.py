@@ -9,7 +9,8 @@ from importlib.resources import files
 
 import psycopg
 
-from app.postgres.pool import Database, connection_parameters, sql
+from app.postgres.pool import Database, connection_parameters
+from app.postgres.statements import sql
 from app.settings import Settings
 
 LOCK = 0x7461736B

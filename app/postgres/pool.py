@@ -1,13 +1,11 @@
-"""The way to PostgreSQL: a pool of connections, the SQL files, and whether the database is there."""
+"""The pool of connections to PostgreSQL, and whether the database is there."""
 
 import asyncio
 import contextlib
 import logging
 import os
-import re
 import socket
 from collections.abc import AsyncIterator, Mapping
-from importlib.resources import files
 from typing import Any, LiteralString
 
 import psycopg
@@ -29,35 +27,12 @@ POOL_TIMEOUT_S = 1.5
 WATCH_EVERY_S = 1.0
 
 
-_SQL = files("app.postgres") / "sql"
-
-
 class _Cursor(psycopg.AsyncCursor[Row]):
     """Takes results in binary, which need no parsing."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.format = Format.BINARY
-
-
-def sql(name: str) -> LiteralString:
-    """Return the text of app/postgres/sql/<name>.sql, with its fragments."""
-    return sql_text(f"{name}.sql")
-
-
-def sql_text(file: str) -> LiteralString:
-    """Return the text of a file in app/postgres/sql.
-
-    Where it says `{task}`, the text of fragments/task.sql stands instead, and likewise for every fragment there is,
-    also inside another one.
-    """
-    text = _SQL.joinpath(file).read_text("utf-8")
-    return re.sub(r"\{(\w+)\}", _fragment, text)
-
-
-def _fragment(mark: re.Match[str]) -> LiteralString:
-    name = f"fragments/{mark[1]}"
-    return sql(name).rstrip() if _SQL.joinpath(f"{name}.sql").is_file() else mark[0]
 
 
 def connection_parameters(settings: Settings) -> dict[str, Any]:

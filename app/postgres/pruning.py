@@ -3,7 +3,8 @@
 import asyncio
 import logging
 
-from app.postgres.pool import Database, sql
+from app.postgres.pool import Database
+from app.postgres.statements import sql
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,8 @@ from uuid import UUID
 
 import msgspec
 
-from app.postgres.pool import Database, sql
+from app.postgres.pool import Database
+from app.postgres.statements import sql
 from app.tasks.problems import task_not_found
 
 LIST, IS_KNOWN = sql("tasks/list_history"), sql("tasks/task_is_known")

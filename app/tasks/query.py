@@ -1,6 +1,5 @@
 """Which tasks a list holds and in what order: the SQL for it, composed of app/postgres/sql/tasks/list_tasks.toml."""
 
-import tomllib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -8,13 +7,13 @@ from typing import Any, Literal, LiteralString
 from uuid import UUID
 
 import msgspec
-from psycopg import sql as compose
 
-from app.postgres.pool import Database, Row, sql, sql_text
+from app.postgres.pool import Database, Row
+from app.postgres.statements import Template, toml
 from app.tasks import cursor
 from app.tasks.model import Priority, Time
 
-LIST, COUNT = sql("tasks/list_tasks"), sql("tasks/count_tasks")
+LIST, COUNT = Template("tasks/list_tasks"), Template("tasks/count_tasks")
 SEPARATOR = b",\n"
 """Separates the tasks of a page; it never occurs within one, as each is JSON in one line."""
 EXPORT_PAGE = 200
@@ -53,7 +52,7 @@ class _Keys(msgspec.Struct):
     priority: str
 
 
-PARTS = msgspec.convert(tomllib.loads(sql_text("tasks/list_tasks.toml")), _Parts)
+PARTS = msgspec.convert(toml("tasks/list_tasks"), _Parts)
 
 
 class TaskQuery:
@@ -108,7 +107,7 @@ class TaskQuery:
 
     async def total(self, database: Database) -> int:
         """Return how many tasks the query has, on all pages."""
-        statement = compose.SQL(COUNT).format(conditions=_where(self._conditions)).as_string()
+        statement = COUNT.fill(conditions=_where(self._conditions))
         [(total,)] = await self._fetch(database, statement, self._values)
         return int(total)
 
@@ -137,11 +136,8 @@ def _list_statement(
     direction, comparison = (" desc", "<") if descending else ("", ">")
     if continued:
         conditions = (*conditions, f"({key}, t.id) {comparison} (%(after_key)s::{kind}, %(after_id)s::uuid)")
-    order = compose.SQL(f"{key}{direction}, t.id{direction}")
-    return (
-        compose.SQL(LIST).format(conditions=_where(conditions), order=order, limit=compose.Literal(limit)).as_string()
-    )
+    return LIST.fill(conditions=_where(conditions), order=f"{key}{direction}, t.id{direction}", limit=str(limit))
 
 
-def _where(conditions: Sequence[str]) -> compose.SQL:
-    return compose.SQL(" and ".join(conditions) or "true")
+def _where(conditions: Sequence[str]) -> str:
+    return " and ".join(conditions) or "true"

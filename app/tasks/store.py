@@ -9,7 +9,8 @@ from uuid import UUID
 import msgspec
 
 from app.postgres.batching import Shared
-from app.postgres.pool import Connection, Database, Row, sql
+from app.postgres.pool import Connection, Database, Row
+from app.postgres.statements import sql
 from app.tasks.model import NewTask, compact
 from app.tasks.problems import precondition_failed, task_claimed, task_not_found
 from app.validation import JSONObject

@@ -1,27 +1,23 @@
 """PATCH in the database: the fields that a request sets, and no others."""
 
-import tomllib
 from collections.abc import Iterable, Sequence
 from functools import cache, partial
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 import msgspec
-from psycopg import sql as compose
 
 from app.postgres.batching import Shared
-from app.postgres.pool import Connection, Database, Row, sql, sql_text
+from app.postgres.pool import Connection, Database, Row
+from app.postgres.statements import Template, sql, toml
 from app.problems import FieldError, invalid
 from app.tasks.model import MAX_PAYLOAD, compact, merge
 from app.tasks.problems import precondition_failed, task_claimed, task_not_found
 from app.tasks.store import Versioned, array, change_together, in_utc, read
 from app.validation import JSONObject
 
-UPDATE, UPDATE_STATUS, LOCK_PAYLOAD = (
-    sql("tasks/update_tasks"),
-    sql("tasks/update_task_status"),
-    sql("tasks/lock_task_payload"),
-)
+UPDATE, UPDATE_STATUS = Template("tasks/update_tasks"), Template("tasks/update_task_status")
+LOCK_PAYLOAD = sql("tasks/lock_task_payload")
 
 
 class _Field(msgspec.Struct, forbid_unknown_fields=True):
@@ -29,7 +25,7 @@ class _Field(msgspec.Struct, forbid_unknown_fields=True):
     json: str | None = None
 
 
-FIELDS = msgspec.convert(tomllib.loads(sql_text("tasks/update_tasks.toml")), dict[str, _Field])
+FIELDS = msgspec.convert(toml("tasks/update_tasks"), dict[str, _Field])
 
 
 class Change(NamedTuple):
@@ -145,39 +141,25 @@ def _to_recordset(changes: Iterable[Change]) -> str:
 
 
 @cache
-def _statement(fields: tuple[str, ...], waiting: LiteralString) -> LiteralString:
+def _statement(fields: tuple[str, ...], waiting: str) -> LiteralString:
     """Compose the UPDATE that sets just these fields, for PostgreSQL to prepare once a combination."""
-    return (
-        compose.SQL(UPDATE)
-        .format(
-            columns=_joined(", ", [f"{name} {FIELDS[name].type}" for name in fields]),
-            assignments=_joined(", ", [f"{name} = asked.{name}" for name in fields]),
-            differs=_joined(" or ", map(_differs, fields)),
-            differences=_joined(
-                ", ", [f"('{name}', {_as_json(name, 'old')}, {_as_json(name, 'new')})" for name in fields]
-            ),
-            waiting=compose.SQL(waiting),
-        )
-        .as_string()
+    return UPDATE.fill(
+        columns=", ".join(f"{name} {FIELDS[name].type}" for name in fields),
+        assignments=", ".join(f"{name} = asked.{name}" for name in fields),
+        differs=" or ".join(map(_differs, fields)),
+        differences=", ".join(f"('{name}', {_as_json(name, 'old')}, {_as_json(name, 'new')})" for name in fields),
+        waiting=waiting,
     )
 
 
 @cache
 def _status_statement(fields: tuple[str, ...]) -> LiteralString:
     others = [name for name in fields if name != "status"]
-    return (
-        compose.SQL(UPDATE_STATUS)
-        .format(
-            columns=_joined("", [f", {name} {FIELDS[name].type}" for name in others]),
-            assignments=_joined("", [f"{name} = asked.{name}, " for name in others]),
-            differs=_joined("", [f" or {_differs(name)}" for name in others]),
-        )
-        .as_string()
+    return UPDATE_STATUS.fill(
+        columns="".join(f", {name} {FIELDS[name].type}" for name in others),
+        assignments="".join(f"{name} = asked.{name}, " for name in others),
+        differs="".join(f" or {_differs(name)}" for name in others),
     )
-
-
-def _joined(between: str, parts: Any) -> compose.SQL:
-    return compose.SQL(between.join(parts))
 
 
 def _differs(name: str) -> str:
@@ -186,4 +168,4 @@ def _differs(name: str) -> str:
 
 
 def _as_json(name: str, row: str) -> str:
-    return (FIELDS[name].json or f"to_json({{row}}.{name})").replace("{row}", row)
+    return (FIELDS[name].json or f"to_json(/*row*/.{name})").replace("/*row*/", row)

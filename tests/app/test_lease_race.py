@@ -10,7 +10,7 @@ import pytest
 from psycopg import sql as compose
 
 from app.dev.postgres import EmbeddedPostgres
-from app.postgres.pool import sql
+from app.postgres.statements import sql
 from app.tasks import update
 from tests.service import fresh_database
 

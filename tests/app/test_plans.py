@@ -15,7 +15,7 @@ from app.dev.postgres import EmbeddedPostgres
 from app.leases import store as leases
 from app.leases.model import Pulse
 from app.metrics import tasks as task_metrics
-from app.postgres.pool import sql
+from app.postgres.statements import sql
 from app.tasks import store, update
 from app.tasks.model import NewTask
 from app.tasks.query import PARTS, SortName, TaskQuery

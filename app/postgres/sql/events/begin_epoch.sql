@@ -1,3 +1,7 @@
+-- Begins an epoch of event ids where the server, the timeline or the table of history is not that of the last epoch:
+-- after every start of the server, and after a restore. Does nothing where another process was first.
+-- Parameters: none.
+-- Columns: begun boolean.
 with previous as (
     select * from event_epochs order by number desc limit 1
 ), present as (
@@ -54,3 +58,4 @@ where
     or (previous.server_started_at, previous.timeline, previous.history)
         is distinct from (present.server_started_at, present.timeline, present.history)
 on conflict (server_started_at, timeline, history) do nothing
+returning true as begun

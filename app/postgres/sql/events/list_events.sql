@@ -1,15 +1,25 @@
+-- Reads the next events between two positions, in the order of transactions, and where the stream of events stands.
+-- There is always one row; the columns from `transaction` on are null where there is no event. There is no row at all
+-- where no epoch has begun.
 -- A transaction below the snapshot's xmin has ended, and no later one gets a lower number: nothing is missed.
+-- Parameters: after_transaction xid8, after_sequence bigint, until_transaction xid8, until_sequence bigint, limit
+--   bigint.
+-- Columns: epoch text, present boolean (the epoch is that of this server), pruned_transaction text, pruned_sequence
+--   bigint (the last event that is no longer kept), head_transaction text, head_sequence bigint (the last event that
+--   can be read), looked_at double precision, held_since double precision (when the oldest change was made that waits
+--   for an older transaction), transaction text, sequence bigint, at double precision, task_id text, action text,
+--   status text, assignees text[], labels text[], data json (an Event).
 select
-    e.id,
+    e.id as epoch,
     (e.server_started_at, e.timeline, e.history) is not distinct from (
         pg_postmaster_start_time(), left(pg_walfile_name(pg_current_wal_lsn()), 8), 'history'::regclass::oid
     ) as present,
     e.pruned_transaction::text,
     e.pruned_sequence,
-    head.transaction::text,
-    head.sequence,
+    head.transaction::text as head_transaction,
+    head.sequence as head_sequence,
     extract(epoch from statement_timestamp())::double precision as looked_at,
-    held.since,
+    held.since as held_since,
     event.*
 from (select * from event_epochs order by number desc limit 1) e
 left join lateral (
@@ -45,7 +55,7 @@ left join lateral (
         json_build_object(
             'task_id', h.task_id,
             'title', coalesce(t.title, h.after ->> 'title', h.before ->> 'title'),
-            {change}
+            /*change*/
         ) as data
     from (
         select h.*

@@ -1,4 +1,7 @@
+-- Deletes the oldest changes of history once they are older than some days, and notes up to where they are gone.
 -- Looks at the oldest rows only, which the primary key leads to: `sequence` and `at` grow together.
+-- Parameters: bite bigint (rows to look at), days double precision.
+-- Columns: deleted boolean.
 with oldest as (
     select sequence
     from history
@@ -29,4 +32,5 @@ with oldest as (
         e.number = (select max(number) from event_epochs)
         and (e.pruned_transaction, e.pruned_sequence) < (last.transaction, last.sequence)
 )
-select true from gone
+select true as deleted
+from gone

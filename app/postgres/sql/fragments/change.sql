@@ -1,3 +1,5 @@
+-- The members of a Change and of an Event that come from history.
+-- Needs: h, a row of history; k, the row of api_keys of its actor.
 'at', to_char(h.at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
 'action', h.action,
 'version', h.version,

@@ -1,3 +1,6 @@
+-- The rest of a statement that claims tasks: lease, task, history and the answer.
+-- Needs: candidate, the tasks to claim with their rows locked.
+-- Parameters: ttl_s integer, worker text, actor text.
 leased as (
     insert into leases as l (task_id, fence, attempt, ttl_s, worker, expires_at)
     select
@@ -15,7 +18,7 @@ leased as (
         expires_at = excluded.expires_at, progress = null, note = null
     where
         -- Who waited for the task may hold an old view of its lease: only here is the row the present one.
-        {lease_deadline} <= clock_timestamp()
+        /*lease_deadline*/ <= clock_timestamp()
         and l.attempt < (select c.max_attempts from candidate c where c.id = l.task_id)
     returning with (old as was) l.*, was.worker as quiet_worker
 ), claimed as (
@@ -48,13 +51,13 @@ leased as (
 )
 select
     json_build_object(
-        'task', {task},
+        'task', /*task*/,
         'lease', json_build_object(
             'token', l.token, 'fence', l.fence, 'attempt', l.attempt,
             'expires_at', to_char(l.expires_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-            'pulse_every_s', {pulse_every_s}
+            'pulse_every_s', /*pulse_every_s*/
         )
-    ),
+    ) as claimed,
     l.quiet_worker is not null as taken_over
 from claimed t join leased l on l.task_id = t.id
 order by t.priority desc, t.due_at, t.id

@@ -1,3 +1,5 @@
+-- What of a task differs between two versions, as it was and as it becomes; null where nothing does.
+-- Needs: old and new, rows of tasks.
 select json_object_agg(name, was) as before, json_object_agg(name, becomes) as after
 from (values
     ('title', to_json(old.title), to_json(new.title)),

@@ -1,3 +1,5 @@
+-- Locks a task and ends the lease that a token has on it.
+-- Parameters: id uuid, token uuid.
 with old as (
     select * from tasks where id = %(id)s for update
 ), lease as (

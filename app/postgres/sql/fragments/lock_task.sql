@@ -1,7 +1,9 @@
+-- Locks a task and its lease.
+-- Parameters: id uuid.
 with old as (
     select * from tasks where id = %(id)s for update
 ), lease as (
-    select ceil(extract(epoch from {lease_deadline} - clock_timestamp()))::integer as live_for_s
+    select ceil(extract(epoch from /*lease_deadline*/ - clock_timestamp()))::integer as live_for_s
     from old join leases l on l.task_id = old.id
     for update of l
 ), held as (

@@ -1,1 +1,3 @@
-({task_text})::json
+-- A task as JSON.
+-- Needs: t, a row of tasks.
+(/*task_text*/)::json

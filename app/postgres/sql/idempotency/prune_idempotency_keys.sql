@@ -1,3 +1,6 @@
+-- Deletes expired Idempotency-Keys with their answers.
+-- Parameters: bite bigint (rows to delete at most).
+-- Columns: deleted boolean.
 with expired as (
     select api_key, key
     from idempotency_keys
@@ -9,4 +12,4 @@ with expired as (
 delete from idempotency_keys
 using expired
 where idempotency_keys.api_key = expired.api_key and idempotency_keys.key = expired.key
-returning true
+returning true as deleted

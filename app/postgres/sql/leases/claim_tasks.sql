@@ -1,14 +1,18 @@
+-- Claims the most urgent tasks that can be claimed; what another transaction has locked is skipped.
+-- Parts: labelled (a condition on t.labels), limit (tasks at most).
+-- Parameters: labels text[], ttl_s integer, worker text, actor text.
+-- Columns: claimed json (a ClaimedTask), taken_over boolean (from a worker whose lease had expired).
 with expired as (
     select t.id, t.status, t.fence, t.attempts, t.max_attempts, t.cancel_requested, t.claimable_at, t.priority, t.due_at
     from leases l join tasks t on t.id = l.task_id
     where
         l.expires_at <= statement_timestamp()
-        and {lease_deadline} <= statement_timestamp()
+        and /*lease_deadline*/ <= statement_timestamp()
         and l.attempt < t.max_attempts
         and not t.cancel_requested
-        and {labelled}
+        and /*labelled*/
     order by t.priority desc, t.due_at, t.id
-    limit {limit}
+    limit /*limit*/
     for update of t, l skip locked
 ), waiting as (
     select t.id, t.status, t.fence, t.attempts, t.max_attempts, t.cancel_requested, t.claimable_at, t.priority, t.due_at
@@ -16,14 +20,14 @@ with expired as (
     where
         t.status = 'open'
         and (t.claimable_at is null or t.claimable_at <= statement_timestamp())
-        and {labelled}
+        and /*labelled*/
     order by t.priority desc, t.due_at, t.id
-    limit {limit}
+    limit /*limit*/
     for update skip locked
 ), candidate as (
     select * from expired
     union all
     select * from waiting
     order by priority desc, due_at, id
-    limit {limit}
-), {claim}
+    limit /*limit*/
+), /*claim*/

@@ -1,9 +1,13 @@
-{end_lease}, new as (
+-- Makes a task done that this token holds; a task that this token completed before is returned as it is.
+-- No row: the token does not hold the task.
+-- Parameters: id uuid, token uuid, actor text, result jsonb.
+-- Columns: version bigint, task json.
+/*end_lease*/, new as (
     update tasks t
     set
         status = 'done', finished_at = moment.at, completed_by = %(token)s, cancel_requested = false,
         updated_at = moment.at, version = t.version + 1
-    from old, lease, {moment}
+    from old, lease, /*moment*/
     where t.id = old.id and lease.task_id = old.id
     returning t.*
 ), written as (
@@ -11,9 +15,9 @@
     select
         new.id, new.version, 'completed', %(actor)s, difference.before,
         (difference.after::jsonb || jsonb_build_object('worker', lease.worker, 'result', %(result)s::jsonb))::json
-    from old, new, lease, lateral ({difference}) as difference
+    from old, new, lease, lateral (/*difference*/) as difference
 )
-select t.version, {task}
+select t.version, /*task*/ as task
 from (
     select * from new
     union all

@@ -1,3 +1,6 @@
+-- Says why a task cannot be claimed, or a lease not be used. No row: there is no such task.
+-- Parameters: id uuid.
+-- Columns: status text, reason text (null: it can be claimed by now), again_in_s integer.
 select
     status::text,
     case
@@ -17,7 +20,7 @@ from (
         t.cancel_requested,
         l.attempt >= t.max_attempts as last_attempt,
         ceil(extract(epoch from t.claimable_at - statement_timestamp()))::integer as rests_for_s,
-        ceil(extract(epoch from {lease_deadline} - statement_timestamp()))::integer as live_for_s
+        ceil(extract(epoch from /*lease_deadline*/ - statement_timestamp()))::integer as live_for_s
     from tasks t left join leases l on l.task_id = t.id
     where t.id = %(id)s
 ) as task

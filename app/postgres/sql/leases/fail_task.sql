@@ -1,4 +1,8 @@
-{end_lease}, new as (
+-- Ends the attempt of this token: the task is open again, failed after its last attempt, or cancelled as asked for.
+-- No row: the token does not hold the task.
+-- Parameters: id uuid, token uuid, retry_in_s double precision (null: at once), actor text, error text.
+-- Columns: version bigint, task json.
+/*end_lease*/, new as (
     update tasks t
     set
         status = outcome.status,
@@ -7,7 +11,7 @@
             when outcome.status = 'open' then moment.at + %(retry_in_s)s * interval '1 second'
         end,
         attempts = lease.attempt, cancel_requested = false, updated_at = moment.at, version = t.version + 1
-    from old, lease, {moment}, lateral (
+    from old, lease, /*moment*/, lateral (
         select case
             when old.cancel_requested then 'cancelled'::task_status
             when lease.attempt >= old.max_attempts then 'failed'
@@ -21,7 +25,7 @@
     select
         new.id, new.version, 'failed', %(actor)s, difference.before,
         (difference.after::jsonb || jsonb_build_object('worker', lease.worker, 'error', %(error)s::text))::json
-    from old, new, lease, lateral ({difference}) as difference
+    from old, new, lease, lateral (/*difference*/) as difference
 )
-select t.version, {task}
+select t.version, /*task*/ as task
 from new t

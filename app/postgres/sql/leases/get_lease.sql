@@ -1,3 +1,6 @@
+-- Reads the lease on a task, live or expired. No row: nobody has claimed it.
+-- Parameters: id uuid.
+-- Columns: lease json (a LeaseState).
 select json_build_object(
     'worker', l.worker,
     'attempt', l.attempt,
@@ -7,7 +10,7 @@ select json_build_object(
     'expires_at', to_char(l.expires_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
     'progress', l.progress,
     'note', l.note,
-    'state', case when {lease_deadline} > statement_timestamp() then 'live' else 'expired' end
-)
+    'state', case when /*lease_deadline*/ > statement_timestamp() then 'live' else 'expired' end
+) as lease
 from leases l
 where l.task_id = %(id)s

@@ -1,3 +1,8 @@
+-- Extends the leases of many calls from now; an expired one too, as long as nobody else has claimed the task.
+-- No row for a call: its token does not hold the task, or the row was skipped.
+-- Parts: waiting (what to do with locked rows).
+-- Parameters: calls json (objects with id, token, progress, note), ids uuid[] (those of the calls).
+-- Columns: id bytea, heartbeat json (a Heartbeat).
 with asked as (
     select *
     from json_to_recordset(%(calls)s) as (id uuid, token uuid, progress double precision, note text)
@@ -7,7 +12,7 @@ with asked as (
     where
         l.task_id = any((select %(ids)s::uuid[])::uuid[]) -- planned once, as in get_tasks.sql
         and l.token = (select asked.token from asked where asked.id = l.task_id)
-    for update {waiting}
+    for update /*waiting*/
 )
 update leases l
 set
@@ -17,8 +22,8 @@ set
     note = coalesce(asked.note, l.note)
 from held join asked on asked.id = held.task_id
 where l.task_id = held.task_id
-returning uuid_send(l.task_id), json_build_object(
+returning uuid_send(l.task_id) as id, json_build_object(
     'expires_at', to_char(l.expires_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-    'pulse_every_s', {pulse_every_s},
+    'pulse_every_s', /*pulse_every_s*/,
     'cancel_requested', (select t.cancel_requested from tasks t where t.id = l.task_id)
-)
+) as heartbeat

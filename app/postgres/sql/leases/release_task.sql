@@ -1,10 +1,14 @@
-{end_lease}, new as (
+-- Gives a task back without spending an attempt: it is open again, or cancelled as asked for.
+-- No row: the token does not hold the task.
+-- Parameters: id uuid, token uuid, actor text.
+-- Columns: version bigint, task json.
+/*end_lease*/, new as (
     update tasks t
     set
         status = case when old.cancel_requested then 'cancelled'::task_status else 'open' end,
         finished_at = case when old.cancel_requested then moment.at end,
         attempts = lease.attempt - 1, cancel_requested = false, updated_at = moment.at, version = t.version + 1
-    from old, lease, {moment}
+    from old, lease, /*moment*/
     where t.id = old.id and lease.task_id = old.id
     returning t.*
 ), written as (
@@ -12,7 +16,7 @@
     select
         new.id, new.version, 'released', %(actor)s, difference.before,
         (difference.after::jsonb || jsonb_build_object('worker', lease.worker))::json
-    from old, new, lease, lateral ({difference}) as difference
+    from old, new, lease, lateral (/*difference*/) as difference
 )
-select t.version, {task}
+select t.version, /*task*/ as task
 from new t

@@ -1,4 +1,9 @@
-{lock_task}, new as (
+-- Makes a task open again, with all its attempts; an open one that has used none stays as it is.
+-- No row: there is no such task.
+-- Parameters: id uuid, actor text.
+-- Columns: version bigint, task json, fresh boolean (false: run it again), live_for_s integer (not null: a worker
+--   holds the task).
+/*lock_task*/, new as (
     update tasks t
     set
         status = 'open', attempts = 0, finished_at = null, claimable_at = null, completed_by = null,
@@ -15,7 +20,7 @@
 ), written as (
     insert into history (task_id, version, action, actor, before, after)
     select new.id, new.version, 'requeued', %(actor)s, difference.before, difference.after
-    from old, new, lateral ({difference}) as difference
+    from old, new, lateral (/*difference*/) as difference
 )
-select t.version, {task}, held.fresh, held.live_for_s
+select t.version, /*task*/ as task, held.fresh, held.live_for_s
 from held, (select * from new union all select * from old where not exists (select from new)) t

@@ -1,19 +1,23 @@
+-- Records what time alone has done to leases: expired attempts, tasks to be cancelled, tasks without attempts left.
+-- Takes 200 at most, and skips what another transaction has locked.
+-- Parameters: none.
+-- Columns: status task_status.
 with old as (
     select
         t.*, l.worker, l.attempt,
         case
             when t.cancel_requested then 'cancelled'::task_status
-            when l.attempt >= t.max_attempts and {lease_deadline} <= statement_timestamp() - interval '30 seconds' then 'failed'
+            when l.attempt >= t.max_attempts and /*lease_deadline*/ <= statement_timestamp() - interval '30 seconds' then 'failed'
             else t.status
         end as new_status
     from leases l join tasks t on t.id = l.task_id
     where
         l.expires_at <= statement_timestamp()
-        and {lease_deadline} <= statement_timestamp()
+        and /*lease_deadline*/ <= statement_timestamp()
         and (
             t.attempts < l.attempt
             or t.cancel_requested
-            or l.attempt >= t.max_attempts and {lease_deadline} <= statement_timestamp() - interval '30 seconds'
+            or l.attempt >= t.max_attempts and /*lease_deadline*/ <= statement_timestamp() - interval '30 seconds'
         )
     order by l.expires_at
     limit 200
@@ -24,7 +28,7 @@ with old as (
         status = old.new_status,
         finished_at = case when old.new_status <> 'in_progress' then moment.at end,
         attempts = old.attempt, cancel_requested = false, updated_at = moment.at, version = t.version + 1
-    from old, {moment}
+    from old, /*moment*/
     where t.id = old.id
     returning t.*
 ), ended as (
@@ -34,6 +38,6 @@ with old as (
     select
         new.id, new.version, case when new.status = 'failed' then 'failed'::task_action else 'expired' end,
         difference.before, (difference.after::jsonb || jsonb_build_object('worker', old.worker))::json
-    from old join new on new.id = old.id, lateral ({difference}) as difference
+    from old join new on new.id = old.id, lateral (/*difference*/) as difference
 )
 select status from new

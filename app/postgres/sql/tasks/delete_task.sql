@@ -1,4 +1,8 @@
-{lock_task}, gone as (
+-- Deletes a task unless a worker holds it. No row: there is no such task.
+-- Parameters: id uuid, versions bigint[] (null: any), actor text.
+-- Columns: matched boolean (the version is one of those), fresh boolean (false: run it again), live_for_s integer
+--   (not null: a worker holds the task).
+/*lock_task*/, gone as (
     delete from tasks t
     using old, held
     where
@@ -9,7 +13,7 @@
     returning t.*
 ), written as (
     insert into history (task_id, version, action, actor, before)
-    select t.id, t.version, 'deleted', %(actor)s, {task}
+    select t.id, t.version, 'deleted', %(actor)s, /*task*/
     from gone t
 )
 select

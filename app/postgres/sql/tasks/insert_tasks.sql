@@ -1,3 +1,6 @@
+-- Inserts tasks, all or none, and returns them in the order given.
+-- Parameters: tasks json (array of NewTask), actors text[] (as many).
+-- Columns: id uuid, version bigint, task json.
 with new as (
     insert into tasks (title, description, status, priority, assignee, labels, due_at, payload, max_attempts, finished_at)
     select
@@ -13,7 +16,7 @@ with new as (
     returning *
 ), described as (
     -- the ids grow in the order in which the rows came
-    select t.id, t.version, {task} as task, row_number() over (order by t.id) as number
+    select t.id, t.version, /*task*/ as task, row_number() over (order by t.id) as number
     from new t
 ), written as (
     insert into history (task_id, version, action, actor, after)

@@ -1,1 +1,6 @@
-select exists (select from tasks where id = %(task_id)s) or exists (select from history where task_id = %(task_id)s)
+-- Says whether a task exists or has left a history.
+-- Parameters: task_id uuid.
+-- Columns: known boolean.
+select
+    exists (select from tasks where id = %(task_id)s)
+    or exists (select from history where task_id = %(task_id)s) as known

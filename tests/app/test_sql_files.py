@@ -1,0 +1,103 @@
+"""The header of each SQL file: what it says of parameters, columns and parts is what PostgreSQL says."""
+
+import re
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.pq import ExecStatus
+
+from app.postgres.statements import Template, sql
+from app.tasks import update
+
+SQL = Path(update.__file__).parents[1] / "postgres" / "sql"
+FILES = sorted(f"{path.parent.name}/{path.stem}" for path in SQL.rglob("*.sql"))
+STATEMENTS = [name for name in FILES if not name.startswith("fragments/")]
+FRAGMENTS = [name.removeprefix("fragments/") for name in FILES if name.startswith("fragments/")]
+
+FILLED = {
+    "leases/claim_tasks": Template("leases/claim_tasks").fill(
+        labelled="t.labels::text[] && %(labels)s::text[]", limit="1"
+    ),
+    "leases/pulse_leases": Template("leases/pulse_leases").fill(waiting=""),
+    "tasks/count_tasks": Template("tasks/count_tasks").fill(conditions="true"),
+    "tasks/list_tasks": Template("tasks/list_tasks").fill(conditions="true", order="t.id", limit="1"),
+    "tasks/update_task_status": update._status_statement(("status", "title")),
+    "tasks/update_tasks": update._statement(("title",), ""),
+}
+UNCLEAR = {"ttl_s"}
+"""Parameters whose type PostgreSQL cannot tell from the statement alone; psycopg says it."""
+
+
+def header(name: str) -> dict[str, list[str]]:
+    """Return the entries of each field of a header, without what is in parentheses."""
+    lines = list(map(str.strip, re.match(r"(?:--.*\n)*", (SQL / f"{name}.sql").read_text())[0].split("\n")))  # type: ignore[index]
+    text = re.sub(r"\n--   ", " ", "\n".join(lines))
+    fields = dict(re.findall(r"^-- (Parts|Parameters|Columns|Needs): (.*)\.$", text, re.MULTILINE))
+    plain = {field: re.sub(r" \([^)]*\)", "", entries) for field, entries in fields.items()}
+    return {field: [] if entries == "none" else re.split(r", ", entries) for field, entries in plain.items()}
+
+
+def described(database: psycopg.Connection, statement: str, declared: dict[str, str]) -> tuple[list[str], list[str]]:
+    """Return the parameters and columns that PostgreSQL finds in a statement, each as in `id uuid`."""
+    names: list[str] = []
+
+    def number(mark: re.Match[str]) -> str:
+        if mark[1] not in names:
+            names.append(mark[1])
+        return f"${names.index(mark[1]) + 1}"
+
+    text = re.sub(r"%\((\w+)\)[sb]", number, statement).replace("%%", "%")
+    known = [database.adapters.types[declared[name]].oid if name in UNCLEAR else 0 for name in names]
+    prepared = database.pgconn.prepare(b"", text.encode(), known)
+    assert prepared.status == ExecStatus.COMMAND_OK, prepared.error_message.decode()
+    found = database.pgconn.describe_prepared(b"")
+    return (
+        [f"{name} {_type(database, found.param_type(index))}" for index, name in enumerate(names)],
+        [
+            f"{(found.fname(index) or b'').decode()} {_type(database, found.ftype(index))}"
+            for index in range(found.nfields)
+        ],
+    )
+
+
+def _type(database: psycopg.Connection, oid: int) -> str:
+    row = database.execute("select format_type(%s, null)", (oid,)).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_header_says_what_postgresql_says(database: psycopg.Connection, name: str) -> None:
+    said = header(name)
+    declared = dict(entry.split(" ", 1) for entry in said["Parameters"])
+    statement = FILLED.get(name) or sql(name)
+    parameters, columns = described(database, statement, declared)
+    assert sorted(parameters) == sorted(said["Parameters"])
+    assert columns == said["Columns"]
+    assert sorted(said.get("Parts", ())) == sorted(Template(name).parts)
+
+
+@pytest.mark.parametrize("name", FRAGMENTS)
+def test_a_fragment_says_its_parameters(name: str) -> None:
+    text = Template(f"fragments/{name}").fill()
+    used = set(re.findall(r"%\((\w+)\)", text))
+    assert used == {entry.split()[0] for entry in header(f"fragments/{name}").get("Parameters", ())}
+    assert any(f"/*{name}*/" in path.read_text() for path in SQL.rglob("*.*") if path.stem != name), "nobody uses it"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_opens_with_what_it_does(name: str) -> None:
+    first = (SQL / f"{name}.sql").read_text().split("\n", 1)[0]
+    assert re.match(r"-- [A-Z][^:]{10,}", first), first
+
+
+def test_a_statement_is_sent_without_its_header() -> None:
+    assert sql("tasks/lock_task_payload").startswith("select payload")
+
+
+def test_a_part_that_is_not_filled_in_is_refused() -> None:
+    with pytest.raises(ValueError, match="waiting"):
+        sql("leases/pulse_leases")
+    with pytest.raises(ValueError, match="other"):
+        Template("leases/pulse_leases").fill(waiting="", other="")
