@@ -1,4 +1,4 @@
-"""Reads events once for a whole process, and hands them to every stream that is at the head."""
+"""Reads events once for a whole process, and pushes them to every stream that has caught up."""
 
 import asyncio
 import contextlib
@@ -9,25 +9,25 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import psycopg
 from prometheus_client import Counter
 
-from app.events.model import Change, EventId, Position, Selection, block, reset
-from app.events.store import FEW, Epochs, Look, look
+from app.events.model import EventId, EventRecord, Position, Selection, block, reset
+from app.events.store import FEW, Epochs, EventPage, read_page
 from app.keys.keyring import Credentials, KeyRing
-from app.postgres.notifications import Bell
+from app.postgres.notifications import Notifier
 from app.postgres.pool import Database
 from app.problems import Problem
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 1.0
-LOOK_AGAIN_S = 0.05
-"""Seconds until the next look while a committed change waits for an older transaction."""
+POLL_EVERY_S = 1.0
+POLL_AGAIN_S = 0.05
+"""Seconds until the next poll while a committed change waits for an older transaction."""
 PAGES_AT_ONCE = 2
-"""Readers that catch up at the same moment; each holds a connection for one page only."""
+"""Readers that read a page of the past at the same time; each holds a connection for one page only."""
 RECHECK_KEYS_S = 4.0
 MAX_BACKLOG = 1024 * 1024
-"""Bytes waiting for one reader at which the next page cuts it off."""
+"""Bytes waiting for one reader beyond which it is disconnected."""
 SLICE = 64 * 1024
-"""Bytes that a reader sends at a time: what waits is shared by all readers, what is sent is a copy for each."""
+"""Bytes sent at a time: waiting blocks are shared by all readers, but each send is a copy."""
 
 CUT_OFF = Counter(
     "taskpulse_event_streams_cut_off_total", "Event streams broken off because their reader was too slow."
@@ -35,7 +35,7 @@ CUT_OFF = Counter(
 
 
 class Reader:
-    """One open stream, as the hub sees it: blocks to send, few enough, and an event that tells of more."""
+    """One open stream: a bounded queue of blocks to send, and an event that is set while there are some."""
 
     def __init__(self, selection: Selection, credentials: Credentials, abort: Callable[[], None]) -> None:
         self.selection = selection
@@ -47,11 +47,11 @@ class Reader:
         self._waiting = 0
 
     def push(self, blocks: Sequence[bytes]) -> None:
-        """Give it blocks to send; a reader for which too much waits already is cut off."""
+        """Queue blocks; disconnect a reader that has too much waiting already."""
         if self.ended:
             return
         if self._waiting > MAX_BACKLOG:
-            self.cut()
+            self.disconnect()
             return
         self._blocks.extend(blocks)
         self._waiting += sum(map(len, blocks))
@@ -69,59 +69,61 @@ class Reader:
         return b"".join(taken)
 
     def end(self) -> None:
-        """End the stream; what waits is sent to who comes back."""
+        """End the stream without what waits: the client gets it when it reconnects."""
         self.ended = True
         self._blocks.clear()
         self.more.set()
 
-    def cut(self) -> None:
-        """End it at once: an ordinary end waits for what the connection still has to send."""
+    def disconnect(self) -> None:
+        """Disconnect at once: an ordinary end waits until the connection has sent everything."""
         CUT_OFF.inc()
         self.end()
         self._abort()
 
 
 class Hub:
-    """The events of this process; `head` is the last one that every live reader was given."""
+    """The event streams of this process; `head` is the last event that every live reader was given."""
 
-    def __init__(self, database: Database, bell: Bell, keyring: KeyRing) -> None:
+    def __init__(self, database: Database, notifier: Notifier, keyring: KeyRing) -> None:
         self.readers: set[Reader] = set()
         """All open streams."""
         self.sent_up_to: float | None = None
-        """Every change committed before this moment was handed to the live readers; seconds since 1970."""
+        """Every change committed before this moment was pushed to the live readers; seconds since 1970."""
         self.floor = Position(0, 0)
         self.head = Position(0, 0)
         self.newest = Position(0, 0)
-        """The last event that could be read at the last look."""
+        """The last event that could be read at the last poll."""
         self.epochs: Epochs | None = None
         self._limit = FEW
         self._live: dict[Selection, set[Reader]] = {}
         self._database = database
-        self._bell = bell
+        self._notifier = notifier
         self._keyring = keyring
         self._turns = asyncio.Semaphore(PAGES_AT_ONCE)
-        self._looked = asyncio.Event()
+        self._polled = asyncio.Event()
         self._asked = asyncio.Event()
 
     @property
     def draining(self) -> bool:
         """Whether the process is about to end."""
-        return self._bell.silenced.is_set()
+        return self._notifier.draining.is_set()
 
     @property
     def serving(self) -> bool:
-        """Whether there are live readers, for whom `head` is kept at the last moment."""
+        """Whether there are live readers, for whom `head` is kept current."""
         return bool(self._live)
 
     def event_id(self, position: Position) -> EventId:
-        """Return the id of a position in the present epoch."""
-        assert self.epochs is not None  # noqa: S101 - nobody asks before the first look
+        """Return the id of a position in the current epoch."""
+        assert self.epochs is not None  # noqa: S101 - callers wait for the first poll
         return EventId(self.epochs.id, position)
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Look for events, and whether the keys of the readers still hold, until left."""
-        tasks = [asyncio.create_task(work()) for work in (self._look_on, self._recheck_keys, self._end_at_silence)]
+        """Poll for events and recheck the keys of the readers until the context is left."""
+        tasks = [
+            asyncio.create_task(work()) for work in (self._poll_forever, self._recheck_keys, self._end_when_draining)
+        ]
         try:
             yield
         finally:
@@ -130,31 +132,31 @@ class Hub:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def fresh(self, within_s: float) -> None:
-        """Return once a look that began after this call has ended.
+        """Return once a poll that began after this call has ended.
 
-        Raises psycopg.OperationalError where none does in time.
+        Raises psycopg.OperationalError if none ends within that time.
         """
         try:
             async with asyncio.timeout(within_s):
-                for _ in range(2):  # the one that runs now may have begun earlier
-                    looked = self._looked
+                for _ in range(2):  # the current one may have begun before this call
+                    polled = self._polled
                     self._asked.set()
-                    await looked.wait()
+                    await polled.wait()
         except TimeoutError:
             raise psycopg.OperationalError("the events could not be read in time") from None
 
-    async def look_back(self, after: Position, until: Position, limit: int) -> Look:
-        """Read a page of the past, few at once.
+    async def read_page(self, after: Position, until: Position, limit: int) -> EventPage:
+        """Read a page of the past; only PAGES_AT_ONCE readers do so at the same time.
 
         Raises psycopg.OperationalError.
         """
         async with self._turns:
-            return await look(self._database, after, until, limit)
+            return await read_page(self._database, after, until, limit)
 
     def join(self, reader: Reader) -> None:
-        """Make a reader that has everything up to `head` a live one."""
+        """Make a reader that has every event up to `head` a live one."""
         if not self._live:
-            self._asked.set()  # without live readers, looks are few
+            self._asked.set()  # without live readers, polls are rare
         self._live.setdefault(reader.selection, set()).add(reader)
 
     def leave(self, reader: Reader) -> None:
@@ -165,47 +167,47 @@ class Hub:
         if not group:
             self._live.pop(reader.selection, None)
 
-    async def _look_on(self) -> None:
+    async def _poll_forever(self) -> None:
         while True:
-            ring = self._bell.next_change
-            pause = LOOK_EVERY_S
+            change = self._notifier.next_change
+            pause = POLL_EVERY_S
             try:
-                pause = await self._look()
+                pause = await self._poll()
             except psycopg.OperationalError as error:
                 log.log(logging.WARNING if self._database.up else logging.DEBUG, "looking for events failed: %s", error)
             except Exception:
                 log.exception("looking for events failed")
-            await _first_of([self._asked, ring] if self._live else [self._asked], pause)
+            await _first_of([self._asked, change] if self._live else [self._asked], pause)
             self._asked.clear()
 
-    async def _look(self) -> float:
-        """Look once, hand out what is new, and return the seconds after which to look again."""
+    async def _poll(self) -> float:
+        """Read new events, push them to the live readers, and return the seconds until the next poll."""
         limit = self._limit if self._live else 0
-        found = await look(self._database, self.head, limit=limit)
+        found = await read_page(self._database, self.head, limit=limit)
         self._limit = found.limit
         self.floor, self.newest = found.floor, found.head
         if self.epochs is None or found.epoch != self.epochs.id:
             await self._change_epoch(found)
-        elif found.changes:
-            self._hand_out(found.changes)
-            self.head = found.changes[-1].position
-        elif limit or not self._live:  # who came while it looked for none is not handed what it passed over
+        elif found.events:
+            self._push(found.events)
+            self.head = found.events[-1].position
+        elif limit or not self._live:  # a reader that joined while nothing was read still needs what was skipped
             self.head = max(self.head, found.head)
         behind = bool(self._live) and self.head < self.newest
         if not behind:
             self.sent_up_to = found.held_since or found.looked_at
-        elif found.changes:
-            self.sent_up_to = found.changes[-1].at
-        looked, self._looked = self._looked, asyncio.Event()
-        looked.set()
+        elif found.events:
+            self.sent_up_to = found.events[-1].at
+        polled, self._polled = self._polled, asyncio.Event()
+        polled.set()
         if behind:
             return 0
-        return LOOK_AGAIN_S if found.held_since else LOOK_EVERY_S
+        return POLL_AGAIN_S if found.held_since else POLL_EVERY_S
 
-    async def _change_epoch(self, found: Look) -> None:
-        """Go on in a new epoch; where some of what the readers saw was lost, tell them, and go on from there.
+    async def _change_epoch(self, found: EventPage) -> None:
+        """Continue in a new epoch; where it lacks some of what the readers saw, send them a reset.
 
-        Streams that catch up end: amid the past there is no place for a reset, and their next `Last-Event-ID` gets one.
+        Streams that are catching up end: they cannot place a reset within the past, and get one when they reconnect.
         """
         last = None if self.epochs is None else self.event_id(self.head)
         self.epochs = await Epochs.read(self._database)
@@ -216,25 +218,25 @@ class Hub:
         if common == last.position:
             return
         self.head = found.head if common is None else common
-        told = [reset("unknown", self.event_id(self.head))]
+        resets = [reset("unknown", self.event_id(self.head))]
         live = {reader for group in self._live.values() for reader in group}
         for reader in live:
-            reader.push(told)
+            reader.push(resets)
         for reader in self.readers - live:
             reader.end()
 
-    def _hand_out(self, changes: list[Change]) -> None:
-        """Make the bytes once for all readers."""
-        assert self.epochs is not None  # noqa: S101 - they were looked for in it
-        blocks = [block(self.epochs.id, change) for change in changes]
+    def _push(self, events: list[EventRecord]) -> None:
+        """Push events to the live readers; the bytes are made once for all of them."""
+        assert self.epochs is not None  # noqa: S101 - the events were read in it
+        blocks = [block(self.epochs.id, event) for event in events]
         for selection, readers in list(self._live.items()):
-            chosen = [made for made, change in zip(blocks, changes, strict=True) if selection.takes(change)]
+            chosen = [made for made, event in zip(blocks, events, strict=True) if selection.matches(event)]
             if chosen:
                 for reader in list(readers):
                     reader.push(chosen)
 
     async def _recheck_keys(self) -> None:
-        """End the streams whose key was revoked, expired, or lost the scope."""
+        """End the streams whose key was revoked, has expired or has lost the scope."""
         while True:
             await asyncio.sleep(RECHECK_KEYS_S)
             for credentials in {reader.credentials for reader in self.readers}:
@@ -249,8 +251,8 @@ class Hub:
                     for reader in [one for one in self.readers if one.credentials == credentials]:
                         reader.end()
 
-    async def _end_at_silence(self) -> None:
-        await self._bell.silenced.wait()
+    async def _end_when_draining(self) -> None:
+        await self._notifier.draining.wait()
         for reader in list(self.readers):
             reader.end()
 

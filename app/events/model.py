@@ -68,7 +68,7 @@ class Event(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class EventRecord:
     """An event ready to be sent, with what filters ask for."""
 
     position: Position
@@ -93,23 +93,23 @@ class Selection:
     assignee: frozenset[str] | None = None
     label: frozenset[str] | None = None
 
-    def takes(self, change: Change) -> bool:
-        """Say whether the stream has this event."""
+    def matches(self, event: EventRecord) -> bool:
+        """Return whether the stream gets this event."""
         return (
-            (self.task is None or change.task in self.task)
-            and (self.action is None or change.action in self.action)
-            and (self.status is None or change.status in self.status)
-            and (self.assignee is None or not self.assignee.isdisjoint(change.assignees))
-            and (self.label is None or not self.label.isdisjoint(change.labels))
+            (self.task is None or event.task in self.task)
+            and (self.action is None or event.action in self.action)
+            and (self.status is None or event.status in self.status)
+            and (self.assignee is None or not self.assignee.isdisjoint(event.assignees))
+            and (self.label is None or not self.label.isdisjoint(event.labels))
         )
 
 
 ALL = Selection()
 
 
-def block(epoch: str, change: Change) -> bytes:
+def block(epoch: str, event: EventRecord) -> bytes:
     """Return an event as it is sent (WHATWG HTML, section 9.2.5)."""
-    return b"id: %s\ndata: %s\n\n" % (str(EventId(epoch, change.position)).encode(), change.data)
+    return b"id: %s\ndata: %s\n\n" % (str(EventId(epoch, event.position)).encode(), event.data)
 
 
 def mark(event_id: EventId) -> bytes:

@@ -24,7 +24,7 @@ from app.metrics.events import EventCollector
 from app.metrics.service import ServiceCollector
 from app.metrics.tasks import COLLECT_EVERY_S, TaskCollector
 from app.periodic import periodically
-from app.postgres.notifications import Bell
+from app.postgres.notifications import Notifier
 from app.postgres.pool import Database
 from app.postgres.pruning import PRUNE_EVERY_S, prune
 from app.settings import Settings
@@ -44,16 +44,16 @@ HANDLERS: list[ControllerRouterHandler] = [
 def create_app(settings: Settings) -> Edge:
     """Return the application; its lifespan holds the database pool open and does the work in the background."""
     database = Database(settings)
-    bell = Bell(settings, database)
+    notifier = Notifier(settings, database)
     keyring = KeyRing(database)
-    hub = Hub(database, bell, keyring)
+    hub = Hub(database, notifier, keyring)
     tasks = TaskCollector(database)
     REGISTRY.register(ServiceCollector(database, settings.revision))
     REGISTRY.register(tasks)
     REGISTRY.register(EventCollector(hub))
 
     async def sweep_leases() -> None:
-        await sweep(database, bell)
+        await sweep(database, notifier)
 
     async def prune_what_is_old() -> None:
         await prune(database, settings.history_days)
@@ -62,7 +62,7 @@ def create_app(settings: Settings) -> Edge:
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         async with (
             database.open(),
-            bell.open(),
+            notifier.open(),
             hub.open(),
             periodically(sweep_leases, SWEEP_EVERY_S),
             periodically(tasks.refresh, COLLECT_EVERY_S),
@@ -73,10 +73,10 @@ def create_app(settings: Settings) -> Edge:
     state = {
         "settings": settings,
         "database": database,
-        "bell": bell,
+        "notifier": notifier,
         "keyring": keyring,
         "hub": hub,
-        "task_calls": store.SharedCalls(database),
+        "task_calls": store.BatchedTasks(database),
         "updates": Updates(database),
         "pulses": Pulses(database),
         "schema_current": False,

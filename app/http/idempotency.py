@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import psycopg
@@ -52,6 +52,15 @@ class Answer:
     def response(self, **more: str) -> Response[Any]:
         """Return it for Litestar, with `more` headers."""
         return JSONAnswer(self.body, self.status, {**self.headers, **more})
+
+
+class StoredAnswer(NamedTuple):
+    """A row of get_idempotent_answer.sql."""
+
+    same: bool
+    status: int
+    headers: bytes
+    body: bytes
 
 
 async def once(request: Request[Any, Any, Any], work: Callable[[Connection], Awaitable[Answer]]) -> Response[Any]:
@@ -123,10 +132,10 @@ async def _stored(connection: Connection, names: Mapping[str, Any]) -> Answer | 
     row = await (await connection.execute(GET, names)).fetchone()
     if row is None:
         return None
-    same, status, headers, body = row
-    if not same:
+    stored = StoredAnswer._make(row)
+    if not stored.same:
         raise Problem("idempotency-key-reused", f"This {HEADER} was used with another request; take a new one.")
-    return Answer(status, msgspec.json.decode(headers), body)
+    return Answer(stored.status, msgspec.json.decode(stored.headers), stored.body)
 
 
 async def _keep(connection: Connection, names: Mapping[str, Any], answer: Answer) -> None:

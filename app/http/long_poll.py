@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 from litestar import Request
 
 from app.http.headers import field
-from app.postgres.notifications import Bell
+from app.postgres.notifications import Notifier
 
 T = TypeVar("T")
 
@@ -33,11 +33,11 @@ async def wait_for_work(
     Those who wait for the same labels stand in a queue: only the first one asks, and when it got something the next,
     so that a hundred who wait do not all run when one task comes.
     """
-    bell: Bell = request.app.state.bell
+    notifier: Notifier = request.app.state.notifier
     end = asyncio.get_running_loop().time() + seconds
     leaving: set[asyncio.Future[Any]] = {
         asyncio.ensure_future(_disconnected(request)),
-        asyncio.ensure_future(bell.silenced.wait()),
+        asyncio.ensure_future(notifier.draining.wait()),
     }
     queue = _queues.setdefault(labels, asyncio.Lock())
     try:
@@ -45,10 +45,10 @@ async def wait_for_work(
             return None
         try:
             while True:
-                ring = bell.next_ring
+                work = notifier.next_work
                 if (found := await attempt()) is not None:
                     return found
-                if not await _until(ring.wait(), end, leaving):
+                if not await _until(work.wait(), end, leaving):
                     return None
         finally:
             queue.release()

@@ -118,10 +118,10 @@ class Server(uvicorn.Server):
             self.force_exit = True
         else:
             self.should_exit = True
-            self._loop.call_soon_threadsafe(self.edge.app.state.bell.silenced.set)
+            self._loop.call_soon_threadsafe(self.edge.app.state.notifier.draining.set)
 
     def _drain(self) -> None:
         log.info("draining: not ready any more, closing the port in %s s", DRAIN_S)
         self.edge.app.state.draining = True
-        self.edge.app.state.bell.silenced.set()
+        self.edge.app.state.notifier.draining.set()
         self._loop.call_later(DRAIN_S, setattr, self, "should_exit", True)

@@ -72,12 +72,12 @@ class EventStream(ASGIResponse):
         Ids keep the epoch of `after`, even where the database has got another meanwhile: what was lost is told by that.
         """
         head = self._hub.head
-        found = await self._hub.look_back(after.position, head, self._limit)
+        found = await self._hub.read_page(after.position, head, self._limit)
         self._limit = found.limit
         if after.position < found.floor:
             return found.floor, reset("pruned", EventId(after.epoch, found.floor))
-        chosen = [block(after.epoch, change) for change in found.changes if self._reader.selection.takes(change)]
-        return found.changes[-1].position if found.changes else head, b"".join(chosen)
+        chosen = [block(after.epoch, event) for event in found.events if self._reader.selection.matches(event)]
+        return found.events[-1].position if found.events else head, b"".join(chosen)
 
     async def _place(self) -> tuple[Position, bool]:
         """Return where to begin, and whether the database lost some of what the reader saw."""
@@ -115,7 +115,7 @@ class EventStream(ASGIResponse):
             async with asyncio.timeout(SEND_WITHIN_S):
                 await send({"type": "http.response.body", "body": chunk, "more_body": more})
         except TimeoutError:
-            self._reader.cut()
+            self._reader.disconnect()
         self._heard = time.monotonic()
 
 

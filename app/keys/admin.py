@@ -93,4 +93,5 @@ def revoke(settings: Settings, key_id: str) -> str:
         row = connection.execute(sql("keys/revoke_api_key"), {"id": key_id}).fetchone()
     if row is None:
         raise KeysError(f"there is no key with the id {key_id!r}; `taskpulse keys list` shows all.")
-    return str(row[0])
+    (name,) = row
+    return str(name)

@@ -1,4 +1,4 @@
-"""Leases in the database: each call is a compare-and-set on its clock. `actor` is the id of the API key that calls."""
+"""Claims, extends and ends leases, each in one statement. `actor` is the id of the API key that calls."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -9,17 +9,56 @@ import msgspec
 
 from app.leases.counters import CLAIMS, PULSES, TAKEOVERS
 from app.leases.model import Claim, ClaimMany, Completion, Failure, Pulse
-from app.postgres.batching import Shared
+from app.postgres.batching import Batcher
 from app.postgres.pool import Connection, Database, Row
 from app.postgres.statements import Template, sql
 from app.problems import Problem
 from app.tasks.problems import task_claimed, task_not_found
-from app.tasks.store import Versioned, array, change_together
+from app.tasks.store import VersionedTask, array, run_together
 
 CLAIM, CLAIM_MANY = sql("leases/claim_task"), Template("leases/claim_tasks")
 PULSE, PULSE_ALONE = (Template("leases/pulse_leases").fill(waiting=waiting) for waiting in ("skip locked", ""))
 COMPLETE, FAIL, RELEASE = sql("leases/complete_task"), sql("leases/fail_task"), sql("leases/release_task")
 REQUEUE, GET, EXPLAIN = sql("leases/requeue_task"), sql("leases/get_lease"), sql("leases/explain_refusal")
+
+
+class ClaimRow(NamedTuple):
+    """A row of claim_task.sql and claim_tasks.sql; `claimed` is a ClaimedTask as JSON."""
+
+    claimed: bytes
+    taken_over: bool
+
+
+class Refusal(NamedTuple):
+    """A row of explain_refusal.sql."""
+
+    status: str
+    reason: str | None
+    again_in_s: int
+
+
+class PulseRow(NamedTuple):
+    """A row of pulse_leases.sql; `heartbeat` is a Heartbeat as JSON."""
+
+    id: bytes
+    heartbeat: bytes
+
+
+class EndedTask(NamedTuple):
+    """A row of complete_task.sql, fail_task.sql and release_task.sql."""
+
+    version: int
+    task: bytes
+
+
+class RequeuedTask(NamedTuple):
+    """A row of requeue_task.sql."""
+
+    version: int
+    task: bytes
+    fresh: bool
+    live_for_s: int | None
+
 
 FINISHED = ("done", "cancelled", "failed")
 REASONS = {
@@ -39,8 +78,8 @@ async def claim(connection: Connection, actor: str, task_id: UUID, wanted: Claim
     while True:
         rows = await (await connection.execute(CLAIM, values)).fetchall()
         if rows:
-            [claimed_task] = _granted(rows)
-            return claimed_task
+            [claimed] = _granted(rows)
+            return claimed
         problem = await _why_not_claimed(connection, task_id)
         if problem is not None:
             CLAIMS.labels("refused").inc()
@@ -61,24 +100,31 @@ def _claim_statement(limit: int, *, labelled: bool) -> LiteralString:
     return CLAIM_MANY.fill(limit=str(limit), labelled=condition)
 
 
-def _granted(rows: list[tuple[Any, ...]]) -> list[bytes]:
-    CLAIMS.labels("granted").inc(len(rows))
-    TAKEOVERS.inc(sum(taken_over for _, taken_over in rows))
-    return [claimed_task for claimed_task, _ in rows]
+def _granted(rows: list[Row]) -> list[bytes]:
+    claims = [ClaimRow._make(row) for row in rows]
+    CLAIMS.labels("granted").inc(len(claims))
+    TAKEOVERS.inc(sum(claim.taken_over for claim in claims))
+    return [claim.claimed for claim in claims]
 
 
 async def _why_not_claimed(connection: Connection, task_id: UUID) -> Problem | None:
-    """Return the problem that keeps a task from being claimed, or None where it is over by now."""
-    row = await (await connection.execute(EXPLAIN, {"id": task_id})).fetchone()
-    if row is None:
+    """Return the problem that keeps a task from being claimed, or None where it can be claimed by now."""
+    refusal = await _refusal(connection, task_id)
+    if refusal is None:
         return task_not_found(task_id)
-    status, reason, again_in_s = row
-    if status in FINISHED:
-        return Problem("task-finished", f"The task is {status}.")
-    return reason and Problem("task-claimed", REASONS[reason], retry_after_s=again_in_s)
+    if refusal.status in FINISHED:
+        return Problem("task-finished", f"The task is {refusal.status}.")
+    if refusal.reason is None:
+        return None
+    return Problem("task-claimed", REASONS[refusal.reason], retry_after_s=refusal.again_in_s)
 
 
-class SignOfLife(NamedTuple):
+async def _refusal(connection: Connection, task_id: UUID) -> Refusal | None:
+    row = await (await connection.execute(EXPLAIN, {"id": task_id})).fetchone()
+    return None if row is None else Refusal._make(row)
+
+
+class PulseCall(NamedTuple):
     """A pulse and the task it is for."""
 
     task_id: UUID
@@ -86,42 +132,43 @@ class SignOfLife(NamedTuple):
 
 
 class Pulses:
-    """Prolongs leases; those of one moment share a statement."""
+    """Extends leases; pulses of one moment share a statement."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._shared = Shared(self._together)
+        self._batched = Batcher(self._together)
 
-    async def __call__(self, sign: SignOfLife) -> bytes:
-        """Prolong a lease, an expired one too unless somebody else has claimed since; return what is to be answered.
+    async def __call__(self, call: PulseCall) -> bytes:
+        """Extend a lease, an expired one too unless somebody else has claimed since; return a Heartbeat as JSON.
 
-        Raises Problem: not-found, lease-lost.
+        Raises Problem: not-found, lease-lost; psycopg.OperationalError.
         """
-        row = await self._shared(sign)
-        if row is None:
-            async with self._database.connection() as connection:
-                values = {"ids": array([sign.task_id]), "calls": _to_recordset([sign])}
-                row = await (await connection.execute(PULSE_ALONE, values)).fetchone()
-                if row is None:
-                    PULSES.labels("lost").inc()
-                    raise await _why_not_held(connection, sign.task_id, lost_when_finished=True)
+        row = await self._batched(call) or await self._alone(call)
         PULSES.labels("accepted").inc()
-        answer: bytes = row[1]
-        return answer
+        return row.heartbeat
 
-    async def _together(self, signs: Sequence[SignOfLife]) -> list[Row | None]:
-        return await change_together(self._database, PULSE, signs, _to_recordset)
+    async def _together(self, calls: Sequence[PulseCall]) -> list[PulseRow | None]:
+        return await run_together(self._database, PULSE, calls, _to_recordset, PulseRow._make)
+
+    async def _alone(self, call: PulseCall) -> PulseRow:
+        async with self._database.connection() as connection:
+            values = {"ids": array([call.task_id]), "calls": _to_recordset([call])}
+            row = await (await connection.execute(PULSE_ALONE, values)).fetchone()
+            if row is None:
+                PULSES.labels("lost").inc()
+                raise await _why_not_held(connection, call.task_id, lost_when_finished=True)
+            return PulseRow._make(row)
 
 
-def _to_recordset(signs: Iterable[SignOfLife]) -> str:
+def _to_recordset(calls: Iterable[PulseCall]) -> str:
     rows = [
         {"id": task_id, "token": _uuid(pulse.token), "progress": pulse.progress, "note": pulse.note}
-        for task_id, pulse in signs
+        for task_id, pulse in calls
     ]
     return msgspec.json.encode(rows).decode()
 
 
-async def complete(connection: Connection, actor: str, task_id: UUID, completion: Completion) -> Versioned:
+async def complete(connection: Connection, actor: str, task_id: UUID, completion: Completion) -> VersionedTask:
     """Make a task done; a task that this token completed stays as it is.
 
     Raises Problem: not-found, lease-lost, task-finished.
@@ -131,7 +178,7 @@ async def complete(connection: Connection, actor: str, task_id: UUID, completion
     return await _end(connection, COMPLETE, {**values, "result": result})
 
 
-async def fail(connection: Connection, actor: str, task_id: UUID, failure: Failure) -> Versioned:
+async def fail(connection: Connection, actor: str, task_id: UUID, failure: Failure) -> VersionedTask:
     """End an attempt that went wrong: the task is open again, failed after its last attempt, or cancelled as asked for.
 
     Raises Problem: not-found, lease-lost, task-finished.
@@ -140,7 +187,7 @@ async def fail(connection: Connection, actor: str, task_id: UUID, failure: Failu
     return await _end(connection, FAIL, {"id": task_id, "actor": actor, "token": _uuid(failure.token), **values})
 
 
-async def release(connection: Connection, actor: str, task_id: UUID, token: str) -> Versioned:
+async def release(connection: Connection, actor: str, task_id: UUID, token: str) -> VersionedTask:
     """Give a task back without spending an attempt: it is open again, or cancelled as asked for.
 
     Raises Problem: not-found, lease-lost, task-finished.
@@ -148,37 +195,37 @@ async def release(connection: Connection, actor: str, task_id: UUID, token: str)
     return await _end(connection, RELEASE, {"id": task_id, "actor": actor, "token": _uuid(token)})
 
 
-async def _end(connection: Connection, statement: LiteralString, values: Mapping[str, Any]) -> Versioned:
+async def _end(connection: Connection, statement: LiteralString, values: Mapping[str, Any]) -> VersionedTask:
     row = await (await connection.execute(statement, values)).fetchone()
     if row is None:
         raise await _why_not_held(connection, values["id"])
-    version, task = row
-    return version, task
+    return EndedTask._make(row)
 
 
 async def _why_not_held(connection: Connection, task_id: UUID, *, lost_when_finished: bool = False) -> Problem:
-    row = await (await connection.execute(EXPLAIN, {"id": task_id})).fetchone()
-    if row is None:
+    refusal = await _refusal(connection, task_id)
+    if refusal is None:
         return task_not_found(task_id)
-    if row[0] in FINISHED and not lost_when_finished:
-        return Problem("task-finished", f"The task is {row[0]}.")
+    if refusal.status in FINISHED and not lost_when_finished:
+        return Problem("task-finished", f"The task is {refusal.status}.")
     return Problem("lease-lost", "The token is not that of the task's present lease.")
 
 
-async def requeue(connection: Connection, actor: str, task_id: UUID) -> Versioned:
+async def requeue(connection: Connection, actor: str, task_id: UUID) -> VersionedTask:
     """Make a task open again, with all its attempts.
 
     Raises Problem: not-found, task-claimed while a worker holds it.
     """
-    fresh = False
-    while not fresh:
+    while True:
         row = await (await connection.execute(REQUEUE, {"id": task_id, "actor": actor})).fetchone()
         if row is None:
             raise task_not_found(task_id)
-        version, task, fresh, live_for_s = row
-    if live_for_s is not None:
-        raise task_claimed(live_for_s)
-    return version, task
+        requeued = RequeuedTask._make(row)
+        if requeued.fresh:
+            break
+    if requeued.live_for_s is not None:
+        raise task_claimed(requeued.live_for_s)
+    return requeued
 
 
 async def get(database: Database, task_id: UUID) -> bytes:
@@ -186,10 +233,10 @@ async def get(database: Database, task_id: UUID) -> bytes:
 
     Raises Problem: not-found, where there is no lease or no task.
     """
-    rows = await database.fetch(GET, {"id": task_id})
-    if not rows:
+    states: list[tuple[bytes]] = await database.fetch(GET, {"id": task_id})
+    if not states:
         raise Problem("not-found", f"There is no lease on a task {task_id}.")
-    state: bytes = rows[0][0]
+    [(state,)] = states
     return state
 
 

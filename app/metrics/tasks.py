@@ -1,10 +1,9 @@
-"""Gauges from the database: asked for in the background, never by a scrape, and gone rather than frozen."""
+"""Gauges of tasks and leases: queried in the background, never by a scrape, and absent rather than stale."""
 
 import asyncio
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 import psycopg
@@ -17,36 +16,37 @@ from app.tasks.model import Status
 
 COLLECT_EVERY_S = 15.0
 STALE_S = 45.0
-"""Seconds after which figures are no longer shown, should the next ones neither come nor fail."""
+"""Seconds after which figures are no longer shown if the next query neither ends nor fails."""
 
 QUERY = sql("metrics/task_metrics")
 
 
-@dataclass(frozen=True)
-class Figures:
-    """What one query found."""
+class Figures(NamedTuple):
+    """A row of task_metrics.sql; times are seconds since 1970, None where there is no such task or lease."""
 
-    tasks: dict[str, int]
+    tasks: bytes | None
+    """JSON: number by status."""
     overdue: int
     oldest_open: float | None
     live: int
     expired: int
     oldest_pulse: float | None
-    taken: float = field(default_factory=time.monotonic)
 
 
 class TaskCollector(Collector):
-    """Shows the figures of the last query, unless it failed or is too old."""
+    """Yields the figures of the last query, unless it failed or is too old."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._figures: Figures | None = None
+        self._asked = 0.0
+        """Monotonic seconds."""
         self._last_success = 0.0
 
     async def refresh(self) -> None:
-        """Ask the database once.
+        """Query the database once.
 
-        Raises psycopg.OperationalError; the figures are gone then.
+        Raises psycopg.OperationalError, and drops the figures.
         """
         while self._last_success == 0 and not self._database.up:  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0.1)
@@ -55,22 +55,23 @@ class TaskCollector(Collector):
         except psycopg.Error:
             self._figures = None
             raise
-        by_status, *others = row
-        found = msgspec.json.decode(by_status or b"{}", type=dict[str, int])
-        self._figures = Figures({status: found.get(status, 0) for status in get_args(Status)}, *others)
+        self._figures = Figures._make(row)
+        self._asked = time.monotonic()
         self._last_success = time.time()
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the figures, and always when they were last got."""
+        """Yield the time of the last success, and the figures where there are any."""
         yield GaugeMetricFamily(
             "taskpulse_collector_last_success_timestamp_seconds",
             "When this process last got the figures from the database; 0: never.",
             value=self._last_success,
         )
         figures = self._figures
-        if figures is None or time.monotonic() - figures.taken > STALE_S:
+        if figures is None or time.monotonic() - self._asked > STALE_S:
             return
-        yield _labelled("taskpulse_tasks", "Tasks by status.", "status", figures.tasks)
+        found = msgspec.json.decode(figures.tasks or b"{}", type=dict[str, int])
+        tasks = {status: found.get(status, 0) for status in get_args(Status)}
+        yield _labelled("taskpulse_tasks", "Tasks by status.", "status", tasks)
         yield GaugeMetricFamily(
             "taskpulse_tasks_overdue", "Tasks past due_at that are open or in progress.", value=figures.overdue
         )

@@ -1,4 +1,4 @@
-"""Calls of one moment that share one statement."""
+"""Batches calls: those that arrive while a statement runs share the next statement."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,7 +17,7 @@ LANES = 4
 """Statements at a time, at the most."""
 
 
-class Shared(Generic[A, R]):
+class Batcher(Generic[A, R]):
     """Answers together the calls that came while an earlier statement was under way.
 
     A call joins only a statement that is yet to be sent, so that the answer knows all that was committed before the

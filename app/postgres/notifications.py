@@ -1,4 +1,4 @@
-"""A bell that rings in every process when there may be new work: one LISTEN connection each, and few NOTIFYs."""
+"""LISTEN and NOTIFY: every process learns of new work and of changes, over one connection each."""
 
 import asyncio
 import contextlib
@@ -14,59 +14,62 @@ from app.settings import Settings, SettingsError
 log = logging.getLogger(__name__)
 
 WORK: Final = "taskpulse_work"
-"""The channel of what may be new work; who waits for any change hears it too."""
+"""The channel of possible new work, which is also a change."""
 CHANGES: Final = "taskpulse_changes"
 """The channel of all other changes."""
 MOMENT_S = 0.02
-"""All that rings within this time is one NOTIFY: commits that notify queue on one lock of the whole server."""
+"""All notifications within this time become one NOTIFY: commits that notify queue on one lock of the whole server."""
 RECONNECT_S = 0.5
 
 
-class Bell:
-    """Tells those who wait in this process what happens in all of them; may ring for nothing, seldom fails to ring."""
+class Notifier:
+    """Wakes up waiting calls in every process.
+
+    It may wake them for nothing, and in rare cases not at all: waiting calls need a deadline.
+    """
 
     def __init__(self, settings: Settings, database: Database) -> None:
-        self.silenced = asyncio.Event()
-        """Set when the process is about to end: nobody should wait any more."""
+        self.draining = asyncio.Event()
+        """Set when the process is about to end: calls should stop waiting."""
         self._settings = settings
         self._database = database
-        self._rung = asyncio.Event()
-        self._changed = asyncio.Event()
-        self._wanted = ""
-        self._ringing: asyncio.Task[None] | None = None
+        self._work = asyncio.Event()
+        self._change = asyncio.Event()
+        self._pending = ""
+        self._notifying: asyncio.Task[None] | None = None
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Listen, over a connection that is made again whenever it breaks."""
+        """Listen until the context is left; a connection that breaks is replaced."""
         listening = asyncio.create_task(self._listen())
         try:
             yield
         finally:
-            for task in filter(None, (listening, self._ringing)):
+            for task in filter(None, (listening, self._notifying)):
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
 
     @property
-    def next_ring(self) -> asyncio.Event:
-        """The event that the next ring sets; take it before you look whether there is work."""
-        return self._rung
+    def next_work(self) -> asyncio.Event:
+        """The event that the next notification of work sets; take it before you look whether there is work."""
+        return self._work
 
     @property
     def next_change(self) -> asyncio.Event:
-        """The event that the next ring of either kind sets; take it before you look what has changed."""
-        return self._changed
+        """The event that the next notification of either kind sets; take it before you look what has changed."""
+        return self._change
 
-    def ring(self, channel: Literal["taskpulse_work", "taskpulse_changes"] = WORK) -> None:
-        """Ring in every process, in a moment; call it after the commit."""
-        self._wanted = WORK if WORK in (self._wanted, channel) else channel
-        if self._ringing is None or self._ringing.done():
-            self._ringing = asyncio.create_task(self._notify())
+    def notify(self, channel: Literal["taskpulse_work", "taskpulse_changes"] = WORK) -> None:
+        """Notify every process, within a moment; call it after the commit."""
+        self._pending = WORK if WORK in (self._pending, channel) else channel
+        if self._notifying is None or self._notifying.done():
+            self._notifying = asyncio.create_task(self._send())
 
-    async def _notify(self) -> None:
-        while self._wanted:
+    async def _send(self) -> None:
+        while self._pending:
             await asyncio.sleep(MOMENT_S)
-            channel, self._wanted = self._wanted, ""
+            channel, self._pending = self._pending, ""
             try:
                 await self._database.fetch("select pg_notify(%(channel)s, '')", {"channel": channel})
             except psycopg.OperationalError:
@@ -83,15 +86,15 @@ class Bell:
                     while not self._database.up:  # noqa: ASYNC110 - there is no event for it
                         await asyncio.sleep(0.1)
                     self._wake(WORK)  # something may have been missed
-                    async for notice in connection.notifies():
-                        self._wake(notice.channel)
+                    async for notification in connection.notifies():
+                        self._wake(notification.channel)
             except (psycopg.Error, SettingsError) as error:
                 log.debug("not listening: %s", " ".join(str(error).split()))
             await asyncio.sleep(RECONNECT_S)
 
     def _wake(self, channel: str) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
+        self._change.set()
+        self._change = asyncio.Event()
         if channel == WORK:
-            self._rung.set()
-            self._rung = asyncio.Event()
+            self._work.set()
+            self._work = asyncio.Event()

@@ -58,6 +58,11 @@ async def read_history(database: Database, task_id: UUID, after: int, limit: int
     Raises Problem: not-found; psycopg.OperationalError.
     """
     rows = await database.fetch(LIST, {"task_id": task_id, "after": after, "limit": limit})
-    if not rows and not (await database.fetch(IS_KNOWN, {"task_id": task_id}))[0][0]:
+    if not rows and not await _is_known(database, task_id):
         raise task_not_found(task_id)
     return [HistoryRow._make(row) for row in rows]
+
+
+async def _is_known(database: Database, task_id: UUID) -> bool:
+    [(known,)] = await database.fetch(IS_KNOWN, {"task_id": task_id})
+    return bool(known)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Literal, LiteralString
+from typing import Any, Literal, LiteralString, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -40,6 +40,13 @@ class _Parts(msgspec.Struct, forbid_unknown_fields=True):
     any_of: dict[str, tuple[str, str]]
     lease: dict[str, str]
     filters: dict[str, str]
+
+
+class PageRow(NamedTuple):
+    """A row of list_tasks.sql."""
+
+    number: int
+    tasks: bytes | None
 
 
 class _Keys(msgspec.Struct):
@@ -90,10 +97,10 @@ class TaskQuery:
     async def page(self, database: Database, limit: int, after: Position | None) -> tuple[bytes, Position | None]:
         """Return up to `limit` tasks for `page.answer`, and the position of the last one unless none follow."""
         statement, values = self.statement(limit + 1, after)
-        [(number, tasks)] = await self._fetch(database, statement, values)
-        if number <= limit:
-            return tasks or b"", None
-        tasks = tasks.rpartition(SEPARATOR)[0]
+        [row] = map(PageRow._make, await self._fetch(database, statement, values))
+        if row.tasks is None or row.number <= limit:
+            return row.tasks or b"", None
+        tasks = row.tasks.rpartition(SEPARATOR)[0]
         last = msgspec.json.decode(tasks.rpartition(SEPARATOR)[2], type=_Keys)
         return tasks, (getattr(last, self._sort), last.id)
 

@@ -1,14 +1,14 @@
-"""Tasks in the database: one function a call of the API. `actor` is the id of the API key that calls."""
+"""Reads, inserts and deletes tasks. `actor` is the id of the API key that calls."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import LiteralString, Protocol, TypeVar
+from typing import LiteralString, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
 
-from app.postgres.batching import Shared
+from app.postgres.batching import Batcher
 from app.postgres.pool import Connection, Database, Row
 from app.postgres.statements import sql
 from app.tasks.model import NewTask, compact
@@ -17,62 +17,106 @@ from app.validation import JSONObject
 
 GET, INSERT, DELETE = sql("tasks/get_tasks"), sql("tasks/insert_tasks"), sql("tasks/delete_task")
 
-Versioned = tuple[int, bytes]
-"""A task's version, and the task as JSON."""
-Created = tuple[UUID, int, bytes]
-"""The same of a new task, after its id."""
+
+class VersionedTask(Protocol):
+    """A row that has a task; `task` is JSON."""
+
+    @property
+    def version(self) -> int: ...
+
+    @property
+    def task(self) -> bytes: ...
 
 
-class SharedCalls:
-    """The calls that share their statement with others of the same moment."""
+class StoredTask(NamedTuple):
+    """A row of get_tasks.sql."""
+
+    id: bytes
+    version: int
+    task: bytes
+
+
+class CreatedTask(NamedTuple):
+    """A row of insert_tasks.sql."""
+
+    id: UUID
+    version: int
+    task: bytes
+
+
+class DeletedTask(NamedTuple):
+    """A row of delete_task.sql."""
+
+    matched: bool
+    fresh: bool
+    live_for_s: int | None
+
+
+class BatchedTasks:
+    """Reads and creates single tasks; calls of one moment share a statement."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._get = Shared(partial(read, database))
-        self._create = Shared(self._create_together)
+        self._get = Batcher(partial(read, database))
+        self._create = Batcher(self._create_together)
 
-    async def get(self, task_id: UUID) -> Versioned:
+    async def get(self, task_id: UUID) -> StoredTask:
         """Return a task.
 
-        Raises Problem: not-found.
+        Raises Problem: not-found; psycopg.OperationalError.
         """
-        return _found(await self._get(task_id), task_id)
+        found = await self._get(task_id)
+        if found is None:
+            raise task_not_found(task_id)
+        return found
 
-    async def create(self, actor: str, task: NewTask) -> Created:
-        """Insert a task; return its id, version and JSON."""
+    async def create(self, actor: str, task: NewTask) -> CreatedTask:
+        """Insert a task and return it.
+
+        Raises psycopg.OperationalError.
+        """
         return await self._create((actor, task))
 
-    async def _create_together(self, new: Sequence[tuple[str, NewTask]]) -> list[Created]:
+    async def _create_together(self, new: Sequence[tuple[str, NewTask]]) -> list[CreatedTask]:
         async with self._database.connection() as connection:
             return await _insert(connection, [actor for actor, _ in new], [task for _, task in new])
 
 
-async def read(database: Database, task_ids: Sequence[UUID]) -> list[Versioned | None]:
-    """Return tasks in the order of their ids, None for one that is not there."""
-    rows = await database.fetch(GET, {"ids": array(task_ids)})
-    found = {task_id: (version, task) for task_id, version, task in rows}
+async def read(database: Database, task_ids: Sequence[UUID]) -> list[StoredTask | None]:
+    """Return tasks in the order of their ids, None for one that does not exist."""
+    found = {row.id: row for row in map(StoredTask._make, await database.fetch(GET, {"ids": array(task_ids)}))}
     return [found.get(task_id.bytes) for task_id in task_ids]
 
 
-class _OfTask(Protocol):
+class _Call(Protocol):
     @property
     def task_id(self) -> UUID: ...
 
 
-C = TypeVar("C", bound=_OfTask)
+class _TaskRow(Protocol):
+    @property
+    def id(self) -> bytes: ...
 
 
-async def change_together(
-    database: Database, statement: LiteralString, calls: Sequence[C], encode: Callable[[Iterable[C]], str]
-) -> list[Row | None]:
+C = TypeVar("C", bound=_Call)
+R = TypeVar("R", bound=_TaskRow)
+
+
+async def run_together(
+    database: Database,
+    statement: LiteralString,
+    calls: Sequence[C],
+    encode: Callable[[Iterable[C]], str],
+    make_row: Callable[[Row], R],
+) -> list[R | None]:
     """Run a statement for many tasks at once, and return its row for each call.
 
-    None stands for the calls that need a statement of their own: those whose task is not there or is locked by another
-    transaction, which the statement passes over, and all but the first of the same task.
+    None marks the calls that need a statement of their own: those whose task does not exist or is locked by another
+    transaction, which the statement skips, and all but the first call for the same task.
     """
     first = {call.task_id: call for call in reversed(calls)}
     rows = await database.fetch(statement, {"ids": array(first), "calls": encode(first.values())})
-    found = {row[0]: row for row in rows}
+    found = {row.id: row for row in map(make_row, rows)}
     return [found.get(call.task_id.bytes) if first[call.task_id] is call else None for call in calls]
 
 
@@ -81,20 +125,14 @@ def array(ids: Iterable[UUID]) -> str:
     return "{" + ",".join([each.hex for each in ids]) + "}"
 
 
-def _found(task: Versioned | None, task_id: UUID) -> Versioned:
-    if task is None:
-        raise task_not_found(task_id)
-    return task
-
-
-async def create(connection: Connection, actor: str, tasks: Sequence[NewTask]) -> list[Created]:
-    """Insert tasks, all or none; return id, version and JSON of each, in the order given."""
+async def create(connection: Connection, actor: str, tasks: Sequence[NewTask]) -> list[CreatedTask]:
+    """Insert tasks, all or none, and return them in the order given."""
     return await _insert(connection, [actor] * len(tasks), tasks)
 
 
-async def _insert(connection: Connection, actors: Sequence[str], tasks: Sequence[NewTask]) -> list[Created]:
+async def _insert(connection: Connection, actors: Sequence[str], tasks: Sequence[NewTask]) -> list[CreatedTask]:
     rows = await connection.execute(INSERT, {"actors": actors, "tasks": _to_recordset(tasks)})
-    return [(task_id, version, task) for task_id, version, task in await rows.fetchall()]
+    return [CreatedTask._make(row) for row in await rows.fetchall()]
 
 
 def _to_recordset(tasks: Sequence[NewTask]) -> str:
@@ -118,13 +156,14 @@ async def delete(database: Database, actor: str, task_id: UUID, versions: list[i
 
     Raises Problem: not-found, precondition-failed, task-claimed.
     """
-    fresh = False
-    while not fresh:
+    while True:
         rows = await database.fetch(DELETE, {"actor": actor, "id": task_id, "versions": versions})
         if not rows:
             raise task_not_found(task_id)
-        [(matched, fresh, live_for_s)] = rows
-    if not matched:
+        deleted = DeletedTask._make(rows[0])
+        if deleted.fresh:
+            break
+    if not deleted.matched:
         raise precondition_failed()
-    if live_for_s is not None:
-        raise task_claimed(live_for_s)
+    if deleted.live_for_s is not None:
+        raise task_claimed(deleted.live_for_s)

@@ -2,18 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from functools import cache, partial
-from typing import Any, LiteralString, NamedTuple
+from typing import Any, LiteralString, NamedTuple, TypeVar
 from uuid import UUID
 
 import msgspec
 
-from app.postgres.batching import Shared
-from app.postgres.pool import Connection, Database, Row
+from app.postgres.batching import Batcher
+from app.postgres.pool import Connection, Database
 from app.postgres.statements import Template, sql, toml
 from app.problems import FieldError, invalid
 from app.tasks.model import MAX_PAYLOAD, compact, merge
 from app.tasks.problems import precondition_failed, task_claimed, task_not_found
-from app.tasks.store import Versioned, array, change_together, in_utc, read
+from app.tasks.store import StoredTask, VersionedTask, array, in_utc, read, run_together
 from app.validation import JSONObject
 
 UPDATE, UPDATE_STATUS = Template("tasks/update_tasks"), Template("tasks/update_task_status")
@@ -28,13 +28,32 @@ class _Field(msgspec.Struct, forbid_unknown_fields=True):
 FIELDS = msgspec.convert(toml("tasks/update_tasks"), dict[str, _Field])
 
 
-class Change(NamedTuple):
-    """What a request wants of a task; `versions` are those that it may be based on, None for any."""
+class TaskChange(NamedTuple):
+    """A call that changes a task; `versions` are those that it may be based on, None for any."""
 
     task_id: UUID
     actor: str
     values: dict[str, Any]
     versions: list[int] | None
+
+
+class UpdatedTask(NamedTuple):
+    """A row of update_tasks.sql."""
+
+    id: bytes
+    version: int
+    task: bytes
+    matched: bool
+
+
+class UpdatedStatus(NamedTuple):
+    """A row of update_task_status.sql."""
+
+    version: int
+    task: bytes
+    matched: bool
+    fresh: bool
+    live_for_s: int | None
 
 
 class Updates:
@@ -47,9 +66,9 @@ class Updates:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._shared = cache(lambda fields: Shared(partial(self._together, fields)))
+        self._batched = cache(lambda fields: Batcher(partial(self._together, fields)))
 
-    async def __call__(self, change: Change) -> Versioned:
+    async def __call__(self, change: TaskChange) -> VersionedTask:
         """Set fields of a task; where nothing differs, its version stays.
 
         Raises Problem: not-found, precondition-failed, invalid-request for a merged payload that is too large, and
@@ -60,25 +79,26 @@ class Updates:
             return await self._unchanged(change)
         updated = None
         if "payload" not in fields and "status" not in fields:
-            updated = await self._shared(fields)(change)
+            updated = await self._batched(fields)(change)
         if updated is None:
             async with self._database.connection() as connection:
                 return await _alone(connection, change)
-        return _answer(updated)
+        return _matched(updated)
 
-    async def _unchanged(self, change: Change) -> Versioned:
+    async def _unchanged(self, change: TaskChange) -> StoredTask:
         [found] = await read(self._database, [change.task_id])
         if found is None:
             raise task_not_found(change.task_id)
-        if change.versions is not None and found[0] not in change.versions:
+        if change.versions is not None and found.version not in change.versions:
             raise precondition_failed()
         return found
 
-    async def _together(self, fields: tuple[str, ...], changes: Sequence[Change]) -> list[Row | None]:
-        return await change_together(self._database, _statement(fields, "skip locked"), changes, _to_recordset)
+    async def _together(self, fields: tuple[str, ...], changes: Sequence[TaskChange]) -> list[UpdatedTask | None]:
+        statement = _statement(fields, "skip locked")
+        return await run_together(self._database, statement, changes, _to_recordset, UpdatedTask._make)
 
 
-async def _alone(connection: Connection, change: Change) -> Versioned:
+async def _alone(connection: Connection, change: TaskChange) -> VersionedTask:
     """Change one task, however long somebody else has it locked."""
     if not change.values.get("payload"):
         return await _update(connection, change)
@@ -86,12 +106,12 @@ async def _alone(connection: Connection, change: Change) -> Versioned:
         row = await (await connection.execute(LOCK_PAYLOAD, {"id": change.task_id})).fetchone()
         if row is None:
             raise task_not_found(change.task_id)
-        stored = msgspec.json.decode(row[0], type=JSONObject)
-        merged = merge(stored, change.values["payload"])
+        (stored,) = row
+        merged = merge(msgspec.json.decode(stored, type=JSONObject), change.values["payload"])
         return await _update(connection, change._replace(values={**change.values, "payload": _within_limit(merged)}))
 
 
-async def _update(connection: Connection, change: Change) -> Versioned:
+async def _update(connection: Connection, change: TaskChange) -> VersionedTask:
     fields = tuple(change.values)
     if "status" in fields:
         return await _update_status(connection, fields, change)
@@ -99,28 +119,36 @@ async def _update(connection: Connection, change: Change) -> Versioned:
     row = await (await connection.execute(_statement(fields, ""), values)).fetchone()
     if row is None:
         raise task_not_found(change.task_id)
-    return _answer(row)
+    return _matched(UpdatedTask._make(row))
 
 
-async def _update_status(connection: Connection, fields: tuple[str, ...], change: Change) -> Versioned:
-    statement, fresh = _status_statement(fields), False
-    while not fresh:
+async def _update_status(connection: Connection, fields: tuple[str, ...], change: TaskChange) -> VersionedTask:
+    statement = _status_statement(fields)
+    while True:
         values = {"id": change.task_id, "calls": _to_recordset([change])}
         row = await (await connection.execute(statement, values)).fetchone()
         if row is None:
             raise task_not_found(change.task_id)
-        *updated, fresh, live_for_s = row
-    answer = _answer((change.task_id.bytes, *updated))
-    if live_for_s is not None:
-        raise task_claimed(live_for_s)
-    return answer
+        updated = UpdatedStatus._make(row)
+        if updated.fresh:
+            break
+    _matched(updated)
+    if updated.live_for_s is not None:
+        raise task_claimed(updated.live_for_s)
+    return updated
 
 
-def _answer(updated: Any) -> Versioned:
-    _, version, task, matched = updated
-    if not matched:
+U = TypeVar("U", UpdatedTask, UpdatedStatus)
+
+
+def _matched(updated: U) -> U:
+    """Return the row of a change that was based on a current version.
+
+    Raises Problem: precondition-failed.
+    """
+    if not updated.matched:
         raise precondition_failed()
-    return version, task
+    return updated
 
 
 def _within_limit(payload: JSONObject) -> JSONObject:
@@ -131,7 +159,7 @@ def _within_limit(payload: JSONObject) -> JSONObject:
     return msgspec.json.decode(text, type=JSONObject)
 
 
-def _to_recordset(changes: Iterable[Change]) -> str:
+def _to_recordset(changes: Iterable[TaskChange]) -> str:
     rows = [
         {"id": change.task_id, "actor": change.actor, "versions": change.versions}
         | {name: in_utc(value) if name == "due_at" else value for name, value in change.values.items()}

@@ -12,7 +12,7 @@ from app.events.hub import MAX_BACKLOG, SLICE, Hub, Reader
 from app.events.model import ALL
 from app.events.store import MANY
 from app.keys.keyring import Credentials, KeyRing
-from app.postgres.notifications import Bell
+from app.postgres.notifications import Notifier
 from app.postgres.pool import Database
 from app.settings import Settings
 from tests.service import fresh_database
@@ -34,8 +34,8 @@ async def resting(settings: Settings) -> AsyncIterator[Hub]:
     async with database.open():
         while not database.up:  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0.02)
-        hub = Hub(database, Bell(settings, database), KeyRing(database))
-        await hub._look()
+        hub = Hub(database, Notifier(settings, database), KeyRing(database))
+        await hub._poll()
         yield hub
 
 
@@ -52,7 +52,7 @@ def events(reader: Reader) -> int:
 
 
 def test_who_comes_while_the_hub_looks_is_not_passed_over(postgres: EmbeddedPostgres) -> None:
-    """Without readers a look asks for no events, and moves the head to the last one; not so if one has come."""
+    """Without readers a poll asks for no events, and moves the head to the last one; not so if one has come."""
     settings = fresh_database(postgres)
     conninfo = f"host={settings.db_host} dbname={settings.db_name} user={settings.db_user}"
 
@@ -62,12 +62,12 @@ def test_who_comes_while_the_hub_looks_is_not_passed_over(postgres: EmbeddedPost
             with psycopg.connect(conninfo) as connection:
                 connection.execute("lock table event_epochs in access exclusive mode")
                 connection.execute(INSERT.format(at="now()", count=3).encode())
-                look = asyncio.create_task(hub._look())
+                poll = asyncio.create_task(hub._poll())
                 await asyncio.sleep(0.3)
-                assert not look.done()
+                assert not poll.done()
                 hub.join(reader)
-            assert await look == 0
-            await hub._look()
+            assert await poll == 0
+            await hub._poll()
         return events(reader)
 
     assert asyncio.run(run()) == 3
@@ -82,13 +82,13 @@ def test_what_is_handed_out_page_by_page_is_told_as_late(postgres: EmbeddedPostg
             hub.join(reader)
             insert(settings, 3 * MANY, "to_timestamp(1000 + n)")
             handed = 0
-            while await hub._look() == 0:
+            while await hub._poll() == 0:
                 handed += events(reader)
                 assert hub.sent_up_to == 1000 + handed
             assert handed + events(reader) == 3 * MANY
             assert hub.sent_up_to is not None
             assert hub.sent_up_to > 1_000_000
-            assert await hub._look() > 0
+            assert await hub._poll() > 0
 
     asyncio.run(run())
 
@@ -101,7 +101,7 @@ def test_a_statement_that_fails_is_logged(postgres: EmbeddedPostgres, caplog: py
         async with resting(settings) as hub:
             async with hub._database.connection() as connection:
                 await connection.execute("alter table event_epochs rename to gone")
-            looking = asyncio.create_task(hub._look_on())
+            looking = asyncio.create_task(hub._poll_forever())
             await asyncio.sleep(0.3)
             looking.cancel()
 

@@ -143,7 +143,7 @@ def test_a_delete_that_missed_a_claim_says_that_it_is_not_fresh(connect: Connect
 
 
 def test_a_status_that_missed_a_claim_says_that_it_is_not_fresh(connect: Connect) -> None:
-    done = update.Change(UUID(int=0), "0" * 12, {"status": "done"}, None)
+    done = update.TaskChange(UUID(int=0), "0" * 12, {"status": "done"}, None)
     values: dict[str, object] = {"calls": update._to_recordset([done])}
     *_, fresh, _ = change_while_claimed(connect, update._status_statement(("status",)), values)
     assert fresh is False

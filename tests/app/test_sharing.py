@@ -10,7 +10,7 @@ import httpx
 import psycopg
 import pytest
 
-from app.postgres.batching import LANES, MOST, PATIENCE_S, Shared
+from app.postgres.batching import LANES, MOST, PATIENCE_S, Batcher
 from tests.contract import problem
 from tests.service import Service
 
@@ -41,7 +41,7 @@ class Database:
 def test_a_call_joins_only_what_is_yet_to_be_sent() -> None:
     async def run() -> None:
         database = Database()
-        shared = Shared(database.double)
+        shared = Batcher(database.double)
         calls: list[asyncio.Task[int]] = []
         for wave in range(LANES + 2):
             calls += [asyncio.create_task(shared(10 * wave + number)) for number in range(3)]
@@ -61,7 +61,7 @@ def test_a_call_joins_only_what_is_yet_to_be_sent() -> None:
 def test_a_call_right_after_the_last_statement_is_answered() -> None:
     async def run() -> None:
         database = Database()
-        shared = Shared(database.double)
+        shared = Batcher(database.double)
 
         async def call_twice(number: int) -> int:
             return await shared(await shared(number))
@@ -80,7 +80,7 @@ def test_a_call_right_after_the_last_statement_is_answered() -> None:
 def test_calls_wait_for_a_quick_statement_and_share_the_next() -> None:
     async def run() -> None:
         database = Database()
-        shared = Shared(database.double)
+        shared = Batcher(database.double)
         first = asyncio.create_task(shared(1))
         await asyncio.sleep(0)
         others = [asyncio.create_task(shared(number)) for number in (2, 3, 4)]
@@ -98,7 +98,7 @@ def test_there_is_a_limit_to_what_shares() -> None:
     async def run() -> None:
         database = Database()
         database.may_answer.set()
-        shared = Shared(database.double)
+        shared = Batcher(database.double)
         numbers = range(MOST * 2 + 1)
         assert await asyncio.gather(*map(shared, numbers)) == [2 * number for number in numbers]
         assert max(map(len, database.statements)) == MOST
@@ -110,7 +110,7 @@ def test_an_error_is_only_for_whom_it_is_about() -> None:
     async def run() -> None:
         database = Database()
         database.may_answer.set()
-        shared = Shared(database.double)
+        shared = Batcher(database.double)
         first, wrong, last = await asyncio.gather(shared(1), shared(-1), shared(3), return_exceptions=True)
         assert (first, last) == (2, 6)
         assert isinstance(wrong, psycopg.errors.CheckViolation)
@@ -122,7 +122,7 @@ def test_an_error_is_only_for_whom_it_is_about() -> None:
 def test_who_leaves_takes_nobody_along() -> None:
     async def run() -> None:
         database = Database()
-        shared = Shared(database.double)
+        shared = Batcher(database.double)
         leaving, staying = asyncio.create_task(shared(1)), asyncio.create_task(shared(2))
         await asyncio.sleep(0)
         leaving.cancel()
@@ -138,7 +138,7 @@ def test_a_database_that_is_away_is_away_for_all() -> None:
         raise psycopg.OperationalError("gone")
 
     async def run() -> None:
-        answers = await asyncio.gather(*map(Shared(away), range(3)), return_exceptions=True)
+        answers = await asyncio.gather(*map(Batcher(away), range(3)), return_exceptions=True)
         assert [type(answer) for answer in answers] == [psycopg.OperationalError] * 3
 
     asyncio.run(run())

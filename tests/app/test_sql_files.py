@@ -2,13 +2,20 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg.pq import ExecStatus
 
+from app.events import store as event_store
+from app.http import idempotency
+from app.keys import admin, keyring
+from app.leases import store as lease_store
+from app.metrics import tasks as task_metrics
 from app.postgres.statements import Template, sql
-from app.tasks import update
+from app.tasks import history, query, update
+from app.tasks import store as task_store
 
 SQL = Path(update.__file__).parents[1] / "postgres" / "sql"
 FILES = sorted(f"{path.parent.name}/{path.stem}" for path in SQL.rglob("*.sql"))
@@ -27,6 +34,31 @@ FILLED = {
 }
 UNCLEAR = {"ttl_s"}
 """Parameters whose type PostgreSQL cannot tell from the statement alone; psycopg says it."""
+
+
+ROWS: dict[str, Any] = {
+    "events/list_epochs": event_store.EpochRow,
+    "events/list_events": event_store.EventRow,
+    "idempotency/get_idempotent_answer": idempotency.StoredAnswer,
+    "keys/get_api_key": keyring.StoredKey,
+    "keys/list_api_keys": admin.KeyRow,
+    "leases/claim_task": lease_store.ClaimRow,
+    "leases/claim_tasks": lease_store.ClaimRow,
+    "leases/complete_task": lease_store.EndedTask,
+    "leases/explain_refusal": lease_store.Refusal,
+    "leases/fail_task": lease_store.EndedTask,
+    "leases/pulse_leases": lease_store.PulseRow,
+    "leases/release_task": lease_store.EndedTask,
+    "leases/requeue_task": lease_store.RequeuedTask,
+    "metrics/task_metrics": task_metrics.Figures,
+    "tasks/delete_task": task_store.DeletedTask,
+    "tasks/get_tasks": task_store.StoredTask,
+    "tasks/insert_tasks": task_store.CreatedTask,
+    "tasks/list_history": history.HistoryRow,
+    "tasks/list_tasks": query.PageRow,
+    "tasks/update_task_status": update.UpdatedStatus,
+    "tasks/update_tasks": update.UpdatedTask,
+}
 
 
 def header(name: str) -> dict[str, list[str]]:
@@ -76,6 +108,13 @@ def test_a_header_says_what_postgresql_says(database: psycopg.Connection, name: 
     assert sorted(parameters) == sorted(said["Parameters"])
     assert columns == said["Columns"]
     assert sorted(said.get("Parts", ())) == sorted(Template(name).parts)
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_row_of_several_columns_has_a_type(name: str) -> None:
+    columns = [entry.split()[0] for entry in header(name)["Columns"]]
+    if len(columns) > 1 or name in ROWS:
+        assert list(ROWS[name]._fields) == columns
 
 
 @pytest.mark.parametrize("name", FRAGMENTS)

@@ -36,7 +36,7 @@ from app.leases.model import (
 from app.postgres.notifications import CHANGES
 from app.postgres.pool import Connection
 from app.tasks.model import Task
-from app.tasks.store import Versioned
+from app.tasks.store import VersionedTask
 
 TOKEN = "5e0d2f4c-3a52-4b1e-9a53-0f9b6f0f6c1d"  # noqa: S105 - an example
 
@@ -52,16 +52,17 @@ def _json(body: bytes) -> Response[Any]:
     return JSONAnswer(body)
 
 
-def _answer(changed: Versioned) -> Answer:
-    version, task = changed
-    return Answer(200, {"ETag": conditional.etag(version)}, task)
+def _answer(changed: VersionedTask) -> Answer:
+    return Answer(200, {"ETag": conditional.etag(changed.version)}, changed.task)
 
 
-async def _end(request: Request[Any, Any, Any], work: Callable[[Connection], Awaitable[Versioned]]) -> Response[Any]:
+async def _end(
+    request: Request[Any, Any, Any], work: Callable[[Connection], Awaitable[VersionedTask]]
+) -> Response[Any]:
     """Run `work` and, where the task is open by then, tell those who wait for work."""
     async with request.app.state.database.connection() as connection:
         changed = await work(connection)
-    request.app.state.bell.ring()
+    request.app.state.notifier.notify()
     return _answer(changed).response()
 
 
@@ -91,7 +92,7 @@ async def claim_task(
         return Answer(200, {}, await store.claim(connection, actor(request), task_id, data))
 
     response = await once(request, claim)
-    request.app.state.bell.ring(CHANGES)
+    request.app.state.notifier.notify(CHANGES)
     return response
 
 
@@ -136,7 +137,7 @@ async def claim_tasks(
     if response is None and seconds:
         response = await wait_for_work(attempt, frozenset(data.labels or ()), seconds, request)
     if response is not None:
-        request.app.state.bell.ring(CHANGES)
+        request.app.state.notifier.notify(CHANGES)
     else:
         CLAIMS.labels("empty").inc()
         response = Response(None, status_code=204)
@@ -165,7 +166,7 @@ async def pulse_task(
     A late pulse still counts as long as nobody else has claimed; after that, 409 `lease-lost`: stop the work. Where
     `cancel_requested` is true, stop too, and call fail or release. The task's version does not change.
     """
-    return _json(await request.app.state.pulses(store.SignOfLife(task_id, data)))
+    return _json(await request.app.state.pulses(store.PulseCall(task_id, data)))
 
 
 @post(
@@ -190,7 +191,7 @@ async def complete_task(
         return _answer(await store.complete(connection, actor(request), task_id, data))
 
     response = await once(request, complete)
-    request.app.state.bell.ring(CHANGES)
+    request.app.state.notifier.notify(CHANGES)
     return response
 
 

@@ -23,7 +23,7 @@ from app.postgres.notifications import CHANGES
 from app.postgres.pool import Connection, Database
 from app.tasks import store
 from app.tasks.model import NewTask, NewTasks, Task, TaskPatch, Tasks
-from app.tasks.update import Change
+from app.tasks.update import TaskChange
 
 ACCEPT_PATCH_HEADER = {"Accept-Patch": f"{MERGE_PATCH}, {JSON}"}
 
@@ -37,8 +37,8 @@ def _headers(version: int) -> dict[str, str]:
     return {"ETag": conditional.etag(version)} | ACCEPT_PATCH_HEADER
 
 
-def _task(task: bytes, version: int) -> Response[Any]:
-    return JSONAnswer(task, headers=_headers(version))
+def _task(row: store.VersionedTask) -> Response[Any]:
+    return JSONAnswer(row.task, headers=_headers(row.version))
 
 
 @post(
@@ -60,9 +60,8 @@ async def create_task(
 ) -> Response[Task]:
     """Create a task. Only `title` is required; the answer shows what the other fields became."""
 
-    def answer(created: store.Created) -> Answer:
-        task_id, version, task = created
-        return Answer(201, {"Location": f"/v1/tasks/{task_id}"} | _headers(version), task)
+    def answer(created: store.CreatedTask) -> Answer:
+        return Answer(201, {"Location": f"/v1/tasks/{created.id}"} | _headers(created.version), created.task)
 
     async def create(connection: Connection) -> Answer:
         [created] = await store.create(connection, actor(request), [data])
@@ -72,7 +71,7 @@ async def create_task(
         response = answer(await request.app.state.task_calls.create(actor(request), data)).response()
     else:
         response = await once(request, create)
-    request.app.state.bell.ring()
+    request.app.state.notifier.notify()
     return response
 
 
@@ -98,10 +97,10 @@ async def create_tasks(
 
     async def create(connection: Connection) -> Answer:
         created = await store.create(connection, actor(request), data.tasks)
-        return Answer(201, {}, b'{"items":[' + b",".join(task for _, _, task in created) + b"]}")
+        return Answer(201, {}, b'{"items":[' + b",".join(row.task for row in created) + b"]}")
 
     response = await once(request, create)
-    request.app.state.bell.ring()
+    request.app.state.notifier.notify()
     return response
 
 
@@ -115,10 +114,11 @@ async def create_tasks(
 )
 async def get_task(request: Request[Any, Any, Any], task_id: FromPath[UUID]) -> Response[Task]:
     """Read a task. With `If-None-Match`, a version that you already have answers 304 without a body."""
-    version, task = await request.app.state.task_calls.get(task_id)
-    if conditional.if_none_match(request, version):
-        return Response(None, status_code=304, headers={"ETag": conditional.etag(version)})  # type: ignore[arg-type]
-    return _task(task, version)
+    found = await request.app.state.task_calls.get(task_id)
+    if conditional.if_none_match(request, found.version):
+        headers = {"ETag": conditional.etag(found.version)}
+        return Response(None, status_code=304, headers=headers)  # type: ignore[arg-type]
+    return _task(found)
 
 
 @patch(
@@ -144,12 +144,12 @@ async def update_task(
     """
     versions = conditional.if_match(request)
     changes = data.changes()
-    version, task = await request.app.state.updates(Change(task_id, actor(request), changes, versions))
+    updated = await request.app.state.updates(TaskChange(task_id, actor(request), changes, versions))
     if changes.get("status") == "open" or changes.keys() & {"labels", "max_attempts"}:  # there may be more to claim
-        request.app.state.bell.ring()
+        request.app.state.notifier.notify()
     else:
-        request.app.state.bell.ring(CHANGES)
-    return _task(task, version)
+        request.app.state.notifier.notify(CHANGES)
+    return _task(updated)
 
 
 @delete(
@@ -163,7 +163,7 @@ async def delete_task(request: Request[Any, Any, Any], task_id: FromPath[UUID]) 
     """Delete a task for good. Deleting it again answers 404; while a worker holds it, 409."""
     versions = conditional.if_match(request)
     await store.delete(_database(request), actor(request), task_id, versions)
-    request.app.state.bell.ring(CHANGES)
+    request.app.state.notifier.notify(CHANGES)
 
 
 router = Router(
