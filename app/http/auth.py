@@ -7,8 +7,9 @@ from typing import Any
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
-from app.http.headers import field
-from app.keys.keyring import TOKEN, Credentials, KeyRing
+from app.http.headers import get_header
+from app.http.services import services
+from app.keys.keyring import TOKEN, Credentials
 from app.problems import Problem
 
 _BEARER = re.compile(rf"(?i:bearer) +{TOKEN.pattern} *")
@@ -19,7 +20,7 @@ def credentials(connection: ASGIConnection[Any, Any, Any, Any]) -> Credentials:
 
     Raises Problem: unauthenticated.
     """
-    authorization = field(connection, b"authorization")
+    authorization = get_header(connection, b"authorization")
     if not authorization:
         raise Problem("unauthenticated", "Send the header Authorization: Bearer tp_…")
     match = _BEARER.fullmatch(authorization)
@@ -34,8 +35,7 @@ async def authorize(connection: ASGIConnection[Any, Any, Any, Any], handler: Bas
 
     Raises Problem: unauthenticated, forbidden; psycopg.OperationalError.
     """
-    keyring: KeyRing = connection.app.state.keyring
-    key = await keyring.authenticate(credentials(connection))
+    key = await services(connection).keyring.authenticate(credentials(connection))
     connection.scope["state"]["key_id"] = key.id
     if handler.opt["scope"] not in key.scopes:
         raise Problem(
@@ -55,8 +55,8 @@ async def authorize_scrape(connection: ASGIConnection[Any, Any, Any, Any], handl
 
     Raises Problem and psycopg.OperationalError, as `authorize` does.
     """
-    header = field(connection, b"authorization") or ""
-    token = connection.app.state.settings.metrics_token
+    header = get_header(connection, b"authorization") or ""
+    token = services(connection).settings.metrics_token
     if token and hmac.compare_digest(header.encode(), f"Bearer {token}".encode()):
         return
     await authorize(connection, handler)

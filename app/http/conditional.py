@@ -5,15 +5,15 @@ from typing import Any
 
 from litestar.connection import ASGIConnection
 
-from app.http.headers import documented, field
+from app.http.headers import document_header, get_header
 from app.problems import FieldError, invalid
 
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*(?:,[ \t,]*|$)')
 _VERSION = re.compile(r"[1-9][0-9]{0,17}")
 
 _LIST = r'^[ \t,]*(\*|((W/)?"[!#-~\u0080-\u00ff]*"[ \t]*(,[ \t,]*|$))*)[ \t,]*$'
-IF_MATCH = documented("If-Match", "Only if the task has this entity tag still.", pattern=_LIST)
-IF_NONE_MATCH = documented("If-None-Match", "Only if the task has another entity tag.", pattern=_LIST)
+IF_MATCH = document_header("If-Match", "Only if the task has this entity tag still.", pattern=_LIST)
+IF_NONE_MATCH = document_header("If-None-Match", "Only if the task has another entity tag.", pattern=_LIST)
 
 
 def etag(version: int) -> str:
@@ -46,7 +46,7 @@ def if_none_match(connection: ASGIConnection[Any, Any, Any, Any], version: int) 
 
 def _field(connection: ASGIConnection[Any, Any, Any, Any], name: bytes) -> str | None:
     """Return a list field without empty elements at its ends (RFC 9110, section 5.6.1)."""
-    value = field(connection, name)
+    value = get_header(connection, name)
     return value and value.strip(" \t,")
 
 

@@ -1,16 +1,76 @@
-"""What every call of the API is asked first: who calls, and whether the call can be understood."""
+"""What all endpoints of the API have in common: how one is declared, and what each request is checked for first."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from litestar import Request
+from litestar import Request, Router
+from litestar.datastructures import ResponseHeader
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import ResponseSpec
 
 from app.http.auth import authorize
-from app.http.negotiation import negotiate
+from app.http.idempotency import IDEMPOTENCY_KEY
+from app.http.json_body import MEBIBYTE, StrictJSON
+from app.http.negotiation import JSON, negotiate
+from app.http.openapi import REPLAYED, problem_responses
+from app.keys.keyring import Scope
 
 
-async def admit(request: Request[Any, Any, Any]) -> None:
-    """Let a request pass that may come; for a router's `before_request`, as Litestar copies the route for each guard.
+def endpoint(
+    method: type[HTTPRouteHandler],
+    path: str,
+    *,
+    operation_id: str,
+    summary: str,
+    scope: Scope,
+    takes: tuple[str, ...] = (),
+    gives: tuple[str, ...] = (JSON,),
+    reads: tuple[Mapping[str, Any], ...] = (),
+    sends: tuple[ResponseHeader, ...] = (),
+    problems: Iterable[int] = (),
+    responses: Mapping[int, ResponseSpec] | None = None,
+    **options: Any,
+) -> HTTPRouteHandler:
+    """Declare an endpoint; a decorator like Litestar's `get` or `post`, which is the `method`.
 
+    `scope` is what the key needs. `takes` and `gives` are the media types of request and response, `reads` and `sends`
+    the header fields that the OpenAPI document shows for them. `problems` lists statuses of errors beyond those that
+    follow from these; `responses` documents others than errors; `options` go to Litestar.
+    """
+    statuses = set(problems)
+    if takes:
+        statuses |= {413, 415}
+        options |= {"dto": StrictJSON, "return_dto": None}
+    if IDEMPOTENCY_KEY in reads:
+        statuses |= {409, 422}
+        sends = (*sends, REPLAYED)
+    return method(
+        path,
+        operation_id=operation_id,
+        summary=summary,
+        opt={"scope": scope, "takes": takes, "gives": gives, "fields": reads},
+        response_headers=sends,
+        responses={**problem_responses(*statuses), **(responses or {})},
+        **options,
+    )
+
+
+def api_router(handlers: Sequence[HTTPRouteHandler], tag: str) -> Router:
+    """Return the routes below /v1 that the OpenAPI document shows under `tag`."""
+    return Router(
+        "/v1",
+        route_handlers=handlers,
+        before_request=authorize_and_negotiate,
+        tags=[tag],
+        security=[{"key": []}],
+        request_max_body_size=MEBIBYTE,
+    )
+
+
+async def authorize_and_negotiate(request: Request[Any, Any, Any]) -> None:
+    """Refuse a request without the right key or in a form that the endpoint does not take.
+
+    A router's `before_request` rather than a guard: for each guard, Litestar copies the route at every request.
     Raises Problem and psycopg.OperationalError, as `authorize` and `negotiate` do.
     """
     handler = request.route_handler

@@ -14,9 +14,10 @@ import psycopg
 from litestar import Request, Response
 
 from app.http.auth import actor
-from app.http.headers import documented
-from app.http.responses import JSONAnswer
-from app.postgres.pool import Connection, Database
+from app.http.headers import document_header
+from app.http.responses import JSONResponse
+from app.http.services import services
+from app.postgres.pool import Connection
 from app.postgres.statements import sql
 from app.problems import FieldError, Problem, invalid
 
@@ -30,7 +31,7 @@ KEEP = sql("idempotency/keep_idempotent_answer")
 _QUOTED = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
 _BARE = re.compile(r"[\x21\x23-\x7e][\x21-\x7e]*")
 
-IDEMPOTENCY_KEY = documented(
+IDEMPOTENCY_KEY = document_header(
     HEADER,
     "A name of your choice for this request, such as a UUID, of up to 255 ASCII characters. For 24 hours the same"
     " request with the same name gets the same answer, with `Idempotency-Replayed: true`. Its body must be the same to"
@@ -42,7 +43,7 @@ IDEMPOTENCY_KEY = documented(
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ResponseData:
     """A successful answer whose body is JSON."""
 
     status: int
@@ -51,7 +52,7 @@ class Answer:
 
     def response(self, **more: str) -> Response[Any]:
         """Return it for Litestar, with `more` headers."""
-        return JSONAnswer(self.body, self.status, {**self.headers, **more})
+        return JSONResponse(self.body, self.status, {**self.headers, **more})
 
 
 class StoredAnswer(NamedTuple):
@@ -63,8 +64,8 @@ class StoredAnswer(NamedTuple):
     body: bytes
 
 
-async def once(request: Request[Any, Any, Any], work: Callable[[Connection], Awaitable[Answer]]) -> Response[Any]:
-    """Answer with what `work` returns, or with the stored answer of the same request.
+async def once(request: Request[Any, Any, Any], work: Callable[[Connection], Awaitable[ResponseData]]) -> Response[Any]:
+    """ResponseData with what `work` returns, or with the stored answer of the same request.
 
     Without the header, `work` gets a connection in autocommit mode, so that one statement stays one round trip.
     With it, `work` runs in the transaction that also keeps the answer: whatever it raises undoes both. It must not
@@ -72,9 +73,8 @@ async def once(request: Request[Any, Any, Any], work: Callable[[Connection], Awa
     Raises Problem: invalid-request, idempotency-key-reused, idempotency-in-progress; what `work` raises;
     psycopg.OperationalError.
     """
-    database: Database = request.app.state.database
     key = _key(request)
-    async with database.connection() as connection:
+    async with services(request).database.connection() as connection:
         if key is None:
             return (await work(connection)).response()
         names = {"api_key": actor(request), "key": key, "fingerprint": await _fingerprint(request)}
@@ -124,7 +124,7 @@ async def _claim(connection: Connection, names: Mapping[str, Any]) -> bool:
         raise Problem("idempotency-in-progress", detail, retry_after_s=1) from None
 
 
-async def _stored(connection: Connection, names: Mapping[str, Any]) -> Answer | None:
+async def _stored(connection: Connection, names: Mapping[str, Any]) -> ResponseData | None:
     """Return the answer that the key has; None where it was pruned a moment ago.
 
     Raises Problem: idempotency-key-reused.
@@ -135,10 +135,10 @@ async def _stored(connection: Connection, names: Mapping[str, Any]) -> Answer | 
     stored = StoredAnswer._make(row)
     if not stored.same:
         raise Problem("idempotency-key-reused", f"This {HEADER} was used with another request; take a new one.")
-    return Answer(stored.status, msgspec.json.decode(stored.headers), stored.body)
+    return ResponseData(stored.status, msgspec.json.decode(stored.headers), stored.body)
 
 
-async def _keep(connection: Connection, names: Mapping[str, Any], answer: Answer) -> None:
+async def _keep(connection: Connection, names: Mapping[str, Any], answer: ResponseData) -> None:
     headers = msgspec.json.encode(answer.headers).decode()
     values = {"status": answer.status, "headers": headers, "body": answer.body}
     await connection.execute(KEEP, {**names, **values})

@@ -8,8 +8,8 @@ from weakref import WeakValueDictionary
 
 from litestar import Request
 
-from app.http.headers import field
-from app.postgres.notifications import Notifier
+from app.http.headers import get_header
+from app.http.services import services
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ _queues: WeakValueDictionary[frozenset[str], asyncio.Lock] = WeakValueDictionary
 
 def preferred_wait(request: Request[Any, Any, Any]) -> int:
     """Return for how many seconds the client prefers to wait: at most 30, and 0 where it does not say so."""
-    match = _WAIT.search(field(request, b"prefer") or "")
+    match = _WAIT.search(get_header(request, b"prefer") or "")
     return min(int(match[1]), MAX_WAIT_S) if match else 0
 
 
@@ -33,7 +33,7 @@ async def wait_for_work(
     Those who wait for the same labels stand in a queue: only the first one asks, and when it got something the next,
     so that a hundred who wait do not all run when one task comes.
     """
-    notifier: Notifier = request.app.state.notifier
+    notifier = services(request).notifier
     end = asyncio.get_running_loop().time() + seconds
     leaving: set[asyncio.Future[Any]] = {
         asyncio.ensure_future(_disconnected(request)),

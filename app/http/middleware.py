@@ -1,4 +1,4 @@
-"""The outermost layer: what every request gets, whether or not it has a route."""
+"""What every request gets, whether or not a route matches: id, log line, metrics, HEAD and OPTIONS."""
 
 import logging
 import random
@@ -13,9 +13,10 @@ from litestar.exceptions import HTTPException
 from litestar.types import HTTPScope, LifeSpanScope, Message, Receive, Scope, Send
 from litestar.utils import normalize_path
 
-from app.http.headers import joined
+from app.http.headers import combine_headers
+from app.http.services import Services
 from app.logs import Line, write_line
-from app.metrics.requests import RequestsInProgress
+from app.metrics.requests import RequestMetrics
 
 log = logging.getLogger("app.http.access")
 
@@ -25,7 +26,7 @@ _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}
 
 
 class AccessLine(Line, kw_only=True):
-    """The line of a request."""
+    """The log line of a request."""
 
     request_id: str
     method: str
@@ -37,7 +38,7 @@ class AccessLine(Line, kw_only=True):
 
 
 def allowed_methods(app: Litestar, path: str) -> list[str]:
-    """Return the methods that `path` takes, or nothing where no route has it."""
+    """Return the methods that `path` allows, or nothing where no route matches."""
     methods = []
     path = normalize_path(path)
     for method in METHODS:
@@ -49,31 +50,32 @@ def allowed_methods(app: Litestar, path: str) -> list[str]:
     return [*methods, "OPTIONS"] if methods else []
 
 
-class Edge:
-    """ASGI application around Litestar: request ids, HEAD, OPTIONS, one log line a request, draining.
+class RequestMiddleware:
+    """ASGI middleware around Litestar: request ids, HEAD, OPTIONS, metrics, one log line a request, draining.
 
-    `X-Request-ID` is taken from the client where it is 1 to 128 harmless characters, and `traceparent`
-    (W3C Trace Context) is logged and handed back.
+    `X-Request-ID` of the client is kept if it is 1 to 128 harmless characters, and `traceparent` (W3C Trace Context)
+    is logged and returned.
     """
 
-    def __init__(self, app: Litestar) -> None:
-        self.app = app
-        self._requests = RequestsInProgress()
+    def __init__(self, app: Litestar, services: Services) -> None:
+        self._app = app
+        self._services = services
+        self._requests = RequestMetrics()
 
     async def __call__(self, scope: Scope | LifeSpanScope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] == ScopeType.HTTP:
             await self._serve(cast("HTTPScope", scope), receive, send)
         else:
-            await self.app(scope, receive, send)
+            await self._app(scope, receive, send)
 
     async def _serve(self, outer: HTTPScope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         method = outer["method"]
-        fields = joined(outer["headers"])
+        fields = combine_headers(outer["headers"])
         request_id, trace_id, echoed = _identity(fields)
         state: dict[str, Any] = {"fields": fields, "request_id": request_id, "head": method == "HEAD", "gone": False}
-        # The server keeps the outer scope: it sees HEAD there and leaves the body of the answer out.
+        # The server keeps the outer scope: it sees HEAD there and omits the body of the response.
         scope = cast("HTTPScope", {**outer, "method": "GET" if method == "HEAD" else method, "state": state})
         status = 500
         self._requests.begin(scope)
@@ -87,15 +89,15 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                closing = [(b"connection", b"close")] if self.app.state.draining else []
+                closing = [(b"connection", b"close")] if self._services.draining else []
                 message["headers"] = [*message["headers"], *echoed, *closing]
             await send(message)
 
         try:
-            if method == "OPTIONS" and (methods := allowed_methods(self.app, outer["path"])):
+            if method == "OPTIONS" and (methods := allowed_methods(self._app, outer["path"])):
                 await _options(methods, respond)
             else:
-                await self.app(scope, listen, respond)
+                await self._app(scope, listen, respond)
         finally:
             duration_s = time.perf_counter() - started
             self._requests.end(scope, status, duration_s)
@@ -116,7 +118,7 @@ class Edge:
 
 
 def _identity(fields: Mapping[bytes, bytes]) -> tuple[str, str | None, list[tuple[bytes, bytes]]]:
-    """Return the request's id, the trace's id, and the headers of the answer that carry both."""
+    """Return the request's id, the trace's id, and the response headers that carry both."""
     request_id, traceparent = fields.get(b"x-request-id"), fields.get(b"traceparent")
     if request_id is None or not _REQUEST_ID.fullmatch(request_id):
         request_id = b"%016x" % random.getrandbits(64)

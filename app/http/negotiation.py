@@ -9,7 +9,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import ParameterKwarg
 from litestar.typing import FieldDefinition
 
-from app.http.headers import field
+from app.http.headers import get_header
 from app.http.problem_details import ProblemWithHeaders
 from app.problems import FieldError, Problem, invalid
 
@@ -28,7 +28,7 @@ def negotiate(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRoute
     """
     if connection.scope["query_string"]:
         _check_query(connection, handler)
-    _check_accept(field(connection, b"accept"), handler.opt.get("gives", (JSON,)))
+    _check_accept(get_header(connection, b"accept"), handler.opt.get("gives", (JSON,)))
     if takes := handler.opt.get("takes"):
         _check_content_type(connection, takes)
 
@@ -104,10 +104,10 @@ def _weight(text: str) -> float:
 
 
 def _check_content_type(connection: ASGIConnection[Any, Any, Any, Any], takes: tuple[str, ...]) -> None:
-    if coding := field(connection, b"content-encoding"):
+    if coding := get_header(connection, b"content-encoding"):
         problem = f"The content coding {coding!r} is not supported; send the body without one."
         raise ProblemWithHeaders("unsupported-media-type", problem, {"Accept-Encoding": "identity"})
-    content_type = field(connection, b"content-type") or ""
+    content_type = get_header(connection, b"content-type") or ""
     if content_type in takes:
         return
     media_type, _, parameters = content_type.partition(";")

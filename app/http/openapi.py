@@ -1,17 +1,13 @@
-"""The OpenAPI 3.1 document and the page that shows it."""
+"""The OpenAPI 3.1 document, and what endpoints say in it of headers and errors."""
 
 from collections.abc import Sequence
-from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 
-from litestar import Litestar, MediaType, Response, Router, get
+from litestar import Litestar
 from litestar.datastructures import ResponseHeader
 from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.spec import Components, License, SecurityScheme, Tag
 from litestar.routes import HTTPRoute
 from litestar.serialization import encode_json
-from litestar.static_files import create_static_files_router
 from litestar.types import ControllerRouterHandler
 
 from app import __version__
@@ -32,25 +28,25 @@ a POST with the `Idempotency-Key` it had.
 """
 
 
-def header(name: str, description: str) -> ResponseHeader:
-    """Document a header; the empty value tells Litestar its type, without which the document is not valid."""
+def response_header(name: str, description: str) -> ResponseHeader:
+    """Describe a response header; the empty value tells Litestar its type, without which the document is not valid."""
     return ResponseHeader(name=name, description=description, value="", documentation_only=True)
 
 
-ETAG = header("ETag", 'The task\'s version in quotes, as in `"7"`.')
-LOCATION = header("Location", "The path of the new task.")
-LINK = header("Link", 'The next page, with `rel="next"` (RFC 8288).')
-REPLAYED = header(
+ETAG = response_header("ETag", 'The task\'s version in quotes, as in `"7"`.')
+LOCATION = response_header("Location", "The path of the new task.")
+LINK = response_header("Link", 'The next page, with `rel="next"` (RFC 8288).')
+REPLAYED = response_header(
     "Idempotency-Replayed",
     "`true` where this is the stored answer of an earlier request with the same `Idempotency-Key`.",
 )
-ACCEPT_PATCH = header("Accept-Patch", "The media types that PATCH takes (RFC 5789).")
+ACCEPT_PATCH = response_header("Accept-Patch", "The media types that PATCH takes (RFC 5789).")
 
 _ALWAYS = (400, 401, 403, 406, 500, 503)
 
 
-def answers(*statuses: int, only: tuple[int, ...] = ()) -> dict[int, ResponseSpec]:
-    """Document the errors of a call: these, and those that any call can answer with; or `only` some."""
+def problem_responses(*statuses: int, only: tuple[int, ...] = ()) -> dict[int, ResponseSpec]:
+    """Describe the errors of an endpoint: these and those of every endpoint, or `only` some."""
     specs = {}
     for status in only or sorted({*statuses, *_ALWAYS}):
         titles = sorted(kind.title for kind in TYPES.values() if kind.status == status)
@@ -63,26 +59,8 @@ def answers(*statuses: int, only: tuple[int, ...] = ()) -> dict[int, ResponseSpe
     return specs
 
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>TaskPulse API</title>
-<link rel="icon" href="/docs/assets/favicon-32x32.png">
-<link rel="stylesheet" href="/docs/assets/swagger-ui.css">
-<div id="docs"></div>
-<script src="/docs/assets/swagger-ui-bundle.js"></script>
-<script>
-SwaggerUIBundle({
-  url: "/openapi.json", dom_id: "#docs", deepLinking: true, persistAuthorization: true, validatorUrl: null
-})
-</script>
-</html>
-"""
-
-
-def _document(handlers: Sequence[ControllerRouterHandler]) -> bytes:
-    """Describe these handlers, by way of an application that serves nothing."""
+def build_document(handlers: Sequence[ControllerRouterHandler]) -> bytes:
+    """Return the OpenAPI document of these handlers as JSON, made by an application that serves nothing."""
     config = OpenAPIConfig(
         title="TaskPulse",
         version=__version__,
@@ -102,27 +80,3 @@ def _document(handlers: Sequence[ControllerRouterHandler]) -> bytes:
     routes = [handler for route in app.routes if isinstance(route, HTTPRoute) for handler in route.route_handlers]
     add_details(document, {str(route.operation_id): route.opt for route in routes})
     return encode_json(document)
-
-
-def documentation(handlers: Sequence[ControllerRouterHandler]) -> list[ControllerRouterHandler]:
-    """Return the routes of /openapi.json, which describes `handlers`, and of /docs, which shows it."""
-    document = cache(lambda: _document(handlers))
-
-    @get("/openapi.json", include_in_schema=False, sync_to_thread=False)
-    def openapi() -> Response[bytes]:
-        return Response(document(), media_type="application/json")
-
-    @get("/docs", include_in_schema=False, media_type=MediaType.HTML, sync_to_thread=False)
-    def docs() -> str:
-        return _PAGE
-
-    return [openapi, docs, _assets()]
-
-
-def _assets() -> Router:
-    """Return the routes of Swagger UI's files, which a package brings along that is made for just that."""
-    package = find_spec("drf_spectacular_sidecar")
-    if package is None or not package.submodule_search_locations:
-        raise RuntimeError("the package drf-spectacular-sidecar, which brings Swagger UI, is not installed")
-    folder = Path(package.submodule_search_locations[0]) / "static/drf_spectacular_sidecar/swagger-ui-dist"
-    return create_static_files_router("/docs/assets", directories=[folder], include_in_schema=False)

@@ -6,7 +6,7 @@ from urllib.parse import quote, unquote_plus
 from litestar import Request, Response
 from litestar.params import QueryParameter
 
-from app.http.responses import JSONAnswer
+from app.http.responses import JSONResponse
 
 Limit = Annotated[int, QueryParameter(ge=1, le=200, description="Items a page.")]
 Cursor = Annotated[
@@ -17,10 +17,10 @@ _QUERY = "%&=+!$'()*,;:@/?"
 """What may stand in a query beside letters and digits (RFC 3986, section 3.4), and what is percent-encoded already."""
 
 
-def answer(
+def respond(
     request: Request[Any, Any, Any], items: bytes, next_cursor: str | None, total: int | None = None
 ) -> Response[Any]:
-    """Answer with items that are JSON already, with SEPARATOR between them, and a link (RFC 8288) to the next page."""
+    """Return a page of `items`, which are JSON with SEPARATOR between them, and a link to the next page (RFC 8288)."""
     headers = {}
     token = b"null"
     if next_cursor is not None:
@@ -31,4 +31,4 @@ def answer(
         headers["Link"] = f'<{request.scope["raw_path"].decode("ascii")}?{target}>; rel="next"'
     counted = b"" if total is None else b',"total":%d' % total
     body = b'{"items":[' + items + b'],"next_cursor":' + token + counted + b"}"
-    return JSONAnswer(body, headers=headers)
+    return JSONResponse(body, headers=headers)

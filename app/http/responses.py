@@ -28,7 +28,7 @@ class _Ready:
         await send({"type": "http.response.body", "body": self._body, "more_body": False})
 
 
-class JSONAnswer(Response[Any]):
+class JSONResponse(Response[Any]):
     """A response that Litestar sends as it is."""
 
     def __init__(self, body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Prometheus metrics of requests, by route: how many, how long, and how many are under way."""
+"""Metrics of requests by route: how many, how long, and how many are in progress."""
 
 from collections import Counter as Tally
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10
 
 LABELS = ("method", "path", "status_code", "app_name", "long_lived")
 NOT_COUNTED = ("/metrics", "/health/", "/docs", "/openapi")
-"""How routes begin that are no calls of the API."""
+"""Prefixes of routes that are not part of the API."""
 
 HTTPScope = Mapping[str, Any]
 """The ASGI scope of a request; the router adds `path_template`, the middleware `state`."""
@@ -28,7 +28,7 @@ DURATION = Histogram("http_request_duration_seconds", "Request duration, in seco
 
 
 def long_lived(scope: HTTPScope) -> bool:
-    """Say whether a request lasts by intention, and so is no part of the latency objective.
+    """Return whether a request is meant to last, and so does not count for the latency objective.
 
     That is an event stream, a long poll (RFC 7240, `Prefer: wait`) or an export.
     """
@@ -44,22 +44,22 @@ def long_lived(scope: HTTPScope) -> bool:
 
 @cache
 def _series(method: str, path: str, status: int, lasts: bool) -> tuple[Counter, Histogram, Counter | None] | None:
-    """Return the counters of one combination of labels, which are few; to look them up costs more than to count."""
+    """Return the counters of one combination of labels; cached, as the look-up costs more than counting."""
     if path.startswith(NOT_COUNTED):
         return None
     labels = (method, path, status, "taskpulse", str(lasts).lower())
     return REQUESTS.labels(*labels), DURATION.labels(*labels), ERRORS.labels(*labels) if status >= 500 else None
 
 
-class RequestsInProgress(Collector):
-    """Knows the requests that are under way, and counts each that had a route once it has ended."""
+class RequestMetrics(Collector):
+    """Tracks the requests in progress, and counts each that matched a route once it has ended."""
 
     def __init__(self) -> None:
         self._scopes: dict[int, HTTPScope] = {}
         REGISTRY.register(self)
 
     def begin(self, scope: HTTPScope) -> None:
-        """Take note of a request that begins."""
+        """Track a request that begins."""
         self._scopes[id(scope)] = scope
 
     def end(self, scope: HTTPScope, status: int, duration_s: float) -> None:

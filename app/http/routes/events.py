@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
-from litestar import Request, Response, Router, get
+from litestar import Request, Response, get
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import HeaderParameter, QueryParameter
 
-from app.events.hub import Hub, Reader
+from app.events.hub import Reader
 from app.events.model import FROM_START, Action, Event, EventId, Selection
 from app.http.auth import credentials
-from app.http.endpoint import admit
-from app.http.openapi import answers
+from app.http.endpoint import api_router, endpoint
+from app.http.services import services
 from app.http.sse import FRESH_WITHIN_S, HEADERS, MEDIA_TYPE, EventStream
 from app.problems import FieldError, Problem, invalid
 from app.tasks.model import Assignee, Label, Status
@@ -38,13 +38,16 @@ LastEventId = Annotated[
 ]
 
 
-@get(
+@endpoint(
+    get,
     "/events",
     operation_id="streamEvents",
     summary="Follow every change",
-    opt={"scope": "read", "gives": (MEDIA_TYPE,)},
-    responses=answers(400)
-    | {200: ResponseSpec(Event, description="Server-sent events.", media_type=MEDIA_TYPE, generate_examples=False)},
+    scope="read",
+    gives=(MEDIA_TYPE,),
+    responses={
+        200: ResponseSpec(Event, description="Server-sent events.", media_type=MEDIA_TYPE, generate_examples=False)
+    },
 )
 async def stream_events(
     request: Request[Any, Any, Any],
@@ -88,7 +91,7 @@ async def stream_events(
     out. Who does not read is cut off; a stream also ends when its key is revoked or the process makes room for another.
     One process serves up to 1,000 streams and then answers 503.
     """
-    hub: Hub = request.app.state.hub
+    hub = services(request).hub
     start = _start(last_event_id, after)
     if not hub.serving or hub.epochs is None:
         await hub.fresh(FRESH_WITHIN_S)
@@ -139,4 +142,4 @@ def _start(last_event_id: str | None, after: str | None) -> EventId | None:
     return found
 
 
-router = Router("/v1", route_handlers=[stream_events], before_request=admit, tags=["Tasks"], security=[{"key": []}])
+router = api_router([stream_events], "Tasks")

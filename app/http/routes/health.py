@@ -7,7 +7,8 @@ import psycopg
 from litestar import Request, Router, get
 
 from app import __version__
-from app.http.openapi import answers
+from app.http.openapi import problem_responses
+from app.http.services import services
 from app.postgres import migrate
 from app.problems import Problem
 
@@ -31,7 +32,7 @@ class Health(msgspec.Struct):
 @get("/", operation_id="describeService", summary="What runs here")
 async def root(request: Request[Any, Any, Any]) -> Service:
     """Say name, version and revision, and where the documentation is."""
-    return Service("TaskPulse", __version__, request.app.state.settings.revision, "/docs")
+    return Service("TaskPulse", __version__, services(request).settings.revision, "/docs")
 
 
 @get("/health/live", operation_id="checkLive", summary="Is the process alive?")
@@ -40,24 +41,24 @@ async def live() -> Health:
     return Health("ok")
 
 
-@get("/health/ready", operation_id="checkReady", summary="May requests come?", responses=answers(only=(503,)))
+@get("/health/ready", operation_id="checkReady", summary="May requests come?", responses=problem_responses(only=(503,)))
 async def ready(request: Request[Any, Any, Any]) -> Health:
     """Answer 200 once the database has been reached with a current schema, and 503 while the service drains.
 
     A database that goes away later does not change the answer: that would take every pod out of the load
     balancer at once. Requests then get their own 503.
     """
-    state = request.app.state
-    if state.draining:
+    service = services(request)
+    if service.draining:
         raise Problem("not-ready", "The service is shutting down.")
-    if not state.schema_current:
+    if not service.schema_is_current:
         try:
-            pending = await migrate.pending(state.database)
+            pending = await migrate.pending(service.database)
         except psycopg.OperationalError:
             raise Problem("not-ready", "The database has not been reached yet.") from None
         if pending:
             raise Problem("not-ready", f"Migrations are pending: {', '.join(pending)}. Run taskpulse migrate.")
-        state.schema_current = True
+        service.schema_is_current = True
     return Health("ok")
 
 

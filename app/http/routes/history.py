@@ -7,20 +7,22 @@ from litestar import Request, Response, get
 from litestar.params import FromPath
 
 from app.http import page
-from app.http.openapi import LINK, answers
-from app.postgres.pool import Database
+from app.http.endpoint import endpoint
+from app.http.openapi import LINK
+from app.http.services import services
 from app.tasks import cursor as cursors
 from app.tasks.history import History, read_history
 from app.tasks.query import SEPARATOR
 
 
-@get(
+@endpoint(
+    get,
     "/tasks/{task_id:uuid}/history",
     operation_id="getTaskHistory",
     summary="Read what happened to a task",
-    opt={"scope": "read"},
-    responses=answers(400, 404),
-    response_headers=[LINK],
+    scope="read",
+    sends=(LINK,),
+    problems=(404,),
 )
 async def get_history(
     request: Request[Any, Any, Any], task_id: FromPath[UUID], limit: page.Limit = 50, cursor: page.Cursor = None
@@ -29,9 +31,8 @@ async def get_history(
 
     Changes older than HISTORY_DAYS (an operator's setting, by default 365) are gone.
     """
-    database: Database = request.app.state.database
     query = {"history": task_id}
     after = cursors.decode(cursor, int, query) if cursor is not None else 0
-    rows = await read_history(database, task_id, after, limit + 1)
+    rows = await read_history(services(request).database, task_id, after, limit + 1)
     next_cursor = cursors.encode(rows[limit - 1].sequence, query) if len(rows) > limit else None
-    return page.answer(request, SEPARATOR.join(row.change for row in rows[:limit]), next_cursor)
+    return page.respond(request, SEPARATOR.join(row.change for row in rows[:limit]), next_cursor)

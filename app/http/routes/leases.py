@@ -4,21 +4,21 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 from uuid import UUID
 
-from litestar import Request, Response, Router, get, post
+from litestar import Request, Response, get, post
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath
 
 from app.http import conditional
 from app.http.auth import actor
-from app.http.endpoint import admit
-from app.http.headers import documented
-from app.http.idempotency import IDEMPOTENCY_KEY, Answer, once
-from app.http.json_body import MEBIBYTE, StrictJSON
+from app.http.endpoint import api_router, endpoint
+from app.http.headers import document_header
+from app.http.idempotency import IDEMPOTENCY_KEY, ResponseData, once
 from app.http.long_poll import preferred_wait, wait_for_work
 from app.http.negotiation import JSON
-from app.http.openapi import ETAG, REPLAYED, answers, header
-from app.http.responses import JSONAnswer
+from app.http.openapi import ETAG, response_header
+from app.http.responses import JSONResponse
+from app.http.services import services
 from app.leases import store
 from app.leases.counters import CLAIMS
 from app.leases.model import (
@@ -40,8 +40,10 @@ from app.tasks.store import VersionedTask
 
 TOKEN = "5e0d2f4c-3a52-4b1e-9a53-0f9b6f0f6c1d"  # noqa: S105 - an example
 
-PREFER = documented("Prefer", "`wait=N` waits up to N seconds, at most 30, for work (RFC 7240).", examples=["wait=20"])
-PREFERENCE_APPLIED = header("Preference-Applied", "`wait=N` where the call was ready to wait.")
+PREFER = document_header(
+    "Prefer", "`wait=N` waits up to N seconds, at most 30, for work (RFC 7240).", examples=["wait=20"]
+)
+PREFERENCE_APPLIED = response_header("Preference-Applied", "`wait=N` where the call was ready to wait.")
 
 
 class _NothingToClaim(Exception):  # noqa: N818 - not an error: it undoes the transaction that would keep the answer
@@ -49,33 +51,33 @@ class _NothingToClaim(Exception):  # noqa: N818 - not an error: it undoes the tr
 
 
 def _json(body: bytes) -> Response[Any]:
-    return JSONAnswer(body)
+    return JSONResponse(body)
 
 
-def _answer(changed: VersionedTask) -> Answer:
-    return Answer(200, {"ETag": conditional.etag(changed.version)}, changed.task)
+def _answer(changed: VersionedTask) -> ResponseData:
+    return ResponseData(200, {"ETag": conditional.etag(changed.version)}, changed.task)
 
 
 async def _end(
     request: Request[Any, Any, Any], work: Callable[[Connection], Awaitable[VersionedTask]]
 ) -> Response[Any]:
     """Run `work` and, where the task is open by then, tell those who wait for work."""
-    async with request.app.state.database.connection() as connection:
+    async with services(request).database.connection() as connection:
         changed = await work(connection)
-    request.app.state.notifier.notify()
+    services(request).notifier.notify()
     return _answer(changed).response()
 
 
-@post(
+@endpoint(
+    post,
     "/tasks/{task_id:uuid}/claim",
     operation_id="claimTask",
     summary="Claim a task",
     status_code=200,
-    dto=StrictJSON,
-    return_dto=None,
-    opt={"scope": "work", "takes": (JSON,), "fields": (IDEMPOTENCY_KEY,)},
-    responses=answers(400, 404, 409, 413, 415, 422),
-    response_headers=[REPLAYED],
+    scope="work",
+    takes=(JSON,),
+    reads=(IDEMPOTENCY_KEY,),
+    problems=(404, 409),
 )
 async def claim_task(
     request: Request[Any, Any, Any],
@@ -88,24 +90,25 @@ async def claim_task(
     `Idempotency-Key`, so that a lost answer can be fetched again.
     """
 
-    async def claim(connection: Connection) -> Answer:
-        return Answer(200, {}, await store.claim(connection, actor(request), task_id, data))
+    async def claim(connection: Connection) -> ResponseData:
+        return ResponseData(200, {}, await store.claim(connection, actor(request), task_id, data))
 
     response = await once(request, claim)
-    request.app.state.notifier.notify(CHANGES)
+    services(request).notifier.notify(CHANGES)
     return response
 
 
-@post(
+@endpoint(
+    post,
     "/tasks/claim",
     operation_id="claimTasks",
     summary="Claim the most urgent tasks",
     status_code=200,
-    dto=StrictJSON,
-    return_dto=None,
-    opt={"scope": "work", "takes": (JSON,), "fields": (PREFER, IDEMPOTENCY_KEY)},
-    responses=answers(400, 409, 413, 415, 422) | {204: ResponseSpec(None, description="There is nothing to claim.")},
-    response_headers=[REPLAYED, PREFERENCE_APPLIED],
+    scope="work",
+    takes=(JSON,),
+    reads=(PREFER, IDEMPOTENCY_KEY),
+    responses={204: ResponseSpec(None, description="There is nothing to claim.")},
+    sends=(PREFERENCE_APPLIED,),
 )
 async def claim_tasks(
     request: Request[Any, Any, Any],
@@ -120,11 +123,11 @@ async def claim_tasks(
     get the same. With `Prefer: wait=20` the call waits up to so many seconds for work; 204 where there is none.
     """
 
-    async def claim(connection: Connection) -> Answer:
+    async def claim(connection: Connection) -> ResponseData:
         items = await store.claim_many(connection, actor(request), data)
         if not items:
             raise _NothingToClaim
-        return Answer(200, {}, b'{"items":[' + b",".join(items) + b"]}")
+        return ResponseData(200, {}, b'{"items":[' + b",".join(items) + b"]}")
 
     async def attempt() -> Response[Any] | None:
         try:
@@ -137,7 +140,7 @@ async def claim_tasks(
     if response is None and seconds:
         response = await wait_for_work(attempt, frozenset(data.labels or ()), seconds, request)
     if response is not None:
-        request.app.state.notifier.notify(CHANGES)
+        services(request).notifier.notify(CHANGES)
     else:
         CLAIMS.labels("empty").inc()
         response = Response(None, status_code=204)
@@ -146,15 +149,15 @@ async def claim_tasks(
     return response
 
 
-@post(
+@endpoint(
+    post,
     "/tasks/{task_id:uuid}/pulse",
     operation_id="pulseTask",
     summary="Show that the work goes on",
     status_code=200,
-    dto=StrictJSON,
-    return_dto=None,
-    opt={"scope": "work", "takes": (JSON,)},
-    responses=answers(400, 404, 409, 413, 415),
+    scope="work",
+    takes=(JSON,),
+    problems=(404, 409),
 )
 async def pulse_task(
     request: Request[Any, Any, Any],
@@ -166,19 +169,20 @@ async def pulse_task(
     A late pulse still counts as long as nobody else has claimed; after that, 409 `lease-lost`: stop the work. Where
     `cancel_requested` is true, stop too, and call fail or release. The task's version does not change.
     """
-    return _json(await request.app.state.pulses(store.PulseCall(task_id, data)))
+    return _json(await services(request).pulses(store.PulseCall(task_id, data)))
 
 
-@post(
+@endpoint(
+    post,
     "/tasks/{task_id:uuid}/complete",
     operation_id="completeTask",
     summary="Complete a task",
     status_code=200,
-    dto=StrictJSON,
-    return_dto=None,
-    opt={"scope": "work", "takes": (JSON,), "fields": (IDEMPOTENCY_KEY,)},
-    responses=answers(400, 404, 409, 413, 415, 422),
-    response_headers=[ETAG, REPLAYED],
+    scope="work",
+    takes=(JSON,),
+    reads=(IDEMPOTENCY_KEY,),
+    problems=(404, 409),
+    sends=(ETAG,),
 )
 async def complete_task(
     request: Request[Any, Any, Any],
@@ -187,24 +191,24 @@ async def complete_task(
 ) -> Response[Task]:
     """Make the task done, and keep the result in its history. The same token again answers 200 again."""
 
-    async def complete(connection: Connection) -> Answer:
+    async def complete(connection: Connection) -> ResponseData:
         return _answer(await store.complete(connection, actor(request), task_id, data))
 
     response = await once(request, complete)
-    request.app.state.notifier.notify(CHANGES)
+    services(request).notifier.notify(CHANGES)
     return response
 
 
-@post(
+@endpoint(
+    post,
     "/tasks/{task_id:uuid}/fail",
     operation_id="failTask",
     summary="Say that an attempt failed",
     status_code=200,
-    dto=StrictJSON,
-    return_dto=None,
-    opt={"scope": "work", "takes": (JSON,)},
-    responses=answers(400, 404, 409, 413, 415),
-    response_headers=[ETAG],
+    scope="work",
+    takes=(JSON,),
+    problems=(404, 409),
+    sends=(ETAG,),
 )
 async def fail_task(
     request: Request[Any, Any, Any],
@@ -224,16 +228,16 @@ async def fail_task(
     )
 
 
-@post(
+@endpoint(
+    post,
     "/tasks/{task_id:uuid}/release",
     operation_id="releaseTask",
     summary="Give a task back",
     status_code=200,
-    dto=StrictJSON,
-    return_dto=None,
-    opt={"scope": "work", "takes": (JSON,)},
-    responses=answers(400, 404, 409, 413, 415),
-    response_headers=[ETAG],
+    scope="work",
+    takes=(JSON,),
+    problems=(404, 409),
+    sends=(ETAG,),
 )
 async def release_task(
     request: Request[Any, Any, Any],
@@ -244,14 +248,15 @@ async def release_task(
     return await _end(request, lambda connection: store.release(connection, actor(request), task_id, data.token))
 
 
-@post(
+@endpoint(
+    post,
     "/tasks/{task_id:uuid}/requeue",
     operation_id="requeueTask",
     summary="Have a task done again",
     status_code=200,
-    opt={"scope": "work"},
-    responses=answers(404, 409),
-    response_headers=[ETAG],
+    scope="work",
+    problems=(404, 409),
+    sends=(ETAG,),
 )
 async def requeue_task(request: Request[Any, Any, Any], task_id: FromPath[UUID]) -> Response[Task]:
     """Make a `failed`, `done` or `cancelled` task `open` again, with all its attempts; send no body.
@@ -261,32 +266,20 @@ async def requeue_task(request: Request[Any, Any, Any], task_id: FromPath[UUID])
     return await _end(request, lambda connection: store.requeue(connection, actor(request), task_id))
 
 
-@get(
+@endpoint(
+    get,
     "/tasks/{task_id:uuid}/lease",
     operation_id="getLease",
     summary="See who holds a task",
-    opt={"scope": "read"},
-    responses=answers(404),
+    scope="read",
+    problems=(404,),
 )
 async def get_lease(request: Request[Any, Any, Any], task_id: FromPath[UUID]) -> Response[LeaseState]:
     """See who holds a task, or let its lease expire, how far the work is, and when it last pulsed; 404 if nobody."""
-    return _json(await store.get(request.app.state.database, task_id))
+    return _json(await store.get(services(request).database, task_id))
 
 
-router = Router(
-    "/v1",
-    route_handlers=[
-        claim_tasks,
-        claim_task,
-        pulse_task,
-        complete_task,
-        fail_task,
-        release_task,
-        requeue_task,
-        get_lease,
-    ],
-    before_request=admit,
-    tags=["Tasks with a pulse"],
-    security=[{"key": []}],
-    request_max_body_size=MEBIBYTE,
+router = api_router(
+    [claim_tasks, claim_task, pulse_task, complete_task, fail_task, release_task, requeue_task, get_lease],
+    "Tasks with a pulse",
 )

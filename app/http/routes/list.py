@@ -11,10 +11,11 @@ from litestar.params import QueryParameter
 from litestar.response import Response, Stream
 
 from app.http import page
-from app.http.headers import field
+from app.http.endpoint import endpoint
+from app.http.headers import get_header
 from app.http.negotiation import JSON, NDJSON, preferred
-from app.http.openapi import LINK, answers
-from app.postgres.pool import Database
+from app.http.openapi import LINK
+from app.http.services import services
 from app.problems import FieldError, invalid
 from app.tasks.model import Assignee, Label, Priority, Status, TaskPage, Time
 from app.tasks.query import SEPARATOR, SortName, TaskQuery
@@ -33,13 +34,14 @@ def _any_of(what: str, max_length: int | None = None) -> QueryParameter:
     return QueryParameter(description=f"Only tasks with this {what}; repeat it for any of several.", schema_extra=item)
 
 
-@get(
+@endpoint(
+    get,
     "/tasks",
     operation_id="listTasks",
     summary="List tasks",
-    opt={"scope": "read", "gives": (JSON, NDJSON)},
-    responses=answers(400),
-    response_headers=[LINK],
+    scope="read",
+    gives=(JSON, NDJSON),
+    sends=(LINK,),
 )
 async def list_tasks(
     request: Request[Any, Any, Any],
@@ -104,13 +106,13 @@ async def list_tasks(
     given = {"overdue": overdue, "lease": lease, "q": q}
     filters |= {name: value for name, value in given.items() if value is not None}
     query = TaskQuery(filters, sort)
-    database: Database = request.app.state.database
-    if preferred(field(request, b"accept"), (JSON, NDJSON)) == NDJSON:
+    if preferred(get_header(request, b"accept"), (JSON, NDJSON)) == NDJSON:
         return await _export(request, query)
     after = query.position(cursor) if cursor is not None else None
+    database = services(request).database
     tasks, last = await query.page(database, limit, after)
     total = await query.total(database) if count else None
-    response = page.answer(request, tasks, query.cursor(last) if last else None, total)
+    response = page.respond(request, tasks, query.cursor(last) if last else None, total)
     response.headers |= VARY
     return response
 
@@ -137,7 +139,7 @@ async def _export(request: Request[Any, Any, Any], query: TaskQuery) -> Response
     """
     if wrong := [name for name in ("limit", "cursor", "count") if name in request.query_params]:
         raise invalid(*(FieldError("query", name, f"{name} is for pages; an export has none.") for name in wrong))
-    pages = query.pages(request.app.state.database)
+    pages = query.pages(services(request).database)
     first = await anext(pages)
     return Stream(() if request.scope["state"]["head"] else _lines(first, pages), headers=VARY, media_type=NDJSON)
 

@@ -4,7 +4,7 @@ import prometheus_client
 from litestar import Response, get
 
 from app.http.auth import authorize_scrape
-from app.http.openapi import answers
+from app.http.openapi import problem_responses
 
 
 @get(
@@ -16,7 +16,7 @@ from app.http.openapi import answers
     security=[{"key": []}],
     opt={"scope": "metrics"},
     media_type="text/plain",
-    responses=answers(only=(401, 403, 503)),
+    responses=problem_responses(only=(401, 403, 503)),
 )
 async def scrape() -> Response[str]:
     """Give this process's metrics in Prometheus' text format."""

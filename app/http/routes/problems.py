@@ -5,7 +5,7 @@ from html import escape
 from litestar import MediaType, Router, get
 from litestar.params import FromPath
 
-from app.http.openapi import answers
+from app.http.openapi import problem_responses
 from app.problems import TYPES, Problem
 
 _PAGE = """<!doctype html>
@@ -26,7 +26,7 @@ _PAGE = """<!doctype html>
     operation_id="explainProblem",
     summary="What a problem type means",
     media_type=MediaType.HTML,
-    responses=answers(only=(404,)),
+    responses=problem_responses(only=(404,)),
 )
 async def explain(name: FromPath[str]) -> str:
     """Explain one problem type."""

@@ -3,24 +3,25 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from litestar import Request, Response, Router, delete, get, patch, post
+from litestar import Request, Response, delete, get, patch, post
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath
 
 from app.http import conditional
 from app.http.auth import actor
-from app.http.endpoint import admit
-from app.http.headers import field
-from app.http.idempotency import IDEMPOTENCY_KEY, Answer, once
-from app.http.json_body import MEBIBYTE, StrictJSON
+from app.http.endpoint import api_router, endpoint
+from app.http.headers import get_header
+from app.http.idempotency import IDEMPOTENCY_KEY, ResponseData, once
+from app.http.json_body import MEBIBYTE
 from app.http.negotiation import JSON, MERGE_PATCH
-from app.http.openapi import ACCEPT_PATCH, ETAG, LOCATION, REPLAYED, answers
-from app.http.responses import JSONAnswer
+from app.http.openapi import ACCEPT_PATCH, ETAG, LOCATION
+from app.http.responses import JSONResponse
 from app.http.routes.history import get_history
 from app.http.routes.list import list_tasks
+from app.http.services import services
 from app.postgres.notifications import CHANGES
-from app.postgres.pool import Connection, Database
+from app.postgres.pool import Connection
 from app.tasks import store
 from app.tasks.model import NewTask, NewTasks, Task, TaskPatch, Tasks
 from app.tasks.update import TaskChange
@@ -28,28 +29,23 @@ from app.tasks.update import TaskChange
 ACCEPT_PATCH_HEADER = {"Accept-Patch": f"{MERGE_PATCH}, {JSON}"}
 
 
-def _database(request: Request[Any, Any, Any]) -> Database:
-    database: Database = request.app.state.database
-    return database
-
-
 def _headers(version: int) -> dict[str, str]:
     return {"ETag": conditional.etag(version)} | ACCEPT_PATCH_HEADER
 
 
 def _task(row: store.VersionedTask) -> Response[Any]:
-    return JSONAnswer(row.task, headers=_headers(row.version))
+    return JSONResponse(row.task, headers=_headers(row.version))
 
 
-@post(
+@endpoint(
+    post,
     "/tasks",
     operation_id="createTask",
     summary="Create a task",
-    dto=StrictJSON,
-    return_dto=None,
-    opt={"scope": "write", "takes": (JSON,), "fields": (IDEMPOTENCY_KEY,)},
-    responses=answers(400, 409, 413, 415, 422),
-    response_headers=[LOCATION, ETAG, ACCEPT_PATCH, REPLAYED],
+    scope="write",
+    takes=(JSON,),
+    reads=(IDEMPOTENCY_KEY,),
+    sends=(LOCATION, ETAG, ACCEPT_PATCH),
 )
 async def create_task(
     request: Request[Any, Any, Any],
@@ -60,31 +56,30 @@ async def create_task(
 ) -> Response[Task]:
     """Create a task. Only `title` is required; the answer shows what the other fields became."""
 
-    def answer(created: store.CreatedTask) -> Answer:
-        return Answer(201, {"Location": f"/v1/tasks/{created.id}"} | _headers(created.version), created.task)
+    def answer(created: store.CreatedTask) -> ResponseData:
+        return ResponseData(201, {"Location": f"/v1/tasks/{created.id}"} | _headers(created.version), created.task)
 
-    async def create(connection: Connection) -> Answer:
+    async def create(connection: Connection) -> ResponseData:
         [created] = await store.create(connection, actor(request), [data])
         return answer(created)
 
-    if field(request, b"idempotency-key") is None:
-        response = answer(await request.app.state.task_calls.create(actor(request), data)).response()
+    if get_header(request, b"idempotency-key") is None:
+        response = answer(await services(request).tasks.create(actor(request), data)).response()
     else:
         response = await once(request, create)
-    request.app.state.notifier.notify()
+    services(request).notifier.notify()
     return response
 
 
-@post(
+@endpoint(
+    post,
     "/tasks/batch",
     operation_id="createTasks",
     summary="Create many tasks at once",
-    dto=StrictJSON,
-    return_dto=None,
-    opt={"scope": "write", "takes": (JSON,), "fields": (IDEMPOTENCY_KEY,)},
+    scope="write",
+    takes=(JSON,),
+    reads=(IDEMPOTENCY_KEY,),
     request_max_body_size=8 * MEBIBYTE,
-    responses=answers(400, 409, 413, 415, 422),
-    response_headers=[REPLAYED],
 )
 async def create_tasks(
     request: Request[Any, Any, Any],
@@ -95,41 +90,45 @@ async def create_tasks(
 ) -> Response[Tasks]:
     """Create up to 1,000 tasks, all or none. They come back in the order given; an error names `#/tasks/17/title`."""
 
-    async def create(connection: Connection) -> Answer:
+    async def create(connection: Connection) -> ResponseData:
         created = await store.create(connection, actor(request), data.tasks)
-        return Answer(201, {}, b'{"items":[' + b",".join(row.task for row in created) + b"]}")
+        return ResponseData(201, {}, b'{"items":[' + b",".join(row.task for row in created) + b"]}")
 
     response = await once(request, create)
-    request.app.state.notifier.notify()
+    services(request).notifier.notify()
     return response
 
 
-@get(
+@endpoint(
+    get,
     "/tasks/{task_id:uuid}",
     operation_id="getTask",
     summary="Read a task",
-    opt={"scope": "read", "fields": (conditional.IF_NONE_MATCH,)},
-    responses=answers(404) | {304: ResponseSpec(None, description="The version that you have is the present one.")},
-    response_headers=[ETAG, ACCEPT_PATCH],
+    scope="read",
+    reads=(conditional.IF_NONE_MATCH,),
+    problems=(404,),
+    responses={304: ResponseSpec(None, description="The version that you have is the present one.")},
+    sends=(ETAG, ACCEPT_PATCH),
 )
 async def get_task(request: Request[Any, Any, Any], task_id: FromPath[UUID]) -> Response[Task]:
     """Read a task. With `If-None-Match`, a version that you already have answers 304 without a body."""
-    found = await request.app.state.task_calls.get(task_id)
+    found = await services(request).tasks.get(task_id)
     if conditional.if_none_match(request, found.version):
         headers = {"ETag": conditional.etag(found.version)}
         return Response(None, status_code=304, headers=headers)  # type: ignore[arg-type]
     return _task(found)
 
 
-@patch(
+@endpoint(
+    patch,
     "/tasks/{task_id:uuid}",
     operation_id="updateTask",
     summary="Change a task",
-    dto=StrictJSON,
-    return_dto=None,
-    opt={"scope": "write", "takes": (MERGE_PATCH, JSON), "fields": (conditional.IF_MATCH,)},
-    responses=answers(400, 404, 409, 412, 413, 415),
-    response_headers=[ETAG, ACCEPT_PATCH],
+    scope="write",
+    takes=(MERGE_PATCH, JSON),
+    reads=(conditional.IF_MATCH,),
+    problems=(404, 409, 412),
+    sends=(ETAG, ACCEPT_PATCH),
 )
 async def update_task(
     request: Request[Any, Any, Any],
@@ -144,33 +143,31 @@ async def update_task(
     """
     versions = conditional.if_match(request)
     changes = data.changes()
-    updated = await request.app.state.updates(TaskChange(task_id, actor(request), changes, versions))
+    updated = await services(request).updates(TaskChange(task_id, actor(request), changes, versions))
     if changes.get("status") == "open" or changes.keys() & {"labels", "max_attempts"}:  # there may be more to claim
-        request.app.state.notifier.notify()
+        services(request).notifier.notify()
     else:
-        request.app.state.notifier.notify(CHANGES)
+        services(request).notifier.notify(CHANGES)
     return _task(updated)
 
 
-@delete(
+@endpoint(
+    delete,
     "/tasks/{task_id:uuid}",
     operation_id="deleteTask",
     summary="Delete a task",
-    opt={"scope": "write", "fields": (conditional.IF_MATCH,)},
-    responses=answers(400, 404, 409, 412),
+    scope="write",
+    reads=(conditional.IF_MATCH,),
+    problems=(404, 409, 412),
 )
 async def delete_task(request: Request[Any, Any, Any], task_id: FromPath[UUID]) -> None:
     """Delete a task for good. Deleting it again answers 404; while a worker holds it, 409."""
     versions = conditional.if_match(request)
-    await store.delete(_database(request), actor(request), task_id, versions)
-    request.app.state.notifier.notify(CHANGES)
+    await store.delete(services(request).database, actor(request), task_id, versions)
+    services(request).notifier.notify(CHANGES)
 
 
-router = Router(
-    "/v1",
-    route_handlers=[create_task, create_tasks, list_tasks, get_task, get_history, update_task, delete_task],
-    before_request=admit,
-    tags=["Tasks"],
-    security=[{"key": []}],
-    request_max_body_size=MEBIBYTE,
+router = api_router(
+    [create_task, create_tasks, list_tasks, get_task, get_history, update_task, delete_task],
+    "Tasks",
 )
