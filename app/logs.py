@@ -12,7 +12,7 @@ from pythonjsonlogger.msgspec import MsgspecFormatter
 
 
 class Line(msgspec.Struct, kw_only=True):
-    """A line of a kind of which there are many, and what all lines have."""
+    """Fields shared by all high-volume log lines."""
 
     time: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
     level: str = "INFO"
@@ -21,7 +21,7 @@ class Line(msgspec.Struct, kw_only=True):
 
 
 def write_line(line: Line) -> None:
-    """Log a line, in a tenth of the time that a record takes; the caller asks before whether its logger is enabled."""
+    """Log a line, ten times as fast as a record; the caller checks first whether its logger is enabled."""
     for output in logging.root.handlers:
         if isinstance(output, Output):
             output.add(line)
@@ -30,7 +30,7 @@ def write_line(line: Line) -> None:
 
 
 class Output(logging.StreamHandler[TextIO]):
-    """Standard error; lines are written together at the end of a turn of the event loop, and before any record."""
+    """Standard error; lines are written together at the end of an event-loop turn, and before any record."""
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)
@@ -38,7 +38,7 @@ class Output(logging.StreamHandler[TextIO]):
         self._lines: list[bytes] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record; whoever logs hears nothing of a standard error that takes no more."""
+        """Write a record; never raise into the caller when stderr is closed."""
         try:
             self._write()
         except (OSError, ValueError):
@@ -46,7 +46,7 @@ class Output(logging.StreamHandler[TextIO]):
         super().emit(record)
 
     def add(self, line: Line) -> None:
-        """Keep a line for the end of this turn."""
+        """Queue a line until the end of this event-loop turn."""
         if not self._lines:
             asyncio.get_running_loop().call_soon(self._write)
         self._lines.append(msgspec.json.encode(line))
@@ -59,7 +59,7 @@ class Output(logging.StreamHandler[TextIO]):
 
 
 class JSONFormatter(MsgspecFormatter):
-    """A line's `time` in RFC 3339 with milliseconds, UTC; then level, logger, message and what the caller adds."""
+    """Formats a record as `time` (RFC 3339, UTC), level, logger, message and what the caller adds."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -73,7 +73,7 @@ def configure(level: str, *, json: bool = True) -> None:
     """Send every logger's lines to standard error, as JSON or, for people, as text."""
     output = Output() if json else logging.StreamHandler()
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", handlers=[output], force=True)
-    # What no line shows is not looked up for each (logging HOWTO, "Optimization").
+    # Do not look up for each record what no line shows (logging HOWTO, "Optimization").
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)

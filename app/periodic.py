@@ -1,4 +1,4 @@
-"""Work in the background, again and again, that survives a database that is away and stops with the service."""
+"""Periodic jobs in the background: they survive a database outage and stop with the service."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 @contextlib.asynccontextmanager
 async def periodically(work: Callable[[], Awaitable[object]], every_s: float) -> AsyncIterator[None]:
-    """Call `work` now and then every so many seconds, a little varied, so that many processes do not march in step."""
+    """Call `work` now and then every `every_s` seconds, with jitter, so that processes do not run in step."""
 
     async def run() -> None:
         while True:

@@ -1,4 +1,4 @@
-"""The API as a worker calls it: again and again while it is away, with growing pauses."""
+"""A client of the API that retries with backoff while the API is away."""
 
 import asyncio
 import random
@@ -17,16 +17,16 @@ CONNECT_TIMEOUT_S = 5.0
 
 
 def _timeout(wait_s: float) -> httpx.Timeout:
-    """Return the time-outs of a call that the service may hold back for `wait_s` seconds."""
+    """Return the timeouts of a call that the service may answer `wait_s` seconds late."""
     return httpx.Timeout(READ_TIMEOUT_S + wait_s, connect=CONNECT_TIMEOUT_S)
 
 
 class AwayError(Exception):
-    """The API could not be reached in the time there was."""
+    """The API could not be reached in time."""
 
 
 class RefusedError(Exception):
-    """The API refused a call; the message is its own sentence."""
+    """The API refused a call; the message is that of the API."""
 
     def __init__(self, response: httpx.Response) -> None:
         try:
@@ -39,12 +39,12 @@ class RefusedError(Exception):
 
 
 def printable(text: str) -> str:
-    """Return text that moves no cursor and sends a terminal no command."""
+    """Return text without control characters, which a terminal would interpret."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def say(message: str) -> None:
-    """Tell the person who watches."""
+    """Print a message on standard error."""
     print(f"taskpulse: {printable(message)}", file=sys.stderr, flush=True)
 
 
@@ -79,7 +79,7 @@ class Api:
     ) -> Any:
         """Return the JSON of a 2xx answer, None where it has none.
 
-        Asks again where no answer came or a 5xx, with doubling pauses varied at random, or after `Retry-After`.
+        Retries after a 5xx or no response, with exponential backoff and jitter, or after `Retry-After`.
         The server may take `wait_s` longer than usual.
         Raises AwayError after `patience_s`, RefusedError for a 4xx.
         """

@@ -1,4 +1,4 @@
-"""A command that does the work, in a process group of its own."""
+"""Runs the command that does the work, in a process group of its own."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ import msgspec
 KILL_AFTER_S = 10.0
 """Seconds between SIGTERM and SIGKILL."""
 EOF_WITHIN_S = 1.0
-"""Seconds for what the command left behind to close its output."""
+"""Seconds for processes that the command left behind to close its output."""
 EXIT_CHECK_EVERY_S = 0.02
 LINES = 20
 CHARACTERS = 4000
@@ -24,7 +24,7 @@ BYTES = 16_000
 
 
 class Child:
-    """A running command, whose output is passed on, and its last lines remembered."""
+    """A running command; its output is passed on, and its last lines are kept."""
 
     def __init__(self, process: asyncio.subprocess.Process, task_json: bytes) -> None:
         self._process = process
@@ -69,7 +69,7 @@ class Child:
         await asyncio.wait(self._streams)
         if self._ending is not None:
             self._ending.cancel()
-            self._signal(signal.SIGKILL)  # what it left behind
+            self._signal(signal.SIGKILL)  # processes that it left behind
         return status
 
     def terminate(self) -> None:
@@ -121,7 +121,7 @@ class Child:
 
 
 def verdict(status: int) -> str:
-    """Say in words how a command ended."""
+    """Describe how a command ended."""
     if status < 0:
         names = {int(number): number.name for number in signal.Signals}
         return f"killed by {names.get(-status, f'signal {-status}')}"

@@ -1,4 +1,4 @@
-"""A task that a command works on: pulses as long as it runs, and the report of how it ended."""
+"""A claimed task and its command: sends pulses while it runs, then reports how it ended."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from app.client.api import Api, AwayError, RefusedError, say
 from app.client.child import Child, verdict
 
 REPORT_PATIENCE_S = 300.0
-"""Seconds for which the report of an end is tried; after that the lease expires by itself."""
+"""Seconds for which the report is retried; after that the lease expires."""
 
 
 class Work:
@@ -24,9 +24,9 @@ class Work:
         self._lease = claimed["lease"]
         self._child: Child | None = None
         self.lost = False
-        """Somebody else may have the task: nothing is to be reported."""
+        """Another worker may have the task: report nothing."""
         self.given_up = False
-        """The command was ended before it was ready: the task is to be given back."""
+        """The command was ended early: release the task."""
 
     @property
     def id(self) -> str:
@@ -34,7 +34,7 @@ class Work:
         return str(self._task["id"])
 
     async def run(self, quiet_after_s: float = float("inf")) -> int:
-        """Run the command and return its exit status; pulse until it ends, or no more after `quiet_after_s`.
+        """Run the command and return its exit status; send pulses until it ends, or until `quiet_after_s`.
 
         Raises OSError when the command cannot be started.
         """
@@ -50,7 +50,7 @@ class Work:
                 await pulsing
 
     def give_up(self) -> None:
-        """End the command before it is ready."""
+        """End the command early, and release the task."""
         self.given_up = True
         if self._child is not None:
             self._child.terminate()

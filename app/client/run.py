@@ -1,4 +1,4 @@
-"""`taskpulse run`: gives a script that something like cron starts a heartbeat."""
+"""`taskpulse run`: runs a script of cron under a task, so that a missing run is noticed."""
 
 import asyncio
 import hashlib
@@ -15,12 +15,12 @@ PATIENCE_S = 20.0
 """Seconds for the API to answer before the script starts without a heartbeat."""
 TTL_S = 60
 STILL_RUNNING = 75
-"""Exit status EX_TEMPFAIL of sysexits.h: the run before has not ended, and this one was not started."""
+"""Exit status EX_TEMPFAIL of sysexits.h: the previous run has not ended, so this one was not started."""
 MAX_LABEL = 50
 
 
 class StillRunningError(Exception):
-    """The run before has not ended."""
+    """The previous run has not ended."""
 
 
 def label_of(title: str) -> str:

@@ -23,7 +23,7 @@ SHOWN = 60
 
 @dataclass(frozen=True)
 class Block:
-    """What the stream dispatches at an empty line; `data` is None where only the id moved."""
+    """A block of the stream; `data` is None where it holds only an id."""
 
     id: str | None
     event: str
@@ -31,7 +31,7 @@ class Block:
 
 
 async def lines(chunks: AsyncIterator[str]) -> AsyncIterator[str]:
-    """Yield what ends in LF or CR LF; httpx also breaks lines at U+0085 or U+2028, which titles may hold."""
+    """Yield lines that end in LF or CR LF; httpx also splits at U+0085 and U+2028, which titles may contain."""
     rest = ""
     async for chunk in chunks:
         *whole, rest = (rest + chunk).split("\n")
@@ -57,7 +57,7 @@ async def blocks(lines: AsyncIterator[str]) -> AsyncIterator[Block]:
 
 
 def in_words(change: Mapping[str, Any]) -> str:
-    """Return an event as a line for people, which moves no cursor."""
+    """Return an event as a line for people, without control characters."""
     actor = change["actor"]
     who = (actor["name"] or actor["key_id"]) if actor else "taskpulse"
     title = _short(change["title"] or "-")
@@ -78,7 +78,7 @@ def _short(text: str) -> str:
 
 
 class Watch:
-    """Follows the stream, and comes back to where it was whenever the connection ends."""
+    """Follows the stream, and resumes after the last event whenever the connection ends."""
 
     def __init__(self, url: str, key: str, filters: Mapping[str, Sequence[str]], after: str | None) -> None:
         self._filters = {name: list(values) for name, values in filters.items() if values}
@@ -162,4 +162,4 @@ async def watch(url: str, key: str, filters: Mapping[str, Sequence[str]], after:
         with contextlib.suppress(asyncio.CancelledError):
             await following
     except BrokenPipeError:
-        sys.stdout = None  # else the interpreter flushes it at exit, and complains
+        sys.stdout = None  # otherwise the interpreter flushes it at exit, and complains

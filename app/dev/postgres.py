@@ -17,14 +17,14 @@ from typing import Self
 import psycopg
 
 NAME = "taskpulse"
-"""Of the database and of its owner."""
+"""The name of the database and of its owner."""
 START_TIMEOUT_S = 60
 NOBODY = 65534
-"""Whom the server runs as when root starts it, as PostgreSQL refuses to run as root."""
+"""The user of the server when root starts it: PostgreSQL refuses to run as root."""
 
 
 class PostgresError(Exception):
-    """The database cannot be had; the message says what to do."""
+    """The database cannot be started; the message says what to do."""
 
 
 def _binaries() -> Path:
@@ -38,7 +38,7 @@ def _binaries() -> Path:
 
 
 class EmbeddedPostgres:
-    """A server over `folder`, reached through a Unix socket alone; as a context manager it is started and stopped."""
+    """A server with its data in `folder` and only a Unix socket; a context manager starts and stops it."""
 
     def __init__(self, folder: Path, options: Mapping[str, str] | None = None) -> None:
         self.folder = folder.absolute()
@@ -60,7 +60,7 @@ class EmbeddedPostgres:
 
     @property
     def log(self) -> Path:
-        """What the server has to say."""
+        """The server's log."""
         return self.folder / "postgres.log"
 
     @property
@@ -71,7 +71,7 @@ class EmbeddedPostgres:
         return self._process.pid
 
     def start(self) -> None:
-        """Start the server, on a new database where the folder has none, and return when it can be used.
+        """Start the server, with a new database if the folder has none, and return when it is ready.
 
         Raises PostgresError.
         """
@@ -130,7 +130,7 @@ class EmbeddedPostgres:
                 connection.execute(f"create database {NAME}".encode())
 
     def _initialize(self) -> None:
-        """Make the database beside its place and then rename it: an interrupted start leaves nothing half made."""
+        """Create the database beside its place, then rename it: an interrupted start leaves nothing incomplete."""
         unfinished = self.folder / "postgres.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
@@ -173,7 +173,7 @@ class EmbeddedPostgres:
             os.chown(folder, NOBODY, NOBODY)
 
     def _launcher(self) -> list[str]:
-        """Return the command before the command: it ends the server with us, and leaves root behind."""
+        """Return the launcher of the command: it ends the server when this process ends, and drops root."""
         if shutil.which("setpriv") is None:
             return []
         launcher = ["setpriv", "--pdeathsig", "INT"]
@@ -186,5 +186,5 @@ class EmbeddedPostgres:
 
 
 def _reachable(folder: Path) -> bool:
-    """Say whether everybody may pass through every folder on the way to `folder`."""
+    """Return whether every user can reach `folder`."""
     return all(parent.stat().st_mode & 0o001 for parent in folder.resolve().parents)

@@ -62,7 +62,7 @@ def run(data: Path, port: int) -> None:
 
 
 def _local_key(settings: Settings, file: Path) -> str:
-    """Return the key in `file`; make one where there is none, or one that this database does not take."""
+    """Return the key in `file`; create one if there is none, or if this database does not have it."""
     if file.exists():
         token = file.read_text("utf-8").strip()
         if keys.holds(settings, token):

@@ -1,4 +1,4 @@
-"""Events as clients get them, where each stands in the order, and which of them a client wants."""
+"""The data model of events: their order, their ids, the filters of a stream and the bytes that are sent."""
 
 import re
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Action = Literal["created", "updated", "deleted", "claimed", "completed", "faile
 
 
 class Position(NamedTuple):
-    """Where an event stands: by transaction, then by sequence number within it."""
+    """The position of an event: its transaction, then its sequence number."""
 
     transaction: int
     sequence: int
@@ -26,13 +26,13 @@ _ID = re.compile(r"([0-9a-f]{12})-([0-9]{1,20})-([0-9]{1,19})")
 
 
 class EventId(NamedTuple):
-    """What the field `id` of an event holds: `<epoch>-<transaction>-<sequence>`."""
+    """The `id` of an event: `<epoch>-<transaction>-<sequence>`."""
 
     epoch: str
     position: Position
 
     def __str__(self) -> str:
-        """Return it as a client gets it."""
+        """Return the id as clients see it."""
         return f"{self.epoch}-{self.position.transaction}-{self.position.sequence}"
 
     @classmethod
@@ -69,7 +69,7 @@ class Event(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """An event ready to be sent, with what filters ask for."""
+    """An event ready to be sent, and the values that filters compare."""
 
     position: Position
     at: float
@@ -85,7 +85,7 @@ class EventRecord:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The filters of a stream; None lets everything pass."""
+    """The filters of a stream; None matches everything."""
 
     task: frozenset[str] | None = None
     action: frozenset[str] | None = None
@@ -108,15 +108,15 @@ ALL = Selection()
 
 
 def block(epoch: str, event: EventRecord) -> bytes:
-    """Return an event as it is sent (WHATWG HTML, section 9.2.5)."""
+    """Return the bytes of an event (WHATWG HTML, section 9.2.5)."""
     return b"id: %s\ndata: %s\n\n" % (str(EventId(epoch, event.position)).encode(), event.data)
 
 
 def mark(event_id: EventId) -> bytes:
-    """Return a block that tells a client where it stands and is no event."""
+    """Return a block that moves a client's last event id, without an event."""
     return f"id: {event_id}\n\n".encode()
 
 
 def reset(reason: Literal["unknown", "pruned"], event_id: EventId) -> bytes:
-    """Return the event that tells a client that it missed something, and where it goes on."""
+    """Return the event `reset`: the client missed events, and continues after this id."""
     return b'event: reset\nid: %s\ndata: {"reason":"%s"}\n\n' % (str(event_id).encode(), reason.encode())

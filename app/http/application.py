@@ -1,4 +1,4 @@
-"""The ASGI application, put together."""
+"""Puts the ASGI application together: routes, services, metrics and periodic jobs."""
 
 import contextlib
 from collections.abc import AsyncIterator

@@ -34,7 +34,7 @@ def if_match(connection: ASGIConnection[Any, Any, Any, Any]) -> list[int] | None
 
 
 def if_none_match(connection: ASGIConnection[Any, Any, Any, Any], version: int) -> bool:
-    """Say whether the client already has this version (weak comparison).
+    """Return whether the client already has this version (weak comparison).
 
     Raises Problem: invalid-request.
     """

@@ -1,4 +1,4 @@
-"""What all endpoints of the API have in common: how one is declared, and what each request is checked for first."""
+"""What all endpoints share: how they are declared, and the checks before each request."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -31,11 +31,11 @@ def endpoint(
     responses: Mapping[int, ResponseSpec] | None = None,
     **options: Any,
 ) -> HTTPRouteHandler:
-    """Declare an endpoint; a decorator like Litestar's `get` or `post`, which is the `method`.
+    """Declare an endpoint: a decorator for its handler; `method` is Litestar's `get`, `post`, `patch` or `delete`.
 
-    `scope` is what the key needs. `takes` and `gives` are the media types of request and response, `reads` and `sends`
-    the header fields that the OpenAPI document shows for them. `problems` lists statuses of errors beyond those that
-    follow from these; `responses` documents others than errors; `options` go to Litestar.
+    The key needs `scope`. `takes` and `gives` are the media types of request and response; `reads` and `sends` are
+    their headers in the OpenAPI document. `problems` lists the statuses of errors that do not follow from these,
+    `responses` describes responses that are not errors, and `options` are passed to Litestar.
     """
     statuses = set(problems)
     if takes:
@@ -68,9 +68,9 @@ def api_router(handlers: Sequence[HTTPRouteHandler], tag: str) -> Router:
 
 
 async def authorize_and_negotiate(request: Request[Any, Any, Any]) -> None:
-    """Refuse a request without the right key or in a form that the endpoint does not take.
+    """Authorize the request, then negotiate its media types.
 
-    A router's `before_request` rather than a guard: for each guard, Litestar copies the route at every request.
+    This is a router's `before_request`, as Litestar copies the route at every request for each guard.
     Raises Problem and psycopg.OperationalError, as `authorize` and `negotiate` do.
     """
     handler = request.route_handler

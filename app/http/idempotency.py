@@ -1,4 +1,4 @@
-"""The header Idempotency-Key: a request that is sent again gets the answer it got (or would have got) the first time.
+"""The header Idempotency-Key: a repeated request gets the response of the first one.
 
 Header, 409 and 422 as in draft-ietf-httpapi-idempotency-key-header.
 """
@@ -44,14 +44,14 @@ IDEMPOTENCY_KEY = document_header(
 
 @dataclass(frozen=True, slots=True)
 class ResponseData:
-    """A successful answer whose body is JSON."""
+    """A successful response whose body is JSON; it can be stored."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
 
     def response(self, **more: str) -> Response[Any]:
-        """Return it for Litestar, with `more` headers."""
+        """Return the response for Litestar, with `more` headers."""
         return JSONResponse(self.body, self.status, {**self.headers, **more})
 
 
@@ -65,11 +65,11 @@ class StoredAnswer(NamedTuple):
 
 
 async def once(request: Request[Any, Any, Any], work: Callable[[Connection], Awaitable[ResponseData]]) -> Response[Any]:
-    """ResponseData with what `work` returns, or with the stored answer of the same request.
+    """Respond with what `work` returns, or with the stored response of the same request.
 
-    Without the header, `work` gets a connection in autocommit mode, so that one statement stays one round trip.
-    With it, `work` runs in the transaction that also keeps the answer: whatever it raises undoes both. It must not
-    wait in there, as it holds the key and a connection.
+    Without the header, `work` gets a connection in autocommit mode, so that one statement needs one round trip.
+    With it, `work` runs in the transaction that also stores the response: whatever it raises rolls back both. It must
+    not wait, as it holds the key and a connection.
     Raises Problem: invalid-request, idempotency-key-reused, idempotency-in-progress; what `work` raises;
     psycopg.OperationalError.
     """
@@ -89,7 +89,7 @@ async def once(request: Request[Any, Any, Any], work: Callable[[Connection], Awa
 
 
 def _key(request: Request[Any, Any, Any]) -> str | None:
-    """Return the key that the header holds: a quoted string (RFC 9651, section 3.3.3), or the same without quotes."""
+    """Return the key in the header: a quoted string (RFC 9651, section 3.3.3), or the same without quotes."""
     values = request.headers.getall(HEADER, [])
     if not values:
         return None
@@ -113,7 +113,7 @@ async def _fingerprint(request: Request[Any, Any, Any]) -> bytes:
 
 
 async def _claim(connection: Connection, names: Mapping[str, Any]) -> bool:
-    """Take the key for this transaction, or wait for the one that has it and return False once that committed.
+    """Take the key for this transaction; wait if another one has it, and return False once that has committed.
 
     Raises Problem: idempotency-in-progress, after the lock time-out.
     """
@@ -125,7 +125,7 @@ async def _claim(connection: Connection, names: Mapping[str, Any]) -> bool:
 
 
 async def _stored(connection: Connection, names: Mapping[str, Any]) -> ResponseData | None:
-    """Return the answer that the key has; None where it was pruned a moment ago.
+    """Return the stored response; None where it was pruned a moment ago.
 
     Raises Problem: idempotency-key-reused.
     """

@@ -1,4 +1,4 @@
-"""JSON request bodies: read strictly, and every wrong field named."""
+"""Decodes JSON request bodies strictly, and names every wrong field."""
 
 import json
 import re
@@ -20,15 +20,15 @@ B = TypeVar("B", bound=Body)
 
 MEBIBYTE = 1024 * 1024
 LARGE = MEBIBYTE
-"""Bytes from which a body is refused for the first thing that is wrong: to find all would hold up everybody."""
+"""Bytes above which only the first error of a body is reported: to find all would block other requests."""
 MAX_DEPTH = 100
 MAX_ERRORS = 100
-"""Wrong parts that one answer names; the answer to a large body stays small."""
+"""Largest number of errors in one response, so that the response to a large body stays small."""
 _SUSPICIOUS = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
 
 class MalformedError(ValueError):
-    """A body that is not JSON which every reader understands alike (RFC 8259; RFC 7493, I-JSON)."""
+    """The body is not JSON that every parser reads alike (RFC 8259; RFC 7493, I-JSON)."""
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def _texts(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
 
 
 def _depth(value: Any) -> int:
-    """Return how deep `value` is nested; it stops counting beyond MAX_DEPTH."""
+    """Return the nesting depth of `value`; stop counting beyond MAX_DEPTH."""
     depth, level = 0, [value]
     while level and depth <= MAX_DEPTH:
         depth += 1
@@ -153,7 +153,7 @@ def decode(body: bytes, kind: type[B]) -> B:
 
 
 def _refuse_early(body: bytes, kind: type[B]) -> None:
-    """Raise for the first thing that is wrong with a large body, before all of it becomes objects."""
+    """Raise the first error of a large body, before all of it is decoded."""
     try:
         first = next(kind.precheck(body), None) or next(msgspec.json.decode(body, type=kind).errors("#"), None)
     except msgspec.ValidationError as error:
@@ -161,13 +161,13 @@ def _refuse_early(body: bytes, kind: type[B]) -> None:
     except msgspec.DecodeError as error:
         raise Problem("malformed-json", f"{error}.") from None
     except (RecursionError, UnicodeDecodeError):
-        return  # `_parse` says what is wrong
+        return  # `_parse` reports it
     if first is not None:
         raise invalid(first)
 
 
 def _field_errors(value: Any, kind: Any, pointer: str) -> Iterator[FieldError]:
-    """Yield an error for each wrong part of `value`, which should have the form of `kind`."""
+    """Yield an error for each part of `value` that does not fit the type `kind`."""
     if isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, Body):
         fields = _fields(kind)
         for name in sorted(value.keys() - fields.keys()):
@@ -205,7 +205,7 @@ def _item_kind(kind: Any) -> Any:
 
 
 def _located(error: msgspec.ValidationError, pointer: str) -> FieldError:
-    """Make msgspec's "what - at `$.path[0]`" an error whose pointer continues `pointer`."""
+    """Convert msgspec's "what - at `$.path[0]`" to an error whose pointer continues `pointer`."""
     what, _, path = str(error).partition(" - at `$")
     for token in re.findall(r"[^.\[\]`]+", path):
         pointer += f"/{escape(token)}"
@@ -213,13 +213,13 @@ def _located(error: msgspec.ValidationError, pointer: str) -> FieldError:
 
 
 class StrictJSON(AbstractDTO[Any]):
-    """Lets Litestar decode a handler's `data` by `decode`, and document it as the type that it is."""
+    """Makes Litestar decode a handler's `data` with `decode`, and document it as its own type."""
 
     media_types = frozenset({"application/json"})
     _kinds: ClassVar[dict[str, type[Body]]] = {}
 
     def decode_bytes(self, value: bytes) -> Any:
-        """Decode the body; Litestar calls it with the whole of it.
+        """Decode the complete body.
 
         Raises Problem, as `decode` does.
         """
@@ -242,7 +242,7 @@ class StrictJSON(AbstractDTO[Any]):
 
     @classmethod
     def schemas(cls) -> dict[str, Any]:
-        """Return the JSON Schemas of all bodies by name: msgspec's, as Litestar's leave out limits of list items."""
+        """Return the JSON Schemas of all bodies by name, made by msgspec: Litestar's lack the limits of list items."""
         kinds = sorted(set(cls._kinds.values()), key=lambda kind: kind.__name__)
         return msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")[1]
 

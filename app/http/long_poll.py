@@ -1,4 +1,4 @@
-"""`Prefer: wait=N` (RFC 7240): a claim that waits for work, and asks the database only when there may be some."""
+"""Long polling by `Prefer: wait=N` (RFC 7240): a claim that waits for work, and queries only when there may be some."""
 
 import asyncio
 import re
@@ -20,7 +20,7 @@ _queues: WeakValueDictionary[frozenset[str], asyncio.Lock] = WeakValueDictionary
 
 
 def preferred_wait(request: Request[Any, Any, Any]) -> int:
-    """Return for how many seconds the client prefers to wait: at most 30, and 0 where it does not say so."""
+    """Return the seconds that the client wants to wait: at most 30, and 0 by default."""
     match = _WAIT.search(get_header(request, b"prefer") or "")
     return min(int(match[1]), MAX_WAIT_S) if match else 0
 
@@ -28,10 +28,10 @@ def preferred_wait(request: Request[Any, Any, Any]) -> int:
 async def wait_for_work(
     attempt: Callable[[], Awaitable[T | None]], labels: frozenset[str], seconds: int, request: Request[Any, Any, Any]
 ) -> T | None:
-    """Return what `attempt` finds within so many seconds, or None; None at once when the client or the process leaves.
+    """Return what `attempt` finds within `seconds`, or None; None at once when the client disconnects or we drain.
 
-    Those who wait for the same labels stand in a queue: only the first one asks, and when it got something the next,
-    so that a hundred who wait do not all run when one task comes.
+    Calls that wait for the same labels form a queue: only the first one queries, and the next one after it got
+    something, so that one new task does not wake a hundred calls.
     """
     notifier = services(request).notifier
     end = asyncio.get_running_loop().time() + seconds
@@ -58,7 +58,7 @@ async def wait_for_work(
 
 
 async def _until(event: Awaitable[Any], end: float, leaving: set[asyncio.Future[Any]]) -> bool:
-    """Say whether `event` happened before `end`, in the loop's seconds, and before any of `leaving`."""
+    """Return whether `event` happened before `end` (seconds of the loop's clock) and before any of `leaving`."""
     waiting = asyncio.ensure_future(event)
     remaining = end - asyncio.get_running_loop().time()
     await asyncio.wait({waiting, *leaving}, timeout=max(0, remaining), return_when=asyncio.FIRST_COMPLETED)
@@ -70,6 +70,6 @@ async def _until(event: Awaitable[Any], end: float, leaving: set[asyncio.Future[
 
 
 async def _disconnected(request: Request[Any, Any, Any]) -> None:
-    """Return when the client has gone: a task claimed for it would be held by nobody."""
+    """Return when the client has disconnected: a task claimed for it would be lost."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

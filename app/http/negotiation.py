@@ -1,4 +1,4 @@
-"""What a request asks for and sends: query parameters, Accept, Content-Type (RFC 9110, sections 8.3 and 12.5.1)."""
+"""Checks query parameters, Accept and Content-Type (RFC 9110, sections 8.3 and 12.5.1)."""
 
 import re
 from typing import Any
@@ -22,7 +22,7 @@ _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 
 
 def negotiate(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Refuse what the route does not know; `opt["takes"]` and `opt["gives"]` list its media types.
+    """Refuse what the endpoint does not know; `opt["takes"]` and `opt["gives"]` list its media types.
 
     Raises Problem: invalid-request, not-acceptable, unsupported-media-type.
     """

@@ -1,4 +1,4 @@
-"""Adds to the OpenAPI document what Litestar does not say in it."""
+"""Adds to the OpenAPI document what Litestar cannot express."""
 
 import json
 import tomllib
@@ -12,11 +12,9 @@ from app.http.negotiation import JSON, MERGE_PATCH
 
 
 def add_details(document: dict[str, Any], options: Mapping[str, Mapping[str, Any]]) -> None:
-    """Add links, media types and examples from openapi.toml, and what the `opt` of each operation id says.
+    """Add links, media types and examples from openapi.toml; scopes and request headers from `opt` by operation id.
 
-    That is the scope it needs and the header fields it reads.
-
-    Null is taken from parameters, as nothing in a URL is null.
+    Parameters lose the type null, as nothing in a URL is null.
     """
     details = _details()
     document["components"]["schemas"].update(StrictJSON.schemas())

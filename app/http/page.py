@@ -1,4 +1,4 @@
-"""One page of a list, as clients get it."""
+"""The response with one page of a list."""
 
 from typing import Annotated, Any
 from urllib.parse import quote, unquote_plus
@@ -14,7 +14,7 @@ Cursor = Annotated[
 ]
 
 _QUERY = "%&=+!$'()*,;:@/?"
-"""What may stand in a query beside letters and digits (RFC 3986, section 3.4), and what is percent-encoded already."""
+"""Characters allowed in a query beside letters and digits (RFC 3986, section 3.4), and the percent sign."""
 
 
 def respond(

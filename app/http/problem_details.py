@@ -27,7 +27,7 @@ MEDIA_TYPE = "application/problem+json"
 CHALLENGE = 'Bearer realm="taskpulse"'
 """WWW-Authenticate of every 401 (RFC 6750)."""
 CLIENT_CLOSED_REQUEST = 499
-"""What log and metrics say where the client left before its body was whole (nginx's number); nobody gets it."""
+"""The status in log and metrics when the client disconnects before its body is complete (nginx's number)."""
 
 
 class ProblemDetails(msgspec.Struct, frozen=True):
@@ -54,7 +54,7 @@ class ProblemWithHeaders(Problem):
 
 
 def unavailable(error: psycopg.OperationalError) -> Problem:
-    """Return the problem that says why the database did not serve a request."""
+    """Return the problem for a request that the database did not serve."""
     waited = (PoolTimeout, psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable)
     if isinstance(error, (*waited, psycopg.errors.TooManyConnections)):
         return Problem("overloaded", "The database is too busy to answer now.", retry_after_s=1)
@@ -62,7 +62,7 @@ def unavailable(error: psycopg.OperationalError) -> Problem:
 
 
 def _from_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Problem:
-    """Translate what Litestar raises by itself."""
+    """Return the problem for an exception that Litestar raises."""
     path = request.scope["raw_path"].decode("ascii")
     if isinstance(error, MethodNotAllowedException):
         methods = ", ".join(allowed_methods(request.app, request.scope["path"]))
@@ -79,7 +79,7 @@ def _from_http_exception(request: Request[Any, Any, Any], error: HTTPException) 
 
 
 def _field_error(extra: Any, fields: Mapping[str, FieldDefinition]) -> FieldError:
-    """Turn one entry of Litestar's validation errors into ours; `fields` are the parameters of the handler."""
+    """Convert one of Litestar's validation errors; `fields` are the parameters of the handler."""
     key, message = extra.get("key", ""), extra["message"]
     if key == "data":
         return FieldError("body", "#", "The body is empty; send a JSON object.")

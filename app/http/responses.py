@@ -1,4 +1,4 @@
-"""Answers whose body is JSON already, as PostgreSQL built it."""
+"""Responses whose body is JSON that PostgreSQL built."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,8 +9,8 @@ from litestar.types import Receive, Scope, Send
 from app.http.negotiation import JSON
 
 
-class _Ready:
-    """The two messages of an answer (ASGI), with nothing left to be worked out."""
+class _ASGIResponse:
+    """Sends the two ASGI messages of a response, which are complete."""
 
     __slots__ = ("_body", "_headers", "_status")
 
@@ -29,7 +29,7 @@ class _Ready:
 
 
 class JSONResponse(Response[Any]):
-    """A response that Litestar sends as it is."""
+    """A response that Litestar sends unchanged."""
 
     def __init__(self, body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
         self.content = body
@@ -37,5 +37,5 @@ class JSONResponse(Response[Any]):
         self.headers = dict(headers or {})
 
     def to_asgi_response(self, *_: Any, **__: Any) -> Any:
-        """Return what sends it; nothing of the route's configuration is needed for that."""
-        return _Ready(self._status, self.headers, self.content)
+        """Return the ASGI application that sends it; the configuration of the route is not needed."""
+        return _ASGIResponse(self._status, self.headers, self.content)

@@ -1,4 +1,4 @@
-"""One stream of events, from the first byte to the last: text/event-stream (WHATWG HTML, section 9.2)."""
+"""Server-sent events: one stream from its first byte to its last (WHATWG HTML, section 9.2)."""
 
 import asyncio
 import contextlib
@@ -15,16 +15,16 @@ from app.events.store import FEW
 
 MEDIA_TYPE = "text/event-stream"
 HEADERS = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
-"""A proxy that compresses or buffers would hold events back."""
+"""These keep proxies from compressing or buffering, which would delay events."""
 RETRY_MS = 1000
 HEARTBEAT_S = 15.0
 SEND_WITHIN_S = 10.0
-"""Seconds that a reader has to take what was sent, beyond what the buffers on the way hold."""
+"""Seconds within which a reader must receive what was sent, beyond what network buffers hold."""
 FRESH_WITHIN_S = 1.5
 
 
 class EventStream(ASGIResponse):
-    """An answer that lasts until the reader leaves, is cut off or loses its key, or the process ends."""
+    """A response that lasts until the reader disconnects or is disconnected, its key is revoked or the process ends."""
 
     _should_set_content_length = False
 
@@ -44,7 +44,7 @@ class EventStream(ASGIResponse):
         try:
             if hub.draining:
                 reader.end()
-            with contextlib.suppress(psycopg.OperationalError):  # the reader comes back, and then hears of it
+            with contextlib.suppress(psycopg.OperationalError):  # the reader reconnects, and then gets the error
                 await self._begin(send)
                 await self._follow(send)
             await self._send(send, b"", more=False)
@@ -53,7 +53,7 @@ class EventStream(ASGIResponse):
             hub.leave(reader)
 
     async def _begin(self, send: Send) -> None:
-        """Say where the stream begins, and send what there is until the reader is at the head."""
+        """Send the id at which the stream begins, and past events until the reader has caught up."""
         hub, reader = self._hub, self._reader
         position, lost = await self._place()
         first = reset("unknown", hub.event_id(position)) if lost else mark(hub.event_id(position))
@@ -67,9 +67,9 @@ class EventStream(ASGIResponse):
         hub.join(reader)
 
     async def _page(self, after: EventId) -> tuple[Position, bytes]:
-        """Return the position that the next page of the past leads to, and what is sent of it.
+        """Return the position after the next page of past events, and the bytes to send.
 
-        Ids keep the epoch of `after`, even where the database has got another meanwhile: what was lost is told by that.
+        Ids keep the epoch of `after`, even if a new one has begun meanwhile: what was lost is found by its epoch.
         """
         head = self._hub.head
         found = await self._hub.read_page(after.position, head, self._limit)
@@ -80,7 +80,7 @@ class EventStream(ASGIResponse):
         return found.events[-1].position if found.events else head, b"".join(chosen)
 
     async def _place(self) -> tuple[Position, bool]:
-        """Return where to begin, and whether the database lost some of what the reader saw."""
+        """Return where to begin, and whether the database lost some of what the reader has seen."""
         hub, after = self._hub, self._after
         if after is None:
             return hub.head, False
@@ -97,7 +97,7 @@ class EventStream(ASGIResponse):
         return position, position < after.position
 
     async def _follow(self, send: Send) -> None:
-        """Send what the hub hands over, and a heartbeat where that is nothing."""
+        """Send what the hub pushes, and a heartbeat when it pushes nothing."""
         reader, hub = self._reader, self._hub
         while not reader.ended:
             try:
@@ -110,7 +110,7 @@ class EventStream(ASGIResponse):
                 await self._send(send, chunk)
 
     async def _send(self, send: Send, chunk: bytes, *, more: bool = True) -> None:
-        """Send, or cut the reader off when it does not take it."""
+        """Send; disconnect a reader that does not receive it."""
         try:
             async with asyncio.timeout(SEND_WITHIN_S):
                 await send({"type": "http.response.body", "body": chunk, "more_body": more})

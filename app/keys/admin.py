@@ -62,7 +62,7 @@ def create(settings: Settings, name: str, scopes: Sequence[str], days: int | Non
 
 
 def holds(settings: Settings, token: str) -> bool:
-    """Say whether the database has this key and has not revoked it.
+    """Return whether the database has this key and it is not revoked.
 
     Raises KeysError.
     """

@@ -52,7 +52,7 @@ class Key:
 
 
 def new_token() -> tuple[str, bytes, str]:
-    """Make a key: its id, the SHA-256 of its secret, and the token `tp_<id>_<secret>` with a 256-bit secret."""
+    """Create a key; return its id, the SHA-256 of its secret and the token `tp_<id>_<secret>`."""
     key_id, secret = secrets.token_hex(6), secrets.token_hex(32)
     return key_id, digest(secret), f"tp_{key_id}_{secret}"
 

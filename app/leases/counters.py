@@ -1,4 +1,4 @@
-"""Counters of claims and pulses. They start at zero, so that the first event is already an increase."""
+"""Counters of claims and pulses. Each label starts at zero, so that the first event is an increase."""
 
 from prometheus_client import Counter
 

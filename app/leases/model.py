@@ -1,4 +1,4 @@
-"""The shapes of leases: what workers send and what they get."""
+"""The data model of leases: what workers send and receive."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -33,7 +33,7 @@ class ClaimMany(Claim):
     limit: Annotated[int, Meta(ge=1, le=100)] = 1
 
     def errors(self, pointer: str) -> Iterator[FieldError]:
-        """Yield an error for each label that stands twice."""
+        """Yield an error for each duplicate label."""
         return label_errors(pointer, self.labels or [])
 
 

@@ -95,7 +95,7 @@ async def claim_many(connection: Connection, actor: str, wanted: ClaimMany) -> l
 
 @cache
 def _claim_statement(limit: int, *, labelled: bool) -> LiteralString:
-    """Compose the statement with the limit as a literal, so that the planner knows how few rows it is about."""
+    """Return the statement with the limit as a literal, so that the planner knows how few rows it needs."""
     condition = "t.labels::text[] && %(labels)s::text[]" if labelled else "true"
     return CLAIM_MANY.fill(limit=str(limit), labelled=condition)
 
@@ -229,7 +229,7 @@ async def requeue(connection: Connection, actor: str, task_id: UUID) -> Versione
 
 
 async def get(database: Database, task_id: UUID) -> bytes:
-    """Return who holds a task, or held it last, as JSON.
+    """Return the lease on a task, live or expired, as JSON.
 
     Raises Problem: not-found, where there is no lease or no task.
     """
@@ -241,7 +241,7 @@ async def get(database: Database, task_id: UUID) -> bytes:
 
 
 def _uuid(token: str) -> UUID | None:
-    """Return the token as the database has it; None, which equals nothing, where it cannot be one."""
+    """Return the token as a UUID; None, which equals no token in SQL, where it cannot be one."""
     try:
         return UUID(token)
     except ValueError:

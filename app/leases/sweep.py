@@ -1,4 +1,4 @@
-"""Writes down what time alone has done to leases. No claim depends on it: an expired lease is claimable as it is."""
+"""Records expired leases. No claim depends on it: an expired lease can be claimed without."""
 
 from app.postgres.notifications import Notifier
 from app.postgres.pool import Database
@@ -10,9 +10,9 @@ SWEEP, END_RESTS, EXPIRED_LATELY = sql("leases/sweep_leases"), sql("leases/end_r
 
 
 async def sweep(database: Database, notifier: Notifier) -> None:
-    """Note expired leases, end tasks that are to be cancelled or have no attempt left, and end rests that are over.
+    """Record expired attempts, end tasks to be cancelled or without attempts left, and end pauses that are over.
 
-    Many processes may do so at once: rows that another one has locked are left to it.
+    Processes that run this at once skip each other's rows.
     Raises psycopg.OperationalError.
     """
     expired = await database.fetch(SWEEP, {})

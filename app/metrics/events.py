@@ -1,4 +1,4 @@
-"""How the event streams of this process are."""
+"""Gauges of the event streams of this process."""
 
 from collections.abc import Iterator
 
@@ -9,13 +9,13 @@ from app.events.hub import Hub
 
 
 class EventCollector(Collector):
-    """Shows what the hub knows at the moment of a scrape."""
+    """Reads the hub at the moment of a scrape."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the open streams, and up to when everything was handed to them."""
+        """Yield the number of open streams, and up to when every change was pushed to them."""
         yield GaugeMetricFamily("taskpulse_event_streams", "Open event streams.", value=len(self._hub.readers))
         if self._hub.sent_up_to is not None:
             yield GaugeMetricFamily(

@@ -1,4 +1,4 @@
-"""What this process tells Prometheus of itself."""
+"""Gauges of the build, the database and the connection pool."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from app.postgres.pool import Database
 
 
 class ServiceCollector(Collector):
-    """What this process knows of itself at the moment of a scrape."""
+    """Reads the state of the process at the moment of a scrape."""
 
     def __init__(self, database: Database, revision: str) -> None:
         self._database = database

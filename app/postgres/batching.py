@@ -10,33 +10,34 @@ A = TypeVar("A")
 R = TypeVar("R")
 
 MOST = 100
-"""Calls that share one statement at the most."""
+"""Largest number of calls in one statement."""
 PATIENCE_S = 0.01
-"""Seconds after which a statement holds up the next calls no longer: they get another lane."""
+"""Seconds after which a statement no longer holds up the next calls: another lane serves them."""
 LANES = 4
-"""Statements at a time, at the most."""
+"""Largest number of statements at a time."""
 
 
 class Batcher(Generic[A, R]):
-    """Answers together the calls that came while an earlier statement was under way.
+    """Collects calls while a statement runs, and answers all of them with the next statement.
 
-    A call joins only a statement that is yet to be sent, so that the answer knows all that was committed before the
-    call came. `together` gets the arguments of some calls and returns their results in the same order; it must do all
-    or nothing, as it is called again for each alone when it fails.
+    A call joins only a statement that has not been sent yet, so that its result includes everything that was committed
+    before the call. `run_batch` gets the arguments of some calls and returns their results in the same order. It must
+    do all or nothing: when it fails, it runs again for each call alone.
     """
 
-    def __init__(self, together: Callable[[Sequence[A]], Awaitable[Sequence[R]]]) -> None:
-        self._together = together
+    def __init__(self, run_batch: Callable[[Sequence[A]], Awaitable[Sequence[R]]]) -> None:
+        self._run_batch = run_batch
         self._waiting: list[tuple[A, asyncio.Future[R]]] = []
         self._lane: asyncio.Task[None] | None = None
-        """The one that takes the calls that come next."""
+        """The task that serves the next calls."""
         self._slow: set[asyncio.Task[None]] = set()
-        """Those whose statement has taken longer than PATIENCE_S."""
+        """Lanes whose statement has taken longer than PATIENCE_S."""
 
     async def __call__(self, argument: A) -> R:
-        """Return the result for one argument; raises what `together` raises for it alone.
+        """Return the result for one argument.
 
-        A psycopg.OperationalError, which has the database for its reason, all get who share the statement.
+        Raises what `run_batch` raises for this argument alone, but a psycopg.OperationalError of the whole batch: its
+        cause is the database, not an argument.
         """
         result: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((argument, result))
@@ -48,9 +49,9 @@ class Batcher(Generic[A, R]):
             self._lane = asyncio.create_task(self._serve())
 
     async def _serve(self) -> None:
-        """Go on until nobody waits; all who came in one turn of the event loop share the first statement."""
+        """Serve until no call waits; all calls of one event-loop turn share the first statement."""
         lane, loop = asyncio.current_task(), asyncio.get_running_loop()
-        assert lane is not None  # noqa: S101 - this runs in one
+        assert lane is not None  # noqa: S101 - this always runs in a task
         try:
             while self._waiting and self._lane is lane:
                 calls, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
@@ -59,14 +60,14 @@ class Batcher(Generic[A, R]):
                     await self._answer(calls)
                 finally:
                     relief.cancel()
-        finally:  # a done callback would run later, and who comes until then would take this lane for one that serves
+        finally:  # not a done callback: a call that arrives before it ran would wait on a lane that has stopped
             self._slow.discard(lane)
             if self._lane is lane:
                 self._lane = None
             self._open_lane()
 
     def _relieve(self) -> None:
-        """Let others serve the next calls while this lane's statement takes its time."""
+        """Let another lane serve the next calls while this one's statement takes long."""
         if self._lane is not None:
             self._slow.add(self._lane)
             self._lane = None
@@ -74,8 +75,8 @@ class Batcher(Generic[A, R]):
 
     async def _answer(self, calls: Sequence[tuple[A, asyncio.Future[R]]]) -> None:
         try:
-            results = await self._together([argument for argument, _ in calls])
-        except Exception as error:  # noqa: BLE001 - it is raised where somebody waits
+            results = await self._run_batch([argument for argument, _ in calls])
+        except Exception as error:  # noqa: BLE001 - it is raised in the waiting calls
             if len(calls) > 1 and not isinstance(error, psycopg.OperationalError):
                 for call in calls:
                     await self._answer([call])

@@ -30,12 +30,12 @@ create table if not exists schema_migrations (
 
 
 class MigrationError(Exception):
-    """The schema cannot be brought up to date; the message says why."""
+    """The schema cannot be migrated; the message says why."""
 
 
 @dataclass(frozen=True)
 class Migration:
-    """A file of app/postgres/migrations. What its first line says is read by people and by programs.
+    """A file of app/postgres/migrations; its first line may hold a mark that programs read.
 
     `-- no transaction`: it runs outside one, as CREATE INDEX CONCURRENTLY must.
     `-- old code cannot live with this: <reason>`: a rollback across it is not safe.
@@ -57,7 +57,7 @@ class Migration:
 
 
 def migrations() -> list[Migration]:
-    """Return the migrations that this version brings, in order."""
+    """Return the migrations of this version, in order."""
     found = [
         Migration(int(match[1]), entry.name.removesuffix(".sql"), entry.read_text("utf-8"))
         for entry in files("app.postgres").joinpath("migrations").iterdir()
@@ -67,7 +67,7 @@ def migrations() -> list[Migration]:
 
 
 async def pending(database: Database) -> list[str]:
-    """Return the names of the migrations that the database does not have; newer ones than ours do not matter.
+    """Return the names of migrations that the database lacks; it may have newer ones that this version does not know.
 
     Raises psycopg.OperationalError when the database is away.
     """
@@ -79,7 +79,7 @@ async def pending(database: Database) -> list[str]:
 
 
 def migrate(settings: Settings, say: Callable[[str], None]) -> list[str]:
-    """Apply what is pending and return its names; `say` gets a line for each step.
+    """Apply pending migrations and return their names; `say` gets a line for each step.
 
     Several processes may call this at once: one works, the others wait and then find nothing to do.
     Raises MigrationError, psycopg.Error.
@@ -101,7 +101,7 @@ def migrate(settings: Settings, say: Callable[[str], None]) -> list[str]:
                     f"{migration.name} was changed after this database applied it."
                     " Put the file back, and make the change in a new migration."
                 )
-        connection.execute(sql("events/begin_epoch"))  # before anybody writes to a database that was restored
+        connection.execute(sql("events/begin_epoch"))  # before the first write to a restored database
         return done
 
 

@@ -1,4 +1,4 @@
-"""The pool of connections to PostgreSQL, and whether the database is there."""
+"""The pool of connections to PostgreSQL, and whether the database can be reached."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ WATCH_EVERY_S = 1.0
 
 
 class _Cursor(psycopg.AsyncCursor[Row]):
-    """Takes results in binary, which need no parsing."""
+    """Requests results in binary, which need no parsing."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -36,7 +36,7 @@ class _Cursor(psycopg.AsyncCursor[Row]):
 
 
 def connection_parameters(settings: Settings) -> dict[str, Any]:
-    """Return libpq's parameters for a session of this service; times are UTC in every one."""
+    """Return libpq's parameters for a session of this service; its time zone is UTC."""
     parameters = {
         "host": settings.db_host,
         "port": settings.db_port,
@@ -58,10 +58,10 @@ def connection_parameters(settings: Settings) -> dict[str, Any]:
 
 
 class Database:
-    """A pool of connections that knows within a second or two whether the database is there.
+    """A pool of connections that notices an outage of the database within a second or two.
 
-    While it is away, requests are refused at once rather than queued; when it is back, connections that
-    broke meanwhile are replaced before a request meets one.
+    During an outage, requests fail at once instead of waiting. After it, broken connections are replaced before a
+    request gets one.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -88,7 +88,7 @@ class Database:
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Hold the pool open; whether the database is there already does not matter."""
+        """Keep the pool open until the context is left; the database need not be up yet."""
         async with self._pool:
             watch = asyncio.create_task(self._watch())
             try:
@@ -102,7 +102,7 @@ class Database:
     async def connection(self) -> AsyncIterator[Connection]:
         """Lend a connection in autocommit mode.
 
-        Raises psycopg.OperationalError when the database is away, PoolTimeout (one of them) when none gets free.
+        Raises psycopg.OperationalError during an outage, and its subclass PoolTimeout when no connection gets free.
         """
         if not self.up:
             raise psycopg.OperationalError("the database is away")
@@ -123,7 +123,7 @@ class Database:
     async def fetch(
         self, query: LiteralString | Composed, parameters: Mapping[str, Any], *, prepare: bool | None = None
     ) -> list[Row]:
-        """Run one statement in a transaction of its own and return its rows; `prepare` as psycopg's `execute` has it.
+        """Run one statement in a transaction of its own and return its rows; `prepare` is that of psycopg's `execute`.
 
         Raises psycopg.OperationalError, as `connection` does.
         """
@@ -131,11 +131,11 @@ class Database:
             return await (await connection.execute(query, parameters, prepare=prepare)).fetchall()
 
     def statistics(self) -> dict[str, int]:
-        """Return psycopg_pool's figures, those that are zero too."""
+        """Return psycopg_pool's statistics, including those that are zero."""
         return {"pool_available": 0, "requests_waiting": 0, "pool_size": 0} | self._pool.get_stats()
 
     async def _watch(self) -> None:
-        """Ask the database every second, over a connection of its own, whether it is there."""
+        """Check every second, over a connection of its own, whether the database answers."""
         connection: Connection | None = None
         try:
             while True:
@@ -163,13 +163,13 @@ class Database:
                 await connection.close()
 
     def _hang_up(self) -> None:
-        """Shut the sockets of requests that wait for an answer, which may never come: they get their 503 now."""
+        """Shut the sockets of requests that wait for the database, so that they get their 503 now."""
         for connection in self._lent:
             _shut(connection)
 
 
 def _shut(connection: Connection) -> None:
-    """End a connection for whoever waits on it: closing it meanwhile pulls its socket from under the event loop."""
+    """Shut a connection down under a waiting call; closing it would take its socket from the event loop."""
     with (
         contextlib.suppress(OSError, psycopg.OperationalError),
         socket.socket(fileno=os.dup(connection.fileno())) as shared,
@@ -180,21 +180,21 @@ def _shut(connection: Connection) -> None:
 async def _answers(connection: Connection) -> None:
     """Return once the database has answered.
 
-    Raises psycopg.OperationalError after a second of silence; cancelling the query would wait for an answer.
+    Raises psycopg.OperationalError after a second without an answer; cancelling the query would wait for one.
     """
     asking = asyncio.ensure_future(connection.execute("select 1"))
     done, _ = await asyncio.wait({asking}, timeout=0.75)
-    if not done:  # the answer may be there all the same, where this process was too busy to look
+    if not done:  # the answer may have arrived while this process was too busy to read it
         done, _ = await asyncio.wait({asking}, timeout=0.25)
     if not done:
         _shut(connection)
         await asyncio.wait({asking})
-        asking.exception()  # looked at, so that nobody logs it
+        asking.exception()  # retrieve the exception, so that asyncio does not log it
         raise psycopg.OperationalError("the database does not answer")
     asking.result()
 
 
 async def _configure(connection: Connection) -> None:
-    """Take a json column as the bytes it is: what the database built is passed on unread. Enumerations are text."""
+    """Load json as bytes, since it is passed on without being parsed, and enumerations as text."""
     connection.adapters.register_loader("json", ByteaBinaryLoader)
-    connection.adapters.register_loader(0, TextBinaryLoader)  # 0: a type that psycopg does not know
+    connection.adapters.register_loader(0, TextBinaryLoader)  # 0: any type that psycopg does not know

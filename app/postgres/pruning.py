@@ -1,4 +1,4 @@
-"""Deletes what need not be kept: old history, and idempotent answers that have expired."""
+"""Deletes old history and expired idempotent responses."""
 
 import asyncio
 import logging
@@ -10,15 +10,15 @@ log = logging.getLogger(__name__)
 
 PRUNE_EVERY_S = 10
 BITE = 200
-"""Rows a statement deletes: few, as the answer of one batch may be 8 MiB."""
+"""Rows that one statement deletes: few, as the response to one batch may have 8 MiB."""
 PAUSE_S = 0.1
-"""Seconds between two bites, left to the requests."""
+"""Seconds between two statements, to leave room for requests."""
 
 STATEMENTS = (sql("idempotency/prune_idempotency_keys"), sql("events/prune_history"))
 
 
 async def prune(database: Database, history_days: int) -> None:
-    """Delete all that is due, bite by bite; many processes may do so at once, each skips the rows that another has.
+    """Delete everything that is due, BITE rows at a time; processes that run this at once skip each other's rows.
 
     Raises psycopg.OperationalError.
     """

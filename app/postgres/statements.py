@@ -1,7 +1,7 @@
 """The SQL files: each opens with a header, and may include fragments or leave parts to be filled in.
 
-A mark such as `/*task*/`, without spaces, stands for the text of fragments/task.sql, or else for a part that the caller
-fills in. Headers stay in the files: a statement is sent as short as it can be.
+A mark such as `/*task*/`, without spaces, stands for the text of fragments/task.sql, or for a part that the caller
+fills in. Headers are not sent: psycopg caches only short statements.
 """
 
 import re
@@ -35,18 +35,18 @@ class Template:
 def sql(name: str) -> LiteralString:
     """Return the statement in sql/<name>.sql.
 
-    Raises ValueError where it has parts to be filled in: unfilled, they would pass as comments.
+    Raises ValueError where it has parts: unfilled, they would be comments to PostgreSQL.
     """
     return Template(name).fill()
 
 
 def toml(name: str) -> dict[str, Any]:
-    """Return what sql/<name>.toml says: pieces of SQL that statements are composed of, with their fragments."""
+    """Return the content of sql/<name>.toml, pieces of SQL for parts, with their fragments."""
     return tomllib.loads(_expand(_SQL.joinpath(f"{name}.toml").read_text("utf-8")))
 
 
 def _read(name: str) -> LiteralString:
-    """Return a file of sql/ without its header, with all fragments."""
+    """Return a file of sql/ without its header and with all fragments."""
     return _expand(_HEADER.sub("", _SQL.joinpath(f"{name}.sql").read_text("utf-8"), count=1))
 
 

@@ -1,4 +1,4 @@
-"""Opaque cursors for lists: where a page ended, and the list that it belongs to."""
+"""Opaque cursors for lists: the position where a page ended, and a fingerprint of the list."""
 
 import base64
 import binascii
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def fingerprint(query: Any) -> bytes:
-    """Return 8 bytes that tell one list query (filters and sort) from another."""
+    """Return 8 bytes that identify a list query (filters and sort)."""
     return hashlib.blake2b(msgspec.msgpack.encode(query, order="sorted"), digest_size=8).digest()
 
 
@@ -25,7 +25,7 @@ def encode(last: Any, query: Any) -> str:
 def decode(cursor: str, kind: type[T], query: Any) -> T:
     """Return the sort values in a cursor.
 
-    Raises Problem: invalid-request, for a cursor that is damaged or of another query.
+    Raises Problem: invalid-request, for a cursor that is damaged or belongs to another query.
     """
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)

@@ -1,4 +1,4 @@
-"""The shapes of tasks: what clients send and what they get."""
+"""The data model of tasks: what clients send and receive."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -43,18 +43,18 @@ class NewTask(Body):
     max_attempts: MaxAttempts = 3
 
     def errors(self, pointer: str) -> Iterator[FieldError]:
-        """Yield what the types cannot say: see `task_errors`."""
+        """Yield what types cannot express: see `task_errors`."""
         return task_errors(pointer, self.labels, self.due_at, self.payload)
 
 
 class _Item(msgspec.Struct, gc=False):
-    """What of a task can be large."""
+    """The part of a task that can be large."""
 
     payload: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 class _Outline(msgspec.Struct):
-    """The form of NewTasks, at a few bytes an item: msgspec measures a list only once it has all of it."""
+    """An outline of NewTasks, at a few bytes an item: msgspec checks the length of a list only once it is decoded."""
 
     tasks: Annotated[list[_Item], Meta(max_length=MAX_BATCH)]
 
@@ -90,7 +90,7 @@ class TaskPatch(Body):
     max_attempts: MaxAttempts | UnsetType | None = UNSET
 
     def errors(self, pointer: str) -> Iterator[FieldError]:
-        """Yield what the types cannot say; the payload is measured once it is merged."""
+        """Yield what types cannot express; the payload is measured after the merge."""
         return task_errors(pointer, self.labels or [], self.due_at or None, {})
 
     def changes(self) -> dict[str, Any]:
@@ -152,7 +152,7 @@ class TaskPage(msgspec.Struct):
 
 
 def task_errors(pointer: str, labels: list[str], due_at: datetime | None, payload: JSONObject) -> Iterator[FieldError]:
-    """Yield an error for a label that stands twice, a time outside years 1 to 9999 in UTC, a payload too large."""
+    """Yield an error for each duplicate label, a time outside the years 1 to 9999 in UTC, and a payload too large."""
     yield from label_errors(pointer, labels)
     if due_at is not None:
         try:
@@ -164,7 +164,7 @@ def task_errors(pointer: str, labels: list[str], due_at: datetime | None, payloa
 
 
 def label_errors(pointer: str, labels: list[str]) -> Iterator[FieldError]:
-    """Yield an error for each label that stands twice, which the types cannot say."""
+    """Yield an error for each duplicate label, which types cannot express."""
     for index, label in enumerate(labels):
         if label in labels[:index]:
             path = f"{pointer}/labels/{index}"

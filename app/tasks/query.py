@@ -1,4 +1,4 @@
-"""Which tasks a list holds and in what order: the SQL for it, composed of app/postgres/sql/tasks/list_tasks.toml."""
+"""Filters and sorts of task lists: composes the SQL for them from app/postgres/sql/tasks/list_tasks.toml."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
@@ -17,7 +17,7 @@ LIST, COUNT = Template("tasks/list_tasks"), Template("tasks/count_tasks")
 SEPARATOR = b",\n"
 """Separates the tasks of a page; it never occurs within one, as each is JSON in one line."""
 EXPORT_PAGE = 200
-"""Tasks that one statement of an export reads: some 10 ms, and 5 MiB where every task is as large as can be."""
+"""Tasks that one statement of an export reads: about 10 ms, and 5 MiB if every task has the maximum size."""
 
 SortName = Literal[
     "created_at", "-created_at", "updated_at", "-updated_at", "due_at", "-due_at", "priority", "-priority"
@@ -28,13 +28,13 @@ SORT_KINDS: Mapping[str, Any] = {
     "due_at": tuple[Time | None, UUID],
     "priority": tuple[Priority, UUID],
 }
-"""What a cursor holds: the sort key and the id of the last task."""
+"""Types of what a cursor holds: the sort key and the id of the last task."""
 
 Position = tuple[Any, UUID]
 
 
 class _Parts(msgspec.Struct, forbid_unknown_fields=True):
-    """The form of list_tasks.toml."""
+    """The schema of list_tasks.toml."""
 
     sorts: dict[str, dict[str, str]]
     any_of: dict[str, tuple[str, str]]
@@ -50,7 +50,7 @@ class PageRow(NamedTuple):
 
 
 class _Keys(msgspec.Struct):
-    """What lists can be sorted by, as it stands in a task's JSON."""
+    """The sort keys within a task's JSON."""
 
     id: UUID
     created_at: datetime
@@ -63,7 +63,7 @@ PARTS = msgspec.convert(toml("tasks/list_tasks"), _Parts)
 
 
 class TaskQuery:
-    """A list's filters, by name and only those that are set, and its sort."""
+    """The sort of a list, and the filters that are set, by name."""
 
     def __init__(self, filters: Mapping[str, Any], sort: SortName) -> None:
         self._sort = sort.removeprefix("-")
@@ -83,7 +83,7 @@ class TaskQuery:
                 self._values[name] = value
 
     def position(self, token: str) -> Position:
-        """Return where a cursor of this query says that the page before ended.
+        """Return the position in a cursor of this query.
 
         Raises Problem: invalid-request.
         """
@@ -95,7 +95,7 @@ class TaskQuery:
         return cursor.encode(last, self._identity)
 
     async def page(self, database: Database, limit: int, after: Position | None) -> tuple[bytes, Position | None]:
-        """Return up to `limit` tasks for `page.answer`, and the position of the last one unless none follow."""
+        """Return up to `limit` tasks as JSON with SEPARATOR between, and the last one's position if more follow."""
         statement, values = self.statement(limit + 1, after)
         [row] = map(PageRow._make, await self._fetch(database, statement, values))
         if row.tasks is None or row.number <= limit:
@@ -113,13 +113,13 @@ class TaskQuery:
             yield tasks
 
     async def total(self, database: Database) -> int:
-        """Return how many tasks the query has, on all pages."""
+        """Return the number of tasks on all pages."""
         statement = COUNT.fill(conditions=_where(self._conditions))
         [(total,)] = await self._fetch(database, statement, self._values)
         return int(total)
 
     def statement(self, limit: int, after: Position | None) -> tuple[LiteralString, dict[str, Any]]:
-        """Return the statement that reads so many tasks after a position, and its values."""
+        """Return the statement that reads up to `limit` tasks after a position, and its parameters."""
         values = self._values
         if after is not None:
             values = {**values, "after_key": "infinity" if after[0] is None else after[0], "after_id": after[1]}
@@ -127,7 +127,7 @@ class TaskQuery:
         return _list_statement(*key), values
 
     async def _fetch(self, database: Database, statement: LiteralString, values: Mapping[str, Any]) -> list[Row]:
-        """Run a statement; one with filters is planned for its values each time.
+        """Run a statement; PostgreSQL plans one with filters each time, for its values.
 
         A plan for any value would treat the rare label and the one that half of all tasks have alike.
         """
@@ -138,7 +138,7 @@ class TaskQuery:
 def _list_statement(
     conditions: tuple[str, ...], sort: str, descending: bool, continued: bool, limit: int
 ) -> LiteralString:
-    """Compose the statement; its limit is a literal, as PostgreSQL would plan for another one anew each time."""
+    """Compose the statement; its limit is a literal, as PostgreSQL plans each time for a limit it does not know."""
     key, kind = PARTS.sorts[sort]["key"], PARTS.sorts[sort]["type"]
     direction, comparison = (" desc", "<") if descending else ("", ">")
     if continued:

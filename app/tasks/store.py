@@ -121,7 +121,7 @@ async def run_together(
 
 
 def array(ids: Iterable[UUID]) -> str:
-    """Return ids as PostgreSQL takes an array of them, at a fifth of what psycopg's general dumper costs."""
+    """Return ids as the text of a PostgreSQL array, five times as fast as psycopg's dumper."""
     return "{" + ",".join([each.hex for each in ids]) + "}"
 
 
@@ -143,7 +143,7 @@ def _to_recordset(tasks: Sequence[NewTask]) -> str:
 
 
 def in_utc(time: datetime | None) -> datetime | None:
-    """Return the same time in UTC, as PostgreSQL takes no offset beyond 15:59 and RFC 3339 allows 23:59."""
+    """Return the same time in UTC: PostgreSQL accepts offsets up to 15:59, RFC 3339 up to 23:59."""
     return time and time.astimezone(UTC)
 
 

@@ -1,4 +1,4 @@
-"""PATCH in the database: the fields that a request sets, and no others."""
+"""Changes tasks: each statement sets only the fields that the call changes."""
 
 from collections.abc import Iterable, Sequence
 from functools import cache, partial
@@ -57,11 +57,11 @@ class UpdatedStatus(NamedTuple):
 
 
 class Updates:
-    """Changes tasks. Changes of one moment that set the same fields share a statement.
+    """Changes tasks; changes of one moment that set the same fields share a statement.
 
-    A statement that is shared passes over tasks that another transaction has locked: it would make all wait for the
-    one. Those get a statement of their own; so does a status, which a lease may forbid, and a payload, which is merged
-    with the one there is.
+    A shared statement skips tasks that another transaction has locked, as all its calls would wait for one lock. Those
+    get a statement of their own. So does a status, which a lease may forbid, and a payload, which is merged with the
+    stored one.
     """
 
     def __init__(self, database: Database) -> None:
@@ -99,7 +99,7 @@ class Updates:
 
 
 async def _alone(connection: Connection, change: TaskChange) -> VersionedTask:
-    """Change one task, however long somebody else has it locked."""
+    """Change one task; wait if another transaction has locked it."""
     if not change.values.get("payload"):
         return await _update(connection, change)
     async with connection.transaction():
@@ -170,7 +170,7 @@ def _to_recordset(changes: Iterable[TaskChange]) -> str:
 
 @cache
 def _statement(fields: tuple[str, ...], waiting: str) -> LiteralString:
-    """Compose the UPDATE that sets just these fields, for PostgreSQL to prepare once a combination."""
+    """Compose the UPDATE that sets just these fields; PostgreSQL prepares it once for each combination."""
     return UPDATE.fill(
         columns=", ".join(f"{name} {FIELDS[name].type}" for name in fields),
         assignments=", ".join(f"{name} = asked.{name}" for name in fields),

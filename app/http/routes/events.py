@@ -1,4 +1,4 @@
-"""GET /v1/events: what a client may ask for; how it is sent is in `stream`."""
+"""GET /v1/events: the parameters of a stream; `app.http.sse` sends it."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -19,7 +19,7 @@ from app.problems import FieldError, Problem, invalid
 from app.tasks.model import Assignee, Label, Status
 
 MAX_STREAMS = 1000
-"""Open streams of one process; test_events_load.py measures what as many need."""
+"""Largest number of open streams of one process; test_events_load.py measures what they need."""
 EXAMPLE_ID = "5c1f0a9b3e7d-7421-1093"
 
 
@@ -114,7 +114,7 @@ async def stream_events(
 
 
 class _Stream(Response[Any]):
-    """Hands an EventStream to Litestar."""
+    """Passes an EventStream to Litestar."""
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(None, media_type=MEDIA_TYPE)
@@ -126,7 +126,7 @@ class _Stream(Response[Any]):
 
 
 def _start(last_event_id: str | None, after: str | None) -> EventId | None:
-    """Return after which event to begin, None for now.
+    """Return the event after which to begin; None: begin now.
 
     Raises Problem: invalid-request.
     """

@@ -1,4 +1,4 @@
-"""What runs, and whether it is well."""
+"""GET /, /health/live and /health/ready."""
 
 from typing import Any
 

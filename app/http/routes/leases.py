@@ -1,4 +1,4 @@
-"""The lease calls: HTTP in and out; what they do is in `store`."""
+"""The endpoints of leases: claim, pulse, complete, fail, release, requeue."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
@@ -46,7 +46,7 @@ PREFER = document_header(
 PREFERENCE_APPLIED = response_header("Preference-Applied", "`wait=N` where the call was ready to wait.")
 
 
-class _NothingToClaim(Exception):  # noqa: N818 - not an error: it undoes the transaction that would keep the answer
+class _NothingToClaim(Exception):  # noqa: N818 - not an error: it rolls back the transaction that would store the response
     pass
 
 
@@ -61,7 +61,7 @@ def _answer(changed: VersionedTask) -> ResponseData:
 async def _end(
     request: Request[Any, Any, Any], work: Callable[[Connection], Awaitable[VersionedTask]]
 ) -> Response[Any]:
-    """Run `work` and, where the task is open by then, tell those who wait for work."""
+    """Run `work` and notify calls that wait for work, as the task may be open now."""
     async with services(request).database.connection() as connection:
         changed = await work(connection)
     services(request).notifier.notify()

@@ -1,4 +1,4 @@
-"""The list of tasks, a page at a time or whole: GET /v1/tasks."""
+"""GET /v1/tasks: the list of tasks, by pages or as an export."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC
@@ -118,7 +118,7 @@ async def list_tasks(
 
 
 def _parse(name: str, text: str) -> str:
-    """Return a time of the query in UTC.
+    """Return a time in a query parameter as UTC.
 
     Raises Problem: invalid-request.
     """
@@ -133,9 +133,9 @@ def _parse(name: str, text: str) -> str:
 
 
 async def _export(request: Request[Any, Any, Any], query: TaskQuery) -> Response[Any]:
-    """Stream all tasks of a query; the first page is read before the answer starts, so that it can still be a 503.
+    """Stream all tasks of a query; the first page is read before the response starts, so that it can still be a 503.
 
-    Raises Problem: invalid-request, for what belongs to pages.
+    Raises Problem: invalid-request, for parameters of pages.
     """
     if wrong := [name for name in ("limit", "cursor", "count") if name in request.query_params]:
         raise invalid(*(FieldError("query", name, f"{name} is for pages; an export has none.") for name in wrong))
@@ -145,7 +145,7 @@ async def _export(request: Request[Any, Any, Any], query: TaskQuery) -> Response
 
 
 async def _lines(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield pages as lines; the next page is read only once the server could send the one before."""
+    """Yield pages as lines; the next page is read only once the server has sent the one before."""
     yield _ndjson(first)
     async for tasks in rest:
         yield _ndjson(tasks)

@@ -1,4 +1,4 @@
-"""GET /metrics: what Prometheus scrapes."""
+"""GET /metrics, for Prometheus."""
 
 import prometheus_client
 from litestar import Response, get

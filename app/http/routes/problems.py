@@ -1,4 +1,4 @@
-"""The pages that the `type` of a problem leads to."""
+"""GET /problems: the pages that explain each type of problem."""
 
 from html import escape
 

@@ -1,4 +1,4 @@
-"""The task calls: HTTP in and out; what they do is in `store`."""
+"""The endpoints of single tasks and batches."""
 
 from typing import Annotated, Any
 from uuid import UUID
