@@ -1,7 +1,7 @@
 """The SQL files: each opens with a header, and may include fragments or leave parts to be filled in.
 
 A mark such as `/*task*/`, without spaces, stands for the text of fragments/task.sql, or for a part that the caller
-fills in. Headers are not sent: psycopg caches only short statements.
+fills in. Comments and indentation are not sent: psycopg parses a statement of more than 4,096 characters at each call.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Any, LiteralString
 
 _SQL = files("app.postgres") / "sql"
 _MARK = re.compile(r"/\*(\w+)\*/")
-_HEADER = re.compile(r"(?:--.*\n)+")
+_NOT_SENT = re.compile(r"^ *--.*\n|^ +", re.MULTILINE)
 
 
 class Template:
@@ -46,8 +46,8 @@ def toml(name: str) -> dict[str, Any]:
 
 
 def _read(name: str) -> LiteralString:
-    """Return a file of sql/ without its header and with all fragments."""
-    return _expand(_HEADER.sub("", _SQL.joinpath(f"{name}.sql").read_text("utf-8"), count=1))
+    """Return a file of sql/ with its fragments, but without what is not sent."""
+    return _expand(_NOT_SENT.sub("", _SQL.joinpath(f"{name}.sql").read_text("utf-8")))
 
 
 def _expand(text: str) -> LiteralString:

@@ -131,8 +131,9 @@ def test_a_file_opens_with_what_it_does(name: str) -> None:
     assert re.match(r"-- [A-Z][^:]{10,}", first), first
 
 
-def test_a_statement_is_sent_without_its_header() -> None:
-    assert sql("tasks/lock_task_payload").startswith("select payload")
+def test_comments_and_indentation_are_not_sent() -> None:
+    assert sql("tasks/lock_task_payload") == "select payload\nfrom tasks\nwhere id = %(id)s\nfor update\n"
+    assert "--" not in sql("tasks/delete_task")
 
 
 def test_a_part_that_is_not_filled_in_is_refused() -> None:
