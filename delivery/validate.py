@@ -4,10 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from delivery import kubeconform, policy
-from delivery.objects import Render
+from delivery import policy
+from delivery.manifests import Render
 from delivery.policy.rule import Finding
 from delivery.schemas import KUBERNETES_VERSIONS
+from delivery.tools import kubeconform
 
 CHECKS = [*kubeconform.CHECKS, *policy.RULES]
 

@@ -1,11 +1,12 @@
 """Changing the cluster: applying what was planned, and deleting what only earlier releases had."""
 
-from delivery.deploy import kubectl, plan
-from delivery.deploy.kubectl import Check
+from delivery.deploy import plan
 from delivery.deploy.plan import Plan
 from delivery.deploy.release import Key, Record, Release
 from delivery.deploy.report import Say
-from delivery.objects import Object
+from delivery.manifests import Object
+from delivery.tools import kubectl
+from delivery.tools.kubectl import Check
 
 
 def apply(objects: list[Object], secrets: list[Object], planned: Plan, say: Say, check: Check) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from delivery.objects import Object
+from delivery.manifests import Object
 
 BOOKKEEPING = {"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink"}
 SHORT = 60

@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 
 import yaml
 
-from delivery.deploy import kubectl
 from delivery.errors import DeliveryError
-from delivery.objects import Object
+from delivery.manifests import Object
+from delivery.tools import kubectl
 
 NAME = "taskpulse-deploy"
 DURATION_S = 30

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import yaml
 
-from delivery import kubeconform
 from delivery.checkout import ROOT, overlays
 from delivery.deploy.migrations import migrations
 from delivery.deploy.release import Release
 from delivery.errors import DeliveryError
-from delivery.objects import Object, Render, identity
+from delivery.manifests import Object, Render, identity
 from delivery.render import render
 from delivery.schemas import KUBERNETES_VERSIONS
+from delivery.tools import kubeconform
 from delivery.validate import validate
 
 NAME = "taskpulse-api"

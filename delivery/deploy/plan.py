@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
-from delivery.deploy import kubectl
 from delivery.deploy.difference import difference
 from delivery.deploy.release import Key, Record, Release, applied
-from delivery.objects import Object
+from delivery.manifests import Object
+from delivery.tools import kubectl
 
 CREATE, CHANGE, PUT_BACK, RECREATE = "create", "change", "put back", "recreate"
 PRUNE, KEEP, REFUSE, NOTHING = "prune", "keep", "refuse", "unchanged"

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from delivery.deploy import migrations, plan, release, rollout
 from delivery.deploy.apply import apply, remove
-from delivery.deploy.kubectl import UnreachableError
 from delivery.deploy.lock import LostLockError
 from delivery.deploy.smoke import smoke_test
 from delivery.errors import DeliveryError
-from delivery.objects import Object
+from delivery.manifests import Object
+from delivery.tools.kubectl import UnreachableError
 
 if TYPE_CHECKING:
-    from delivery.deploy.deploy import Deploy
+    from delivery.deploy.steps import Deploy
 
 
 def recover(deploy: Deploy, failure: DeliveryError) -> str:

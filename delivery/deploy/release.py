@@ -12,10 +12,10 @@ import zlib
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from delivery.deploy import kubectl
-from delivery.deploy.kubectl import Check
 from delivery.errors import DeliveryError
-from delivery.objects import Object
+from delivery.manifests import Object
+from delivery.tools import kubectl
+from delivery.tools.kubectl import Check
 
 LABEL = "taskpulse/release"
 KEPT = 5

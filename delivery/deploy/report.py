@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from delivery.deploy.plan import CHANGE, CREATE, KEEP, PRUNE, PUT_BACK, RECREATE, REFUSE, Action, Plan
-from delivery.objects import Object
+from delivery.manifests import Object
 
 SHOWN = 12
 """Fields of one object that the progress shows; the JSON has them all."""

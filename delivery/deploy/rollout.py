@@ -7,11 +7,11 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 
-from delivery.deploy import kubectl
-from delivery.deploy.kubectl import Check
 from delivery.deploy.release import Key
 from delivery.errors import DeliveryError
-from delivery.objects import Object, dig
+from delivery.manifests import Object, dig
+from delivery.tools import kubectl
+from delivery.tools.kubectl import Check
 
 POLL_S = 2
 LAST_LINES = 10

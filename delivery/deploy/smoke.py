@@ -8,11 +8,11 @@ import json
 import time
 from collections.abc import Callable
 
-from delivery.deploy import kubectl
 from delivery.deploy.overlay import NAME
 from delivery.deploy.release import Release
 from delivery.errors import DeliveryError
-from delivery.objects import Render
+from delivery.manifests import Render
+from delivery.tools import kubectl
 
 TIMEOUT_S = 30
 ANSWER_S = 10

@@ -4,7 +4,7 @@ A rule is a function that yields a sentence for each fault it finds, and has the
 For each there is tests/manifests/invalid/<name>.yaml, which it and no other refuses.
 """
 
-from delivery.objects import Render
+from delivery.manifests import Render
 from delivery.policy import availability, exposure, names, network, pods, secrets
 from delivery.policy.rule import Finding, Rule
 

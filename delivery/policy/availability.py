@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 
-from delivery.objects import Render, dig, identity, selects
+from delivery.manifests import Render, dig, identity, selects
 from delivery.policy.rule import Rule, register
 
 RULES: list[Rule] = []

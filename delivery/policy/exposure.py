@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 
-from delivery.objects import Object, Render, dig, identity
+from delivery.manifests import Object, Render, dig, identity
 from delivery.policy.network import parse
 from delivery.policy.rule import Rule, register
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from delivery.objects import Object, Render, dig, identity, selects
+from delivery.manifests import Object, Render, dig, identity, selects
 from delivery.policy.rule import Rule, register
 
 RULES: list[Rule] = []

@@ -2,7 +2,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from delivery.objects import Render
+from delivery.manifests import Render
 
 Faults = Callable[[Render], Iterator[str]]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from delivery.objects import Object, Render, all_containers, dig, identity, projections
+from delivery.manifests import Object, Render, all_containers, dig, identity, projections
 from delivery.policy.rule import Rule, register
 
 RULES: list[Rule] = []

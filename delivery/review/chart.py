@@ -10,12 +10,12 @@ from pathlib import Path
 
 import yaml
 
-from delivery.chart import RELEASE
 from delivery.checkout import ROOT
-from delivery.deploy.secrets import MONITORING
+from delivery.deploy.chart_release import RELEASE
 from delivery.errors import DeliveryError
-from delivery.objects import Object
+from delivery.manifests import Object
 from delivery.review.yaml_text import unfit
+from delivery.secrets import MONITORING
 
 VALUES = Path("monitoring", "chart")
 PREFIX = "chart-"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from delivery.errors import DeliveryError
-from delivery.objects import Object, dig
+from delivery.manifests import Object, dig
 from delivery.review import chart, images, routing
 from delivery.review.dangers import alerts, dangers
 from delivery.review.dangers.lifecycle import moved, recreation

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from delivery.objects import Object
+from delivery.manifests import Object
 from delivery.review.model import ImageChange
 
 OURS = "taskpulse-api"

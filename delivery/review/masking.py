@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import quote
 
-from delivery.objects import Object, dig
+from delivery.manifests import Object, dig
 from delivery.review.pairing import Pair, Source
 
 MASK = "***"

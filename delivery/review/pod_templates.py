@@ -1,6 +1,6 @@
 """The pods that an object makes, asked of objects that may lack anything."""
 
-from delivery.objects import POD_TEMPLATES, Object, all_containers, dig
+from delivery.manifests import POD_TEMPLATES, Object, all_containers, dig
 
 
 def pod_spec(each: Object | None) -> Object | None:

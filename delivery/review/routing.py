@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from delivery.objects import Object, dig
+from delivery.manifests import Object, dig
 from delivery.review.dangers.alerts import alert_rules, silenced
 
 Labels = Mapping[str, str]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from delivery.checkout import ROOT
 from delivery.errors import DeliveryError
-from delivery.objects import Object, dig
+from delivery.manifests import Object, dig
 from delivery.review import chart, trees
 from delivery.review.comment import COMMENT_LIMIT, SUMMARY_LIMIT, markdown
 from delivery.review.compare import Compared, Side, compare, secrets

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from delivery.errors import DeliveryError
-from delivery.objects import Object
+from delivery.manifests import Object
 
 # what changes how a text looks without being seen: controls, joiners, direction marks, separators of lines
 # Source: https://trojansource.codes, Unicode general categories Cc, Cf, Zl, Zp

@@ -9,7 +9,7 @@ import yaml
 
 from delivery.checkout import ROOT
 from delivery.errors import DeliveryError
-from delivery.objects import Object, Render
+from delivery.manifests import Object, Render
 
 CHART = ROOT / "monitoring" / "chart"
 

@@ -15,7 +15,7 @@ import click
 import httpx
 
 from delivery.errors import DeliveryError
-from delivery.objects import Render
+from delivery.manifests import Render
 from delivery.render import render
 from monitoring.local import configuration
 from monitoring.local.receivers import SlackMessage, SlackWebhook

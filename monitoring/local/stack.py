@@ -11,7 +11,7 @@ import yaml
 
 from delivery.checkout import ROOT
 from delivery.errors import DeliveryError
-from delivery.objects import Object
+from delivery.manifests import Object
 
 START_TIMEOUT_S = 30
 

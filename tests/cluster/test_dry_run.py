@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from delivery.checkout import overlays
-from delivery.objects import Render
+from delivery.manifests import Render
 from delivery.render import render
 from tests.cluster.controlplane import Cluster
 from tests.manifests.fixtures import spoil

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from delivery.checkout import ROOT, overlays
-from delivery.objects import Render
+from delivery.manifests import Render
 from delivery.render import render
 from tests.cluster.controlplane import PATIENCE_S, Cluster, wait
 

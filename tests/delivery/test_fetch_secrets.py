@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from delivery.checkout import ROOT
-from delivery.deploy.secrets import TABLE
+from delivery.secrets import TABLE
 
 VALUE = "tp-%-value"
 # writes what the real one writes, to where it writes it; refuses any other command line

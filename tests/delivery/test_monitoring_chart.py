@@ -13,16 +13,22 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from delivery import chart
 from delivery.checkout import ROOT
 from delivery.cli import main
-from delivery.deploy.secrets import MONITORING
+from delivery.deploy import chart_release as chart
+from delivery.secrets import MONITORING
 from tests.cluster.controlplane import BINARIES, Cluster, wait
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("overlays")]
 
 # the command in a process group of its own, with the chart that stands in
-KILLED = "import pathlib; from delivery import chart, cli; chart.PIN = pathlib.Path('{pin}'); cli.main()"
+KILLED = """
+import pathlib
+from delivery import cli
+from delivery.deploy import chart_release
+chart_release.PIN = pathlib.Path('{pin}')
+cli.main()
+"""
 DEFINITION = "probes.stand-in.example.com"
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection
 from typing import Any
 
-from delivery.deploy.kubectl import program
+from delivery.tools.kubectl import program
 
 PATIENCE_S = 300
 

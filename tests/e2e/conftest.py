@@ -15,7 +15,7 @@ import trustme
 import yaml
 
 from app.dev.postgres import NAME, EmbeddedPostgres
-from delivery.deploy import kubectl
+from delivery.tools import kubectl
 from tests.contract import Contract
 from tests.e2e.cluster import Cluster
 

@@ -9,7 +9,7 @@ import yaml
 
 from delivery import policy
 from delivery.checkout import overlays
-from delivery.objects import Object, Render, identity
+from delivery.manifests import Object, Render, identity
 from delivery.render import render
 
 FAULTS = yaml.safe_load((Path(__file__).parent / "faults.yaml").read_text())

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from delivery import kubeconform, policy
+from delivery import policy
 from delivery.errors import DeliveryError
-from delivery.objects import Render
+from delivery.manifests import Render
 from delivery.policy.rule import Finding
 from delivery.render import render
+from delivery.tools import kubeconform
 from delivery.validate import CHECKS, validate
 from tests.manifests.fixtures import INVALID, spoil
 

@@ -11,7 +11,7 @@ from msgspec.structs import fields
 from app.http.server import DRAIN_S, GRACE_S, KEEP_ALIVE_S
 from app.settings import Settings
 from delivery.checkout import ROOT, overlays
-from delivery.objects import Render, identity
+from delivery.manifests import Render, identity
 from delivery.policy.secrets import environment, secret_files, secret_keys, selectors
 from delivery.render import render
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from delivery.kubeconform import conform
 from delivery.schemas import KUBERNETES_VERSIONS
+from delivery.tools.kubeconform import conform
 
 ROUTE = """\
 apiVersion: gateway.networking.k8s.io/v1

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from app.dev.postgres import EmbeddedPostgres
-from delivery.objects import Render
+from delivery.manifests import Render
 from delivery.render import render
 from monitoring.local import configuration
 from monitoring.local.receivers import SlackMessage, SlackWebhook

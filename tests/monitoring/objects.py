@@ -10,7 +10,7 @@ from typing import Any
 import promql_parser
 import yaml
 
-from delivery.objects import Object, Render
+from delivery.manifests import Object, Render
 from delivery.render import render
 from monitoring.local import configuration
 

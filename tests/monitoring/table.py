@@ -2,7 +2,7 @@
 
 import re
 
-from delivery.objects import Object
+from delivery.manifests import Object
 from tests.monitoring import objects
 
 BEGIN, END = "<!-- made by `make alerts` -->", "<!-- end -->"

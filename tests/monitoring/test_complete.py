@@ -9,7 +9,7 @@ import yaml
 
 from app.dev.postgres import EmbeddedPostgres
 from delivery import policy
-from delivery.objects import Render
+from delivery.manifests import Render
 from monitoring.local import configuration
 from monitoring.local.shorter import WAITS, shorten
 from tests.monitoring import objects, table

@@ -7,7 +7,7 @@ import yaml
 
 from delivery.checkout import run
 from delivery.errors import DeliveryError
-from delivery.objects import Object
+from delivery.manifests import Object
 from monitoring.local import configuration
 from tests.monitoring import objects
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from delivery.checkout import run
-from delivery.objects import Object
+from delivery.manifests import Object
 from monitoring.local import configuration
 from tests.monitoring import objects
 

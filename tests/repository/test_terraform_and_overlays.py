@@ -10,7 +10,7 @@ import yaml
 
 from app.dev.postgres import NAME, EmbeddedPostgres
 from delivery.checkout import ROOT, overlays
-from delivery.objects import Render, dig
+from delivery.manifests import Render, dig
 from delivery.render import render
 from tests.terraform import configuration as terraform
 

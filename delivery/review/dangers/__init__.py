@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from delivery.objects import Object
+from delivery.manifests import Object
 from delivery.review.dangers import alerts, exposure, lifecycle, pods, privilege
 from delivery.review.model import Danger, Verb
 

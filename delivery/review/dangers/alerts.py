@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from delivery.objects import Object, dig
+from delivery.manifests import Object, dig
 from delivery.review.model import Danger
 
 RANKS = {"critical": 3, "warning": 2, "info": 1, "none": 0}

@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Iterator
 from typing import Any
 
-from delivery.objects import Object, dig
+from delivery.manifests import Object, dig
 from delivery.review.model import Danger
 
 OUTSIDE = ("LoadBalancer", "NodePort")

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from delivery.objects import Object, dig
+from delivery.manifests import Object, dig
 from delivery.review.model import Danger, Verb
 
 LOSS = {

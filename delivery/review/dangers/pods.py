@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from delivery.objects import Object, dig
+from delivery.manifests import Object, dig
 from delivery.review.model import Danger
 from delivery.review.pod_templates import containers
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import product
 
-from delivery.objects import Object, all_containers, dig
+from delivery.manifests import Object, all_containers, dig
 from delivery.review.model import Danger
 from delivery.review.pod_templates import containers, pod_spec
 

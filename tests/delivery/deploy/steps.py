@@ -11,10 +11,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path.cwd()))
 
 from delivery.deploy.commits import head
-from delivery.deploy.deploy import STEPS, Deploy
 from delivery.deploy.overlay import prepare
 from delivery.deploy.report import Report
-from delivery.deploy.secrets import load
+from delivery.deploy.steps import STEPS, Deploy
+from delivery.secrets import load
 
 count, overlay, image, folder, *lost = sys.argv[1:]
 wanted = prepare(overlay, image, head())

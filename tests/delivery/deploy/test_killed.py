@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from delivery.deploy.deploy import STEPS
+from delivery.deploy.steps import STEPS
 from tests.cluster.kubelet import CRASHES, GOOD, NEVER_READY, REPOSITORY
 from tests.delivery.deploy.project import Project, expire, read_until
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from delivery.deploy import kubectl
 from delivery.deploy.lock import LostLockError
 from delivery.errors import DeliveryError
-from delivery.objects import Object
+from delivery.manifests import Object
+from delivery.tools import kubectl
 from tests.cluster.controlplane import BINARIES, Cluster, wait
 
 pytestmark = pytest.mark.slow

@@ -10,9 +10,10 @@ from threading import Thread
 
 import pytest
 
-from delivery.deploy import kubectl, lock
+from delivery.deploy import lock
 from delivery.deploy.lock import DURATION_S, NAME, Lock, LostLockError
 from delivery.errors import DeliveryError
+from delivery.tools import kubectl
 from tests.cluster.controlplane import BINARIES, Cluster
 from tests.cluster.kubelet import GOOD, NEVER_READY, REPOSITORY
 from tests.delivery.deploy.gate import Gate
@@ -20,7 +21,7 @@ from tests.delivery.deploy.project import Project, expire, read_until
 
 pytestmark = pytest.mark.slow
 
-IMPATIENT = "from delivery import cli; from delivery.deploy import kubectl; kubectl.AWAY_S = 2; cli.main()"
+IMPATIENT = "from delivery import cli; from delivery.tools import kubectl; kubectl.AWAY_S = 2; cli.main()"
 SECOND = REPOSITORY + 64 * "2"
 
 

@@ -10,7 +10,7 @@ from delivery.deploy.commits import head
 from delivery.deploy.migrations import migrations
 from delivery.deploy.overlay import namespace_of, prepare
 from delivery.errors import DeliveryError
-from delivery.objects import Render
+from delivery.manifests import Render
 from tests.cluster.kubelet import GOOD
 
 COMMIT = "c0ffee" * 6 + "c0ff"

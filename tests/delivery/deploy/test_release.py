@@ -2,7 +2,7 @@
 
 import pytest
 
-from delivery.deploy.commands import earlier
+from delivery.cli.deploy import earlier
 from delivery.deploy.migrations import barriers, migrations
 from delivery.deploy.release import FAILED, GOOD, PUT_BACK, STARTED, Record, Release, applied, next_record
 from delivery.errors import DeliveryError

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from delivery.deploy.commands import deploy_command, plan_command, run
-from delivery.deploy.deploy import Deploy
+from delivery.cli.deploy import deploy_command, plan_command, run
 from delivery.deploy.plan import CHANGE, NOTHING, Action, Plan
 from delivery.deploy.release import Key
 from delivery.deploy.report import Report, summary, total
+from delivery.deploy.steps import Deploy
 from delivery.errors import DeliveryError
 
 KEY = Key("", "ConfigMap", "taskpulse", "settings")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from delivery.deploy.secrets import load, values_of
 from delivery.errors import DeliveryError
+from delivery.secrets import load, values_of
 
 USER = {"DB_USER": "taskpulse"}
 

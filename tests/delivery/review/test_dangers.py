@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from delivery.objects import Object
+from delivery.manifests import Object
 from delivery.review.compare import Side, compare
 from delivery.review.run import merge
 from delivery.review.trees import Rendered

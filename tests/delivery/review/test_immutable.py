@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from delivery.objects import Object
+from delivery.manifests import Object
 from delivery.review.dangers.lifecycle import recreation
 from delivery.review.run import merge
 from tests.cluster.controlplane import Cluster

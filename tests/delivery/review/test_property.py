@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from delivery.objects import Object
+from delivery.manifests import Object
 from delivery.review import run
 from delivery.review.compare import Compared, Side, compare
 from delivery.review.diff import unified

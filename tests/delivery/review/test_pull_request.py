@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from delivery.cli import main
-from delivery.pull_request import AUTHOR, LIMIT
 from delivery.review.comment import MARKER
+from delivery.review.pull_request import AUTHOR, LIMIT
 from tests.delivery.review.github import TOKEN, Answer, GitHub
 
 COMMIT = "c" * 40

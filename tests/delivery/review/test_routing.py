@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delivery.checkout import run
-from delivery.objects import Object
+from delivery.manifests import Object
 from delivery.review.routing import children, of_cluster, reach
 from delivery.review.run import base_routes, merge
 from tests.delivery.review.repository import files

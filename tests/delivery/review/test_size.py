@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from delivery.checkout import run as run_tool
-from delivery.objects import Object
+from delivery.manifests import Object
 from delivery.review import run
 from delivery.review.comment import COMMENT_LIMIT, SUMMARY_LIMIT
 from delivery.review.compare import Compared, Side, compare

@@ -11,15 +11,17 @@ from typing import Any
 
 import click
 
-from delivery.deploy import kubectl, release, secrets
+from delivery import secrets
 from delivery.deploy import overlay as overlays
+from delivery.deploy import release
 from delivery.deploy.commits import head
-from delivery.deploy.deploy import Deploy, make_plan
 from delivery.deploy.plan import REFUSE
 from delivery.deploy.release import Record, Release
 from delivery.deploy.report import Report, as_json, summary
+from delivery.deploy.steps import Deploy, make_plan
 from delivery.errors import DeliveryError
-from delivery.objects import Object
+from delivery.manifests import Object
+from delivery.tools import kubectl
 
 DURATION = re.compile(r"(?:(\d+)m)?(?:(\d+)s)?")
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from delivery import secrets
 from delivery.deploy import apply as changing
-from delivery.deploy import kubectl, migrations, plan, recovery, release, rollout, secrets
+from delivery.deploy import migrations, plan, recovery, release, rollout
 from delivery.deploy.commits import is_older
 from delivery.deploy.lock import Lock
 from delivery.deploy.plan import Plan
@@ -12,7 +13,8 @@ from delivery.deploy.release import Record, Release
 from delivery.deploy.report import Report
 from delivery.deploy.smoke import smoke_test
 from delivery.errors import DeliveryError
-from delivery.objects import Object
+from delivery.manifests import Object
+from delivery.tools import kubectl
 
 
 @dataclass

@@ -12,7 +12,7 @@ import yaml
 
 from delivery.checkout import ROOT
 from delivery.errors import DeliveryError
-from delivery.objects import Object
+from delivery.manifests import Object
 
 MANAGER = "taskpulse-delivery"
 """Field manager of everything that a deploy applies."""

@@ -7,12 +7,12 @@ from pathlib import Path
 import yaml
 
 from delivery.checkout import ROOT
-from delivery.deploy import kubectl
 from delivery.deploy.plan import CHANGE, CREATE, NOTHING, Action
 from delivery.deploy.release import Key
 from delivery.errors import DeliveryError
-from delivery.objects import Object, Render
+from delivery.manifests import Object, Render
 from delivery.policy.secrets import secret_keys
+from delivery.tools import kubectl
 
 TABLE = ROOT / "terraform" / "secrets.yaml"
 MONITORING = "monitoring"

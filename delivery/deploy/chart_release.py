@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 import yaml
 
+from delivery import secrets
 from delivery.checkout import ROOT, run
-from delivery.deploy import kubectl, secrets
-from delivery.deploy.secrets import MONITORING
 from delivery.errors import DeliveryError
-from delivery.objects import Object
+from delivery.manifests import Object
+from delivery.secrets import MONITORING
+from delivery.tools import kubectl
 
 FOLDER = ROOT / "monitoring" / "chart"
 PIN = FOLDER / "pin.yaml"

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from delivery import chart, secret_manager
 from delivery.checkout import overlays
-from delivery.deploy.commands import COMMANDS
+from delivery.cli.deploy import COMMANDS
+from delivery.deploy import chart_release as chart
+from delivery.deploy import secret_manager
 from delivery.errors import DeliveryError
 from delivery.render import write
 from delivery.validate import CHECKS, validate
@@ -117,7 +118,7 @@ def comment_command(*, path: Path, number: int, commit: str, page: str, reposito
 
     A token that may not write is said, and no failure.
     """
-    from delivery.pull_request import PullRequest, connect
+    from delivery.review.pull_request import PullRequest, connect
 
     token = os.environ.get("GITHUB_TOKEN")
     if not token:

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 import yaml
 
-from delivery.deploy.secrets import TABLE
 from delivery.errors import DeliveryError
+from delivery.secrets import TABLE
 
 
 def fetch(project: str, folder: Path) -> list[str]:

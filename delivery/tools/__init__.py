@@ -1,0 +1,1 @@
+"""Third-party programs: how each is found and how it is run."""
