@@ -1,5 +1,6 @@
-import click
+class DeliveryError(Exception):
+    """A sentence for the person at the terminal: what is wrong and how to fix it."""
 
-
-class DeliveryError(click.ClickException):
-    """A sentence for the person at the terminal: what is wrong and how to mend it. Exit status 1."""
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message

@@ -1,10 +1,14 @@
-"""A render as objects, with the few questions that are asked of them again and again."""
+"""Kubernetes objects: the questions asked of them again and again, and their YAML, read and written in one form."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import yaml
+
+from delivery.errors import DeliveryError
 
 Object = dict[str, Any]
 
@@ -20,7 +24,7 @@ class Render:
 
     @classmethod
     def parse(cls, overlay: str, text: str) -> "Render":
-        return cls(overlay, [each for each in yaml.load_all(text, yaml.CSafeLoader) if each])
+        return cls(overlay, [each for each in load_all(text) if each])
 
     @property
     def namespace(self) -> str:
@@ -83,3 +87,125 @@ def selects(selector: Object | None, labels: dict[str, str]) -> bool:
     if selector is None or selector.get("matchExpressions"):
         return False
     return (selector.get("matchLabels") or {}).items() <= labels.items()
+
+
+# YAML 1.2 in and out: keys sorted, nothing folded, nothing hidden
+
+# what changes how a text looks without being seen: controls, joiners, direction marks, separators of lines
+# Source: https://trojansource.codes, Unicode general categories Cc, Cf, Zl, Zp
+HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U000e0000-\U000e0fff]"
+)
+SEPARATOR = re.compile(r"^---(?=\s|\Z)", re.MULTILINE)  # the document may begin in the same line
+LINE = 1 << 30  # bytes: no line is folded
+DEEPEST = 100  # levels; a CustomResourceDefinition may have some forty
+MOST = 1_000_000  # values of a document, a thousand times what is usual: aliases of aliases may make a line billions
+
+
+class Loader(yaml.CSafeLoader):
+    """Reads plain scalars as YAML 1.2's core schema does, so that no time, date or base-60 number is made of one."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
+
+
+NUMBER = r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
+
+for tag, pattern, first in (
+    ("null", r"~|null|Null|NULL|", "~nN"),
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+    ("float", NUMBER + r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", "-+.0123456789"),
+):  # fmt: skip
+    Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(rf"(?:{pattern})\Z"), [*first, ""])
+Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"<<\Z"), ["<"])
+
+
+def construct_int(_: Loader, node: yaml.ScalarNode) -> int:
+    text = node.value
+    return int(text, 0 if text.startswith(("0o", "0x")) else 10)
+
+
+def construct_float(_: Loader, node: yaml.ScalarNode) -> float:
+    return float(re.sub(r"\.(?=[inIN])", "", node.value))
+
+
+Loader.add_constructor("tag:yaml.org,2002:int", construct_int)
+Loader.add_constructor("tag:yaml.org,2002:float", construct_float)
+
+
+class Dumper(yaml.CSafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def represent_text(dumper: Dumper, text: str) -> yaml.Node:
+    """Several lines as a block; a text with a hidden character in double quotes, where it can be escaped."""
+    style = '"' if HIDDEN.search(text) else "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+Dumper.add_representer(str, represent_text)
+
+
+def escaped(text: str) -> str:
+    """The text with every hidden character spelt out as \\uXXXX."""
+    return HIDDEN.sub(
+        lambda found: f"\\u{ord(found[0]):04x}" if ord(found[0]) < 1 << 16 else f"\\U{ord(found[0]):08x}", text
+    )
+
+
+def dump(each: Object | None) -> str:
+    """An object in the normal form; "" for None."""
+    if each is None:
+        return ""
+    return escaped(yaml.dump(each, Dumper=Dumper, sort_keys=True, allow_unicode=True, width=LINE))
+
+
+def documents(text: str) -> list[str]:
+    """The documents of a stream, as written: a line that starts with `---` can be nothing else (YAML 1.2.2, 9.1.2)."""
+    return [document for document in SEPARATOR.split(text) if document.strip()]
+
+
+def unfit(value: Any) -> str:
+    """Why a document is too deep or too large to be compared and written; "" where it is not."""
+    level, found = [value], 0
+    for _ in range(DEEPEST + 1):
+        found += len(level)
+        if found > MOST:
+            return f"holds more than {MOST:,} values"
+        if not (level := list(islice((one for each in level for one in inner(each)), MOST + 1))):
+            return ""
+    return f"nests lists and mappings deeper than {DEEPEST} levels"
+
+
+def inner(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+def load_all(text: str) -> Iterator[Any]:
+    """The documents of a stream, as Python values."""
+    return iter(yaml.load_all(text, Loader))
+
+
+def parse(document: str) -> list[Object]:
+    """The objects of one document; a List is taken apart.
+
+    Raises:
+        DeliveryError: it is no YAML, or no Kubernetes object.
+    """
+    try:
+        loaded = yaml.load(document, Loader)  # noqa: S506, a safe loader
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise DeliveryError(f"The render holds what is no YAML: {error}") from None
+    if reason := unfit(loaded):
+        raise DeliveryError(f"The render {reason}.")
+    if loaded is None:
+        return []
+    items = loaded.get("items") if isinstance(loaded, dict) and str(loaded.get("kind")).endswith("List") else None
+    objects = items if isinstance(items, list) else [loaded]
+    for each in objects:
+        named = isinstance(each, dict) and isinstance(each.get("metadata"), dict)
+        if not named or not isinstance(each.get("kind"), str) or not isinstance(each["metadata"].get("name"), str):
+            raise DeliveryError("The render holds a document without kind and metadata.name, both as text.")
+    return objects

@@ -3,18 +3,11 @@
 import re
 from pathlib import Path
 
-from delivery.checkout import ROOT, run
+from delivery.checkout import ROOT
 from delivery.errors import DeliveryError
+from delivery.tools import kustomize
 
 MISSING = re.compile(r"fieldPath `(.+)` is missing for replacement source Settings")
-
-# Every way of kustomize to other machines: its own requests go to a port where nobody listens, git has no transport.
-OFFLINE = {
-    "HTTP_PROXY": "http://127.0.0.1:9",
-    "HTTPS_PROXY": "http://127.0.0.1:9",
-    "NO_PROXY": "",
-    "GIT_ALLOW_PROTOCOL": "",
-}
 REMOTE = re.compile(
     r"(?:resources from '|Get \")([^'\"]+).*(?:proxyconnect tcp: |transport '.+' not allowed)", re.DOTALL
 )
@@ -28,7 +21,7 @@ def render(overlay: str, root: Path = ROOT) -> str:
     Raises:
         DeliveryError: kustomize fails, or warns: its warnings are deprecations and lost settings.
     """
-    result = run("kustomize", "build", root / "overlays" / overlay, env=OFFLINE)
+    result = kustomize.build(root / "overlays" / overlay)
     if result.returncode or result.stderr:
         reason = result.stderr.strip().removeprefix("Error: ")
         if missing := MISSING.search(reason):

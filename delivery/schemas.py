@@ -11,19 +11,20 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
-import yaml
+from delivery import manifests
+from delivery.checkout import ROOT
 
 # the oldest and the newest minor version that GKE's release channels offer
 KUBERNETES_VERSIONS = ("1.34.0", "1.37.0")
 
+FOLDER = ROOT / ".tools" / "schemas"
+LOCATIONS = (
+    f"{FOLDER}/{{{{.NormalizedKubernetesVersion}}}}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json",
+    f"{FOLDER}/crds/{{{{.Group}}}}/{{{{.ResourceKind}}}}_{{{{.ResourceAPIVersion}}}}.json",
+)
+"""Where kubeconform finds what `write_schemas` writes, by version and by kind."""
+
 REFERENCE = re.compile(r'"#/\$defs/([^"]+)"')
-
-
-class Loader(yaml.CSafeLoader):
-    """Reads a lone `=`, which definitions list among a field's values, as YAML 1.2 does: as a string."""
-
-
-Loader.add_constructor("tag:yaml.org,2002:value", lambda _, node: node.value)
 
 
 def write_schemas(definitions: Path, out: Path) -> None:
@@ -33,7 +34,7 @@ def write_schemas(definitions: Path, out: Path) -> None:
         for version in KUBERNETES_VERSIONS:
             write_whole(source / f"v{version}-local-strict", out / f"v{version}")
     for path in sorted(definitions.rglob("*.yaml")):
-        for definition in yaml.load_all(path.read_text(), Loader):
+        for definition in manifests.load_all(path.read_text()):
             if definition and definition["kind"] == "CustomResourceDefinition":
                 write_custom(definition, out / "crds" / definition["spec"]["group"])
 

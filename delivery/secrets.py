@@ -1,21 +1,17 @@
-"""Kubernetes Secrets from a folder with one file for each secret of Secret Manager, and what pods need of them."""
+"""Secrets: made from a folder with one file for each secret of Secret Manager, and what pods need of them."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import yaml
 
+from delivery.chart import NAMESPACE as MONITORING
 from delivery.checkout import ROOT
-from delivery.deploy.plan import CHANGE, CREATE, NOTHING, Action
-from delivery.deploy.release import Key
 from delivery.errors import DeliveryError
-from delivery.manifests import Object, Render
-from delivery.policy.secrets import secret_keys
-from delivery.tools import kubectl
+from delivery.manifests import Object, Render, all_containers, dig, projections
 
 TABLE = ROOT / "terraform" / "secrets.yaml"
-MONITORING = "monitoring"
 ELSEWHERE = {"taskpulse-grafana": [MONITORING]}
 """Secrets that are not, or not only, in the overlay's namespace, as the head of TABLE says."""
 
@@ -91,39 +87,21 @@ def needed_by(objects: list[Object]) -> dict[str, set[str]]:
     return needed
 
 
-def with_live(objects: list[Object], given: list[Object], namespace: str) -> list[Object]:
-    """The Secrets `given` for a namespace, and from the cluster those that pods need besides."""
-    own = [each for each in given if each["metadata"]["namespace"] == namespace]
-    unknown = sorted(needed_by(objects).keys() - {each["metadata"]["name"] for each in own})
-    return [*own, *(kubectl.get("secrets", *unknown, f"--namespace={namespace}") if unknown else [])]
-
-
-def refuse_missing(objects: list[Object], secrets: list[Object], namespace: str) -> list[str]:
-    """Sentences, one for each key of a Secret that pods need and that is not in `secrets`."""
-    needed = needed_by(objects)
-    have = {each["metadata"]["name"]: set(each.get("data") or {}) for each in secrets}
-    return [
-        f"Pods need {', '.join(sorted(lacking))} of Secret {name}, which {namespace} does not have:"
-        " give its values with --secrets, or make it by hand."
-        for name, keys in sorted(needed.items())
-        if (
-            lacking := {
-                key for key in keys if key not in have.get(name, set()) and (key != "(all)" or name not in have)
-            }
-        )
+def secret_keys(spec: Object) -> Iterator[tuple[str, str]]:
+    """Name and key of each Secret that a pod's spec reads; the key is `(all)` where it reads them all."""
+    for container in all_containers(spec):
+        for variable in container.get("env", []):
+            if reference := dig(variable, "valueFrom", "secretKeyRef"):
+                yield reference["name"], reference["key"]
+        for source in container.get("envFrom", []):
+            if "secretRef" in source:
+                yield source["secretRef"]["name"], "(all)"
+    mounted = [volume["secret"] for volume in spec.get("volumes", []) if "secret" in volume]
+    mounted += [
+        {**source["secret"], "secretName": source["secret"]["name"]}
+        for source in projections(spec)
+        if "secret" in source
     ]
-
-
-def changes(secrets: list[Object]) -> list[Action]:
-    """What applying `secrets` would do: which keys change, never to what."""
-    stubs = kubectl.as_yaml(map(kubectl.stub, secrets))
-    live = {Key.of(each): each for each in kubectl.get("--filename=-", stdin=stubs)} if secrets else {}
-    actions = []
-    for each in secrets:
-        there = live.get(Key.of(each))
-        before = (there.get("data") or {}) if there else {}
-        keys = [key for key, value in each["data"].items() if before.get(key) != value]
-        what = CREATE if there is None else CHANGE if keys else NOTHING
-        reason = f"{', '.join(keys)} from --secrets" if keys else ""
-        actions.append(Action(what, Key.of(each), reason, [f"data.{key}" for key in keys if there]))
-    return actions
+    for secret in mounted:
+        items = secret.get("items") or [{"key": "(all)"}]
+        yield from ((secret["secretName"], item["key"]) for item in items)

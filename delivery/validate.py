@@ -1,16 +1,16 @@
-"""Everything that can be said against a render without a cluster."""
+"""Everything that can be checked in a render without a cluster."""
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from delivery import policy
+from delivery import policy, schemas
 from delivery.manifests import Render
 from delivery.policy.rule import Finding
-from delivery.schemas import KUBERNETES_VERSIONS
 from delivery.tools import kubeconform
 
-CHECKS = [*kubeconform.CHECKS, *policy.RULES]
+SCHEMA_CHECKS = {version: f"schema-{version.rpartition('.')[0]}" for version in schemas.KUBERNETES_VERSIONS}
+CHECKS = [*SCHEMA_CHECKS.values(), *policy.RULES]
 
 
 def validate(manifests: list[Path]) -> dict[Path, list[Finding]]:
@@ -19,9 +19,24 @@ def validate(manifests: list[Path]) -> dict[Path, list[Finding]]:
     Raises:
         DeliveryError: a tool is missing or fails.
     """
-    with ThreadPoolExecutor() as pool:
-        schemas = list(pool.map(partial(kubeconform.conform, manifests), KUBERNETES_VERSIONS))
-    findings = {path: [finding for found in schemas for finding in found[path]] for path in manifests}
+    findings = conform_to_all(manifests)
     for path in manifests:
         findings[path] = findings[path] or policy.judge(Render.parse(path.stem, path.read_text()))
     return findings
+
+
+def conform_to_all(manifests: list[Path]) -> dict[Path, list[Finding]]:
+    """Findings per file against every Kubernetes version that we support."""
+    with ThreadPoolExecutor() as pool:
+        versions = list(pool.map(partial(conform, manifests), schemas.KUBERNETES_VERSIONS))
+    return {path: [finding for found in versions for finding in found[path]] for path in manifests}
+
+
+def conform(manifests: list[Path], version: str) -> dict[Path, list[Finding]]:
+    """Findings per file against one Kubernetes version; a kind without a schema is one.
+
+    Raises:
+        DeliveryError: kubeconform is missing or fails.
+    """
+    errors = kubeconform.errors(manifests, version, schemas.LOCATIONS)
+    return {path: [Finding(SCHEMA_CHECKS[version], each) for each in found] for path, found in errors.items()}

@@ -5,7 +5,6 @@ import os
 import re
 import time
 from collections.abc import Callable
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -131,10 +130,10 @@ def rollback_command(overlay: str, releases: int, timeout: float, output: str) -
 
     def prepare() -> Deploy:
         namespace = overlays.namespace_of(overlay)
-        target = earlier(release.records(namespace), releases)
+        target = release.earlier(release.records(namespace), releases)
 
         def choose(past: list[Record]) -> Release:
-            if earlier(past, releases).number != target.number:
+            if release.earlier(past, releases).number != target.number:
                 raise DeliveryError("Another deploy came first: look at `delivery history` and decide anew.")
             return target.release
 
@@ -165,16 +164,6 @@ def history_command(overlay: str, output: str) -> None:
         click.echo("  ".join([*facts, record.note]).rstrip())
     if not past:
         click.echo(f"Nothing was ever deployed to {overlay}.")
-
-
-def earlier(past: list[Record], releases: int) -> Record:
-    """The good release that ran `releases` before the one that runs now, or before the one that failed and stayed."""
-    recorded = release.good(past)
-    good = [one for one, after in zip_longest(recorded, recorded[1:]) if not after or after.release != one.release]
-    before = good if release.left_something_new(past) else good[:-1]
-    if len(before) < releases:
-        raise DeliveryError(f"There is no good release {releases} before: {len(before)} are recorded.")
-    return before[-releases]
 
 
 def secrets_of(folder: Path | None, namespace: str, report: Report) -> list[Object]:
@@ -232,6 +221,3 @@ def facts(wanted: Release | None, reason: str) -> list[tuple[str, str]]:
     """What the summary says first, as far as it is known."""
     found = [("namespace", wanted.namespace), ("commit", wanted.commit), ("image", wanted.image)] if wanted else []
     return [*found, *([("reason", reason)] if reason else [])]
-
-
-COMMANDS: tuple[click.Command, ...] = (plan_command, deploy_command, rollback_command, history_command)

@@ -1,22 +1,15 @@
-"""The monitoring chart by Helm: its Secrets and CustomResourceDefinitions first, then the release."""
+"""The release of the monitoring chart: its Secrets and CustomResourceDefinitions first, then Helm."""
 
 import json
 import os
 from pathlib import Path
 
-import click
-import yaml
-
-from delivery import secrets
-from delivery.checkout import ROOT, run
-from delivery.errors import DeliveryError
+from delivery import chart, secrets
+from delivery.chart import NAMESPACE, RELEASE
+from delivery.checkout import ROOT
 from delivery.manifests import Object
-from delivery.secrets import MONITORING
-from delivery.tools import kubectl
+from delivery.tools import helm, kubectl
 
-FOLDER = ROOT / "monitoring" / "chart"
-PIN = FOLDER / "pin.yaml"
-RELEASE = "monitoring"
 TIMEOUT = "10m"
 
 
@@ -29,45 +22,41 @@ def install(overlay: str, folder: Path) -> None:
     Raises:
         DeliveryError: a tool or a secret is missing, or the API server or Helm refuses; with what it said.
     """
-    pin = yaml.safe_load(PIN.read_text())
-    chart = [pin["chart"], f"--version={pin['version']}"]
-    click.echo(f"Chart {pin['chart'].rsplit('/', 1)[-1]} {pin['version']} with the values of {overlay}")
-    kubectl.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": MONITORING}}])
+    pinned = chart.pin(ROOT)
+    source = chart.source(pinned)
+    say(f"Chart {pinned['chart'].rsplit('/', 1)[-1]} {pinned['version']} with the values of {overlay}")
+    kubectl.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}])
     kubectl.apply(read_by_chart(folder, overlay), force=True)  # Secret Manager is their source
-    click.echo(f"  Namespace {MONITORING} and its Secrets are there")
+    say(f"  Namespace {NAMESPACE} and its Secrets are there")
     # `helm upgrade` leaves CustomResourceDefinitions as they are
-    if definitions := helm("show", "crds", *chart).strip():
+    if definitions := helm.output("show", "crds", *source).strip():
         kubectl.establish(definitions)
-    click.echo("  CustomResourceDefinitions are those of the chart")
+    say("  CustomResourceDefinitions are those of the chart")
     settle()
-    values = [f"--values={FOLDER / name}" for name in ("values.yaml", f"values-{overlay}.yaml")]
+    values = [f"--values={path}" for path in chart.values_files(overlay)]
     options = ["--install", "--skip-crds", "--rollback-on-failure", f"--timeout={TIMEOUT}"]
-    helm("upgrade", RELEASE, *chart, f"--namespace={MONITORING}", *values, *options)
-    click.echo("  the release is ready")
+    helm.output("upgrade", RELEASE, *source, f"--namespace={NAMESPACE}", *values, *options)
+    say("  the release is ready")
 
 
 def read_by_chart(folder: Path, overlay: str) -> list[Object]:
     """Those Secrets that the chart's own pods wait for; a deploy brings the same again, and the others."""
-    return [each for each in secrets.load(folder, overlay, os.environ) if each["metadata"]["namespace"] == MONITORING]
+    return [each for each in secrets.load(folder, overlay, os.environ) if each["metadata"]["namespace"] == NAMESPACE]
 
 
 def settle() -> None:
     """Take back what a run that was killed left pending: Helm refuses every upgrade of such a release."""
     pending = [f"--filter=^{RELEASE}$", "--pending", "--output=json"]
-    releases = json.loads(helm("list", f"--namespace={MONITORING}", *pending))
+    releases = json.loads(helm.output("list", f"--namespace={NAMESPACE}", *pending))
     if not releases:
         return
     status = releases[0]["status"]
-    click.echo(f"  an earlier run was killed and left the release {status}: it is taken back first")
+    say(f"  an earlier run was killed and left the release {status}: it is taken back first")
     if status == "pending-install":
-        helm("uninstall", RELEASE, f"--namespace={MONITORING}")
+        helm.output("uninstall", RELEASE, f"--namespace={NAMESPACE}")
     else:
-        helm("rollback", RELEASE, f"--namespace={MONITORING}")
+        helm.output("rollback", RELEASE, f"--namespace={NAMESPACE}")
 
 
-def helm(*arguments: str) -> str:
-    """Output of Helm, which must succeed."""
-    result = run("helm", *arguments)
-    if result.returncode != 0:
-        raise DeliveryError(f"helm {arguments[0]} failed: {result.stderr.strip()}")
-    return result.stdout
+def say(line: str) -> None:
+    print(line, flush=True)

@@ -1,7 +1,8 @@
 """Which commit is older: asked of git."""
 
-from delivery.checkout import ROOT, git
+from delivery.checkout import ROOT
 from delivery.errors import DeliveryError
+from delivery.tools.git import git
 
 
 def head() -> str:
@@ -13,7 +14,7 @@ def head() -> str:
     result = git(ROOT, "rev-parse", "HEAD")
     if result.returncode:
         raise DeliveryError("There is no git commit here to name the release by: give one with --commit.")
-    return result.stdout.decode().strip()
+    return result.stdout.strip()
 
 
 def is_older(commit: str, running: str) -> bool:
@@ -25,7 +26,7 @@ def is_older(commit: str, running: str) -> bool:
     if commit == running:
         return False
     result = git(ROOT, "merge-base", "--is-ancestor", commit, running)
-    if result.returncode > 1 and git(ROOT, "rev-parse", "--is-shallow-repository").stdout.strip() == b"true":
+    if result.returncode > 1 and git(ROOT, "rev-parse", "--is-shallow-repository").stdout.strip() == "true":
         raise DeliveryError(
             f"Whether {commit[:12]} is older than {running[:12]}, which runs, cannot be told from a shallow checkout:"
             " fetch the whole history (fetch-depth: 0), or say --allow-older."

@@ -13,9 +13,7 @@ from delivery.deploy.release import Release
 from delivery.errors import DeliveryError
 from delivery.manifests import Object, Render, identity
 from delivery.render import render
-from delivery.schemas import KUBERNETES_VERSIONS
-from delivery.tools import kubeconform
-from delivery.validate import validate
+from delivery.validate import conform_to_all, validate
 
 NAME = "taskpulse-api"
 """The Deployment, its Service, and the image's name in base/."""
@@ -102,7 +100,7 @@ def check(folder: Path, text: str) -> None:
     """Judge an overlay of the checkout as `delivery validate` does, and any other one by the schemas.
 
     Raises:
-        DeliveryError: with every fault that was found.
+        DeliveryError: with everything that is wrong.
     """
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / f"{folder.name}.yaml"
@@ -111,10 +109,10 @@ def check(folder: Path, text: str) -> None:
             found = validate([path])[path]
         else:
             path.write_text(text)
-            found = [each for version in KUBERNETES_VERSIONS for each in kubeconform.conform([path], version)[path]]
+            found = conform_to_all([path])[path]
     if found:
-        faults = " ".join(f"[{each.check}] {each.sentence}" for each in found)
-        raise DeliveryError(f"Overlay {folder.name} is not valid: {faults}")
+        errors = " ".join(f"[{each.check}] {each.sentence}" for each in found)
+        raise DeliveryError(f"Overlay {folder.name} is not valid: {errors}")
 
 
 def sole_namespace(folder: Path, objects: list[Object]) -> str:

@@ -10,6 +10,7 @@ import json
 import time
 import zlib
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import NamedTuple
 
 from delivery.errors import DeliveryError
@@ -169,6 +170,16 @@ def left_something_new(past: list[Record]) -> bool:
     """Whether the last release to be applied has not ended well, and was no return to a good one."""
     later = [record for record in past if record.state != PUT_BACK][-1:]
     return any(last.state != GOOD and last.release not in [record.release for record in good(past)] for last in later)
+
+
+def earlier(past: list[Record], releases: int) -> Record:
+    """The good release that ran `releases` before the one that runs now, or before the one that failed and stayed."""
+    recorded = good(past)
+    distinct = [one for one, after in zip_longest(recorded, recorded[1:]) if not after or after.release != one.release]
+    before = distinct if left_something_new(past) else distinct[:-1]
+    if len(before) < releases:
+        raise DeliveryError(f"There is no good release {releases} before: {len(before)} are recorded.")
+    return before[-releases]
 
 
 def forget(past: list[Record], check: Check) -> None:

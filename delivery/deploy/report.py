@@ -1,11 +1,10 @@
 """What people are told: progress line by line, the plan, and the summary of the job in GitHub Actions."""
 
 import os
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-
-import click
 
 from delivery.deploy.plan import CHANGE, CREATE, KEEP, PRUNE, PUT_BACK, RECREATE, REFUSE, Action, Plan
 from delivery.manifests import Object
@@ -27,7 +26,7 @@ class Report:
         """A line of progress; on standard error where standard output is for JSON."""
         line = " ".join(self.mask(line).splitlines())
         self.lines.append(line)
-        click.echo(line, err=self.as_json)
+        print(line, file=sys.stderr if self.as_json else sys.stdout, flush=True)
 
     def step(self, line: str) -> None:
         self.say(f"==> {line}")
@@ -111,9 +110,6 @@ def code(text: str) -> str:
 def cell(text: str) -> str:
     """Text that can neither end a table's cell nor become HTML."""
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;").replace("`", "'")
-
-
-Say = Callable[[str], None]
 
 
 def as_json(plan: Plan | None) -> list[Object]:

@@ -5,7 +5,6 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import click
 import yaml
 
 from delivery.errors import DeliveryError
@@ -67,4 +66,4 @@ def mask(value: bytes) -> None:
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in value.decode(errors="replace").splitlines():
             if line.strip():
-                click.echo(f"::add-mask::{line.replace('%', '%25')}")
+                print(f"::add-mask::{line.replace('%', '%25')}", flush=True)

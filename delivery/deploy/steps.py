@@ -1,20 +1,21 @@
 """The steps of a deploy. Each can be done again: killed anywhere, the same command run once more converges."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from delivery import secrets
-from delivery.deploy import apply as changing
-from delivery.deploy import migrations, plan, recovery, release, rollout
+from delivery.deploy import live_secrets, migrations, release, rollout
+from delivery.deploy import plan as planning
 from delivery.deploy.commits import is_older
-from delivery.deploy.lock import Lock
-from delivery.deploy.plan import Plan
-from delivery.deploy.release import Record, Release
+from delivery.deploy.lock import Lock, LostLockError
+from delivery.deploy.plan import NOTHING, PRUNE, RECREATE, REFUSE, Plan
+from delivery.deploy.release import Key, Record, Release
 from delivery.deploy.report import Report
 from delivery.deploy.smoke import smoke_test
 from delivery.errors import DeliveryError
 from delivery.manifests import Object
 from delivery.tools import kubectl
+from delivery.tools.kubectl import UnreachableError
 
 
 @dataclass
@@ -65,7 +66,7 @@ class Deploy:
         except DeliveryError as failure:
             if self.outcome == "failed":
                 self.outcome = "unfinished"  # what a recovery leaves that breaks off
-                self.outcome = recovery.recover(self, failure)
+                self.outcome = recover(self, failure)
             raise
         finally:
             self.lock.release()
@@ -77,13 +78,13 @@ def take_lock(deploy: Deploy) -> None:
     made = kubectl.get("namespace", deploy.namespace)
     if not made:
         wanted = deploy.choose([])
-        there = secrets.with_live(wanted.objects, deploy.secrets, deploy.namespace)
-        refuse(secrets.refuse_missing(wanted.objects, there, deploy.namespace))
+        there = live_secrets.with_live(wanted.objects, deploy.secrets, deploy.namespace)
+        refuse(live_secrets.missing_secrets(wanted.objects, there, deploy.namespace))
         kubectl.apply(each for each in wanted.objects if each["kind"] == "Namespace")
     deploy.lock.acquire(deploy.timeout_s, deploy.report.detail)
 
 
-def tell(deploy: Deploy) -> None:
+def plan(deploy: Deploy) -> None:
     """Say what will happen, and refuse what must not."""
     deploy.report.step("Plan")
     deploy.past = release.records(deploy.namespace)
@@ -98,10 +99,10 @@ def tell(deploy: Deploy) -> None:
         may_lack_migrations=deploy.may_lack_migrations,
     )
     deploy.report.plan(deploy.plan)
-    refuse([f"{action.key}: {action.reason}" for action in deploy.plan.of(plan.REFUSE)])
+    refuse([f"{action.key}: {action.reason}" for action in deploy.plan.of(REFUSE)])
 
 
-def write_down(deploy: Deploy) -> None:
+def record(deploy: Deploy) -> None:
     """Record what this release will own before any of it is there, so that nothing is ever orphaned."""
     record = deploy.begun
     deploy.report.step(f"Release {record.number}: commit {record.release.commit[:12]}, image {record.release.image}")
@@ -112,15 +113,12 @@ def write_down(deploy: Deploy) -> None:
 
 def apply(deploy: Deploy) -> None:
     deploy.report.step("Apply")
-    changing.apply(deploy.release.objects, deploy.secrets, deploy.planned, deploy.report.detail, deploy.lock.check)
+    apply_objects(deploy, deploy.release.objects, deploy.secrets, deploy.planned)
 
 
 def wait(deploy: Deploy) -> None:
     deploy.report.step("Roll out")
-    objects, unchanged = deploy.release.objects, {action.key for action in deploy.planned.of(plan.NOTHING)}
-    rollout.wait(
-        objects, deploy.namespace, deploy.timeout_s, deploy.report.detail, deploy.lock.check, unchanged=unchanged
-    )
+    roll_out(deploy, deploy.release, unchanged={action.key for action in deploy.planned.of(NOTHING)})
 
 
 def smoke(deploy: Deploy) -> None:
@@ -132,7 +130,7 @@ def prune(deploy: Deploy) -> None:
     """Delete what only earlier releases had, now that no pod of theirs is left to miss it."""
     deploy.outcome = "unfinished"  # what runs is healthy: no reason to put anything back
     deploy.report.step("Prune")
-    changing.remove(deploy.past, deploy.release, deploy.report.detail, deploy.lock.check)
+    remove_objects(deploy, deploy.past, deploy.release)
 
 
 def mark_good(deploy: Deploy) -> None:
@@ -148,8 +146,8 @@ def mark_good(deploy: Deploy) -> None:
 
 STEPS: tuple[Callable[[Deploy], None], ...] = (
     take_lock,
-    tell,
-    write_down,
+    plan,
+    record,
     apply,
     wait,
     smoke,
@@ -185,12 +183,102 @@ def make_plan(
     if not may_lack_migrations:
         refuse(migrations.barriers(past, wanted))
     release.next_record(past, wanted).as_object()
-    there = secrets.with_live(wanted.objects, given, wanted.namespace)
+    there = live_secrets.with_live(wanted.objects, given, wanted.namespace)
     report.secret |= secrets.values_of(there)
-    refuse(secrets.refuse_missing(wanted.objects, there, wanted.namespace))
-    return report.masked(Plan([*secrets.changes(given), *plan.make(wanted, past).actions]))
+    refuse(live_secrets.missing_secrets(wanted.objects, there, wanted.namespace))
+    return report.masked(Plan([*live_secrets.changes(given), *planning.make(wanted, past).actions]))
 
 
 def refuse(sentences: list[str]) -> None:
     if sentences:
         raise DeliveryError("Refused. " + " ".join(sentences))
+
+
+def apply_objects(deploy: Deploy, objects: list[Object], given: list[Object], planned: Plan) -> None:
+    """Apply Namespace, Secrets and the rest in this order, over others' changes only where the plan found such.
+
+    Raises:
+        KubectlError: the API server refuses something; the rest may be applied.
+    """
+    forced = {action.key for action in planned.actions if action.force}
+    recreated = {action.key for action in planned.of(RECREATE)}
+    spaces = [each for each in objects if each["kind"] == "Namespace"]
+    rest = [each for each in objects if each["kind"] != "Namespace"]
+    for each in rest:
+        if Key.of(each) in recreated:
+            deploy.report.detail(f"deleting {Key.of(each)}, to make it anew")
+            kubectl.delete([each], check=deploy.lock.check)
+    for batch, force in (
+        ([each for each in spaces if Key.of(each) not in forced], False),
+        ([each for each in spaces if Key.of(each) in forced], True),
+        (given, True),  # Secret Manager is their source
+        ([each for each in rest if Key.of(each) not in forced], False),
+        ([each for each in rest if Key.of(each) in forced], True),
+    ):
+        if batch:
+            kubectl.apply(batch, force=force, check=deploy.lock.check)
+    deploy.report.detail(f"{len(objects) + len(given)} objects are as they should be")
+
+
+def remove_objects(deploy: Deploy, past: list[Record], wanted: Release) -> None:
+    """Delete what recorded releases had and `wanted` has not."""
+    live = planning.find([], past)
+    for action in planning.removals(past, wanted.owned(), live):
+        deploy.report.detail(f"{action.what:9}{action.key}")
+        if action.what == PRUNE:
+            kubectl.delete([live[action.key]], check=deploy.lock.check)
+
+
+def roll_out(deploy: Deploy, wanted: Release, unchanged: Collection[Key] = ()) -> None:
+    rollout.wait(
+        wanted.objects,
+        deploy.namespace,
+        deploy.timeout_s,
+        deploy.report.detail,
+        deploy.lock.check,
+        unchanged=unchanged,
+    )
+
+
+def recover(deploy: Deploy, failure: DeliveryError) -> str:
+    """Do what can be done about `failure`, and return what came of it."""
+    if isinstance(failure, LostLockError | UnreachableError):
+        return "unfinished"
+    failed = deploy.begun
+    deploy.report.step(f"Failed: {failure.message}")
+    for line in getattr(failure, "lines", []):
+        deploy.report.detail(f"| {line}")
+    if failed.state == release.GOOD:
+        deploy.report.step("Nothing is put back: this is the last good release itself.")
+        return "failed"
+    record = failed.ended(release.FAILED, deploy.report.mask(failure.message))
+    release.write(record, deploy.lock.check)
+    good = [each for each in release.good(deploy.past) if each.number != failed.number]
+    if not good:
+        deploy.report.step("Nothing is put back: no release was good before. What there is stays, to look at.")
+        return "failed"
+    target = good[-1]
+    between = migrations.barriers([*deploy.past, failed], target.release)
+    if between:
+        deploy.report.step(f"Release {target.number} is not put back. {' '.join(between)} Mend it with a new commit.")
+        return "failed"
+    return put_back(deploy, target, record)
+
+
+def put_back(deploy: Deploy, target: release.Record, failed: release.Record) -> str:
+    deploy.report.step(f"Put back release {target.number}: commit {target.release.commit[:12]}")
+    try:
+        past = [*(each for each in deploy.past if each.number != failed.number), failed]
+        planned = planning.make(target.release, past)
+        deploy.report.plan(planned)
+        none: list[Object] = []  # values of Secrets are kept nowhere, so what was applied stays
+        apply_objects(deploy, target.release.objects, none, planned)
+        roll_out(deploy, target.release)
+        smoke_test(target.release, deploy.report.detail, deploy.lock.check)
+        remove_objects(deploy, past, target.release)
+    except DeliveryError as trouble:
+        deploy.report.step(f"Release {target.number} could not be put back whole: {trouble.message}")
+        return "failed"
+    release.write(failed.ended(release.PUT_BACK, failed.note), deploy.lock.check)
+    deploy.report.step(f"Release {target.number} runs again.")
+    return "rolled back"

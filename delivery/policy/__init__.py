@@ -1,6 +1,6 @@
 """Our own rules for manifests: what a schema cannot say and the API server would let pass.
 
-A rule is a function that yields a sentence for each fault it finds, and has the name it is registered under.
+A rule is a function that yields a sentence for each violation it finds, and has the name it is registered under.
 For each there is tests/manifests/invalid/<name>.yaml, which it and no other refuses.
 """
 
@@ -14,5 +14,5 @@ RULES: dict[str, Rule] = {
 
 
 def judge(render: Render) -> list[Finding]:
-    """Every fault that any rule finds in a render."""
-    return [Finding(rule.name, sentence) for rule in RULES.values() for sentence in rule.faults(render)]
+    """Every violation of any rule in a render."""
+    return [Finding(rule.name, sentence) for rule in RULES.values() for sentence in rule.violations(render)]

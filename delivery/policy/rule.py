@@ -4,11 +4,12 @@ from typing import NamedTuple
 
 from delivery.manifests import Render
 
-Faults = Callable[[Render], Iterator[str]]
+Check = Callable[[Render], Iterator[str]]
+"""Yields a sentence for each violation in a render."""
 
 
 class Finding(NamedTuple):
-    """A fault: the check that found it, and a sentence that says what is wrong."""
+    """A violation: the check that found it, and a sentence that says what is wrong."""
 
     check: str
     sentence: str
@@ -17,14 +18,14 @@ class Finding(NamedTuple):
 @dataclass(frozen=True)
 class Rule:
     name: str
-    faults: Faults
+    violations: Check
 
 
-def register(rules: list[Rule], name: str) -> Callable[[Faults], Faults]:
+def register(rules: list[Rule], name: str) -> Callable[[Check], Check]:
     """Decorator that adds a function to a module's list of rules."""
 
-    def add(faults: Faults) -> Faults:
-        rules.append(Rule(name, faults))
-        return faults
+    def add(check: Check) -> Check:
+        rules.append(Rule(name, check))
+        return check
 
     return add

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from delivery.manifests import Object, Render, all_containers, dig, identity, projections
+from delivery.manifests import Object, Render, dig, identity
 from delivery.policy.rule import Rule, register
+from delivery.secrets import secret_keys
 
 RULES: list[Rule] = []
 rule = partial(register, RULES)
@@ -45,25 +46,6 @@ def only_deployed_secrets_are_read(render: Render) -> Iterator[str]:
         for name, key in keys:
             if key not in DEPLOYED.get(name, set()):
                 yield f"{identity(owner)} reads key {key} of Secret {name}, which the deploy does not make."
-
-
-def secret_keys(spec: Object) -> Iterator[tuple[str, str]]:
-    for container in all_containers(spec):
-        for variable in container.get("env", []):
-            if reference := dig(variable, "valueFrom", "secretKeyRef"):
-                yield reference["name"], reference["key"]
-        for source in container.get("envFrom", []):
-            if "secretRef" in source:
-                yield source["secretRef"]["name"], "(all)"
-    mounted = [volume["secret"] for volume in spec.get("volumes", []) if "secret" in volume]
-    mounted += [
-        {**source["secret"], "secretName": source["secret"]["name"]}
-        for source in projections(spec)
-        if "secret" in source
-    ]
-    for secret in mounted:
-        items = secret.get("items") or [{"key": "(all)"}]
-        yield from ((secret["secretName"], item["key"]) for item in items)
 
 
 def selectors(part: Any) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from delivery.errors import DeliveryError
-from delivery.manifests import Object, dig
+from delivery.manifests import Object, dig, documents, dump, parse
 from delivery.review import chart, images, routing
 from delivery.review.dangers import alerts, dangers
 from delivery.review.dangers.lifecycle import moved, recreation
@@ -14,7 +14,6 @@ from delivery.review.masking import Masker
 from delivery.review.model import Change, Danger, OverlayReview, Status, Verb
 from delivery.review.pairing import Pair, Source, pair, sources
 from delivery.review.trees import Rendered
-from delivery.review.yaml_text import documents, dump, parse
 
 # what is raised where text, number and list stand in one another's place: no schema has been asked yet
 MISSHAPEN = (AttributeError, KeyError, TypeError, ValueError)

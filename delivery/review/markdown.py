@@ -2,7 +2,7 @@
 
 import re
 
-from delivery.review.yaml_text import HIDDEN, escaped
+from delivery.manifests import HIDDEN, escaped
 
 LONGEST = 200  # characters of a name
 MARK = re.compile(

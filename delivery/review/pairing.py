@@ -5,8 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 
-from delivery.manifests import Object, dig
-from delivery.review.yaml_text import dump
+from delivery.manifests import Object, dig, dump
 
 # kustomize's hash: ten characters of hexadecimal digits, the vowels and their like replaced
 # Source: sigs.k8s.io/kustomize/api/hasher/hasher.go, encode

@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+from delivery.chart import load
 from delivery.checkout import ROOT
 from delivery.errors import DeliveryError
 from delivery.manifests import Object, dig
@@ -55,7 +56,7 @@ def base_routes(name: str, folder: Path) -> Object:
     merged: Object = {}
     for path in chart.values_files(name):
         try:
-            found = dig(chart.load(folder / path), "alertmanager", "config")
+            found = dig(load(folder / path), "alertmanager", "config")
         except DeliveryError:
             return {}  # said where the chart is rendered
         merged = merge(merged, found) if isinstance(found, dict) else merged

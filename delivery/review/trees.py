@@ -1,6 +1,5 @@
 """Two commits laid out as folders, and what each overlay of them renders to."""
 
-import io
 import re
 import tarfile
 import tempfile
@@ -8,11 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from delivery.checkout import git
+from delivery.chart import FOLDER
 from delivery.errors import DeliveryError
 from delivery.render import render
 from delivery.review import chart
 from delivery.review.masking import MASK
+from delivery.tools.git import git
 
 # files of a commit that its own .gitattributes would keep out of an archive, or write anew in it
 WHOLE = "* -export-ignore -export-subst\n"
@@ -55,7 +55,7 @@ def commit(root: Path, ref: str, option: str) -> str:
     found = git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
     if found.returncode:
         raise DeliveryError(f"{option} {ref!r} names no commit here: fetch it, or give a branch, a tag or a commit.")
-    return found.stdout.decode().strip()
+    return found.stdout.strip()
 
 
 def merge_base(root: Path, base: str, head: str) -> str:
@@ -69,7 +69,7 @@ def merge_base(root: Path, base: str, head: str) -> str:
         raise DeliveryError(
             f"{base[:12]} and {head[:12]} have no commit in common here: fetch the whole history (fetch-depth: 0)."
         )
-    return found.stdout.decode().strip()
+    return found.stdout.strip()
 
 
 def lay_out(root: Path, name: str, folder: Path) -> Tree:
@@ -78,21 +78,23 @@ def lay_out(root: Path, name: str, folder: Path) -> Tree:
     Raises:
         DeliveryError: git cannot read the commit, or it holds a link that leads out of it or a name that is no good.
     """
-    objects = git(root, "rev-parse", "--path-format=absolute", "--git-path", "objects").stdout.decode().strip()
+    objects = git(root, "rev-parse", "--path-format=absolute", "--git-path", "objects").stdout.strip()
     with tempfile.TemporaryDirectory() as own:  # a repository of the same objects, and with attributes of our own
         git(root, "init", "--quiet", "--bare", "--template=", own)
         (Path(own) / "info").mkdir()
         (Path(own) / "info" / "attributes").write_text(WHOLE)
-        archive = git(root, "archive", "--format=tar", name, env={"GIT_DIR": own, "GIT_OBJECT_DIRECTORY": objects})
-    if archive.returncode:
-        raise DeliveryError(f"git cannot read commit {name[:12]}: {archive.stderr.decode(errors='replace').strip()}")
-    folder.mkdir()
-    try:
-        with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
-            tar.extractall(folder, filter="data")
-    except tarfile.FilterError as error:
-        raise DeliveryError(f"Commit {name[:12]} is not laid out: {error}") from None
-    for path in [*folder.glob("overlays/*"), *(folder / chart.VALUES).glob("*")]:
+        tar = Path(own) / "tree.tar"
+        environment = {"GIT_DIR": own, "GIT_OBJECT_DIRECTORY": objects}
+        archive = git(root, "archive", "--format=tar", f"--output={tar}", name, env=environment)
+        if archive.returncode:
+            raise DeliveryError(f"git cannot read commit {name[:12]}: {archive.stderr.strip()}")
+        folder.mkdir()
+        try:
+            with tarfile.open(tar) as files:
+                files.extractall(folder, filter="data")
+        except tarfile.FilterError as error:
+            raise DeliveryError(f"Commit {name[:12]} is not laid out: {error}") from None
+    for path in [*folder.glob("overlays/*"), *(folder / FOLDER).glob("*")]:
         if not path.name.isprintable():
             raise DeliveryError(f"Commit {name[:12]} has a file whose name cannot be shown, {path.name!a}: rename it.")
     for path in folder.glob(f"overlays/{chart.PREFIX}*"):

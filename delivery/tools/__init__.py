@@ -1,1 +1,1 @@
-"""Third-party programs: how each is found and how it is run."""
+"""Third-party programs, one module each. `program` finds and runs them all."""

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterable
@@ -10,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from delivery.checkout import ROOT
 from delivery.errors import DeliveryError
 from delivery.manifests import Object
+from delivery.tools import program
 
 MANAGER = "taskpulse-delivery"
 """Field manager of everything that a deploy applies."""
@@ -51,23 +50,9 @@ class UnreachableError(DeliveryError):
     """The API server has been away for longer than a deploy waits."""
 
 
-def program() -> str:
-    """Path of kubectl: the machine's, else the one that `make controlplane` builds.
-
-    Raises:
-        DeliveryError: there is none.
-    """
-    built = ROOT / ".tools" / "controlplane" / "kubectl"
-    found = shutil.which("kubectl") or (str(built) if built.exists() else None)
-    if not found:
-        raise DeliveryError("There is no kubectl on the PATH: install it, or build it with `make controlplane`.")
-    return found
-
-
 def once(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run kubectl once, whatever its exit status; what a container logged may be no UTF-8."""
-    command = [program(), "--request-timeout=30s", *arguments]
-    return subprocess.run(command, input=stdin, capture_output=True, encoding="utf-8", errors="replace", check=False)
+    """Run kubectl once, whatever its exit status."""
+    return program.run("kubectl", "--request-timeout=30s", *arguments, stdin=stdin)
 
 
 def raw(path: str, timeout_s: float) -> subprocess.CompletedProcess[str]:
@@ -76,13 +61,7 @@ def raw(path: str, timeout_s: float) -> subprocess.CompletedProcess[str]:
     Raises:
         TimeoutError: no answer came within `timeout_s`.
     """
-    command = [program(), "get", f"--raw={path}"]
-    try:
-        return subprocess.run(
-            command, capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=timeout_s
-        )
-    except subprocess.TimeoutExpired:
-        raise TimeoutError(f"no answer within {timeout_s:.0f} s") from None
+    return program.run("kubectl", "get", f"--raw={path}", timeout_s=timeout_s)
 
 
 def run(*arguments: str, stdin: str | None = None, check: Check | None = None) -> subprocess.CompletedProcess[str]:

@@ -13,10 +13,11 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from delivery import chart
+from delivery.chart import NAMESPACE
 from delivery.checkout import ROOT
 from delivery.cli import main
-from delivery.deploy import chart_release as chart
-from delivery.secrets import MONITORING
+from delivery.deploy import chart_release
 from tests.cluster.controlplane import BINARIES, Cluster, wait
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("overlays")]
@@ -24,9 +25,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("overlays")]
 # the command in a process group of its own, with the chart that stands in
 KILLED = """
 import pathlib
-from delivery import cli
-from delivery.deploy import chart_release
-chart_release.PIN = pathlib.Path('{pin}')
+from delivery import chart, cli
+chart.PIN = pathlib.Path('{pin}')
 cli.main()
 """
 DEFINITION = "probes.stand-in.example.com"
@@ -39,14 +39,14 @@ def stand_in(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     pin = tmp_path / "pin.yaml"
     pin.write_text(yaml.safe_dump({"chart": str(folder), "version": "88.5.3"}))
     monkeypatch.setattr(chart, "PIN", pin)
-    monkeypatch.setattr(chart, "TIMEOUT", "60s")
+    monkeypatch.setattr(chart_release, "TIMEOUT", "60s")
     monkeypatch.setenv("DB_USER", "taskpulse")
     monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
     monkeypatch.setenv("PATH", str(BINARIES), prepend=":")
     for home in ("HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"):
         monkeypatch.setenv(home, str(tmp_path / home))
     yield folder
-    cluster.remove_namespaces(MONITORING)
+    cluster.remove_namespaces(NAMESPACE)
     cluster.kubectl("delete", "crd", DEFINITION, "--ignore-not-found")
 
 
@@ -106,7 +106,7 @@ def test_a_release_that_does_not_become_ready_is_put_back(
     assert install(secrets).exit_code == 0
     values = stand_in / "values.yaml"
     values.write_text("region: nowhere\n")
-    monkeypatch.setattr(chart, "TIMEOUT", "15s")
+    monkeypatch.setattr(chart_release, "TIMEOUT", "15s")
     result = install(secrets)
     assert result.exit_code == 1
     assert "helm upgrade failed: " in result.output

@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection
 from typing import Any
 
-from delivery.tools.kubectl import program
+from delivery.tools.program import find
 
 PATIENCE_S = 300
 
@@ -19,7 +19,7 @@ class Cluster:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run kubectl, whatever its exit status."""
-        command = [program(), f"--namespace={self._namespace}", *arguments]
+        command = [find("kubectl"), f"--namespace={self._namespace}", *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     def kubectl(self, *arguments: str) -> str:

@@ -9,8 +9,7 @@ from delivery.errors import DeliveryError
 from delivery.manifests import Render
 from delivery.policy.rule import Finding
 from delivery.render import render
-from delivery.tools import kubeconform
-from delivery.validate import CHECKS, validate
+from delivery.validate import CHECKS, SCHEMA_CHECKS, validate
 from tests.manifests.fixtures import INVALID, spoil
 
 pytestmark = pytest.mark.xdist_group("invalid")  # what is rendered and checked once
@@ -47,7 +46,7 @@ def test_it_is_refused_by_its_check_alone(check: str, findings: dict[str, list[F
     assert {finding.check for finding in findings[check]} == {check}, findings[check]
 
 
-@pytest.mark.parametrize("check", kubeconform.CHECKS)
+@pytest.mark.parametrize("check", SCHEMA_CHECKS.values())
 def test_our_rules_have_nothing_against_what_a_schema_refuses(check: str, manifests: dict[str, Path]) -> None:
     path = manifests[check]
     findings = policy.judge(Render.parse(path.stem, path.read_text()))

@@ -12,8 +12,9 @@ from app.http.server import DRAIN_S, GRACE_S, KEEP_ALIVE_S
 from app.settings import Settings
 from delivery.checkout import ROOT, overlays
 from delivery.manifests import Render, identity
-from delivery.policy.secrets import environment, secret_files, secret_keys, selectors
+from delivery.policy.secrets import environment, secret_files, selectors
 from delivery.render import render
+from delivery.secrets import secret_keys
 
 README = ROOT / "overlays" / "README.md"
 

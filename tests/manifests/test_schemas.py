@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from delivery.schemas import KUBERNETES_VERSIONS
-from delivery.tools.kubeconform import conform
+from delivery.validate import conform
 
 ROUTE = """\
 apiVersion: gateway.networking.k8s.io/v1

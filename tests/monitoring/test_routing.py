@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from delivery.checkout import run
 from delivery.errors import DeliveryError
 from delivery.manifests import Object
+from delivery.tools.program import run
 from monitoring.local import configuration
 from tests.monitoring import objects
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from delivery.checkout import run
 from delivery.manifests import Object
+from delivery.tools.program import run
 from monitoring.local import configuration
 from tests.monitoring import objects
 

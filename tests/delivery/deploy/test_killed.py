@@ -34,7 +34,7 @@ def killed_after(project: Project, steps: int) -> None:
 @pytest.mark.parametrize(
     ("step", "config_maps", "states"),
     [
-        ("write_down", {"first"}, ["good"]),
+        ("record", {"first"}, ["good"]),
         ("apply", {"first"}, ["started", "good"]),
         ("prune", {"first", "second"}, ["started", "good"]),
         ("mark_good", {"second"}, ["started", "good"]),

@@ -2,9 +2,8 @@
 
 import pytest
 
-from delivery.cli.deploy import earlier
 from delivery.deploy.migrations import barriers, migrations
-from delivery.deploy.release import FAILED, GOOD, PUT_BACK, STARTED, Record, Release, applied, next_record
+from delivery.deploy.release import FAILED, GOOD, PUT_BACK, STARTED, Record, Release, applied, earlier, next_record
 from delivery.errors import DeliveryError
 
 CONFIG = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "n"}, "data": {"a": "1"}}

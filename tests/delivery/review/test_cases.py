@@ -27,13 +27,13 @@ def reviewed(case: str, folder: Path) -> tuple[Review, str]:
 
 @pytest.mark.parametrize("case", sorted(path.name for path in CASES.iterdir()))
 def test_the_comment_of(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("delivery.review.chart.helm", lambda: None)  # some machines have it
+    monkeypatch.setattr("delivery.review.chart.has_helm", lambda: False)  # some machines have it
     _, comment = reviewed(case, tmp_path)
     assert comment == (CASES / case / "comment.md").read_text("utf-8")
 
 
 if __name__ == "__main__":
-    chart.helm = lambda: None
+    chart.has_helm = lambda: False
     for path in sorted(CASES.iterdir()):
         if sys.argv[1:] in ([], [path.name]):
             with tempfile.TemporaryDirectory() as temporary:

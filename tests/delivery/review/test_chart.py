@@ -58,7 +58,7 @@ DEV = FILES["monitoring/chart/values-dev.yaml"]
 
 @pytest.fixture(autouse=True)
 def helm_is_built() -> None:
-    assert chart.helm(), "run `make helm` first"
+    assert chart.has_helm(), "run `make helm` first"
 
 
 def commit(repository: Repository, folder: Path, changes: dict[str, str]) -> None:

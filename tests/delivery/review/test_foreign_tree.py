@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from delivery.chart import pin
 from delivery.errors import DeliveryError
-from delivery.review import chart
 from delivery.review.comment import COMMENT_LIMIT, markdown
 from delivery.review.model import Danger, ImageChange, OverlayReview, Review
 from tests.delivery.review.repository import Repository, files
@@ -83,9 +83,9 @@ def test_a_link_that_leads_out(tmp_path: Path) -> None:
 
 
 def test_helm_is_given_no_option(tmp_path: Path) -> None:
-    pin = files(tmp_path, {"monitoring/chart/pin.yaml": "chart: --post-renderer=./program\nversion: 0.1.0\n"})
+    folder = files(tmp_path, {"monitoring/chart/pin.yaml": "chart: --post-renderer=./program\nversion: 0.1.0\n"})
     with pytest.raises(DeliveryError, match="must say a chart's address or folder as `chart`, not '--post-renderer"):
-        chart.pin(pin)
+        pin(folder)
 
 
 AT = "@" * 3000  # twelve bytes each, as Markdown needs it

@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from delivery.manifests import Object
+from delivery.manifests import Object, documents, parse
 from delivery.render import render
 from delivery.review.compare import Side, compare
 from delivery.review.trees import Rendered
-from delivery.review.yaml_text import documents, parse
 
 ODD: list[Any] = [None, "text", 5, [None]]
 ROLE: Object = {

@@ -13,13 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from delivery.manifests import Object
+from delivery.manifests import Object, documents, parse
 from delivery.review import run
 from delivery.review.compare import Compared, Side, compare
 from delivery.review.diff import unified
 from delivery.review.model import Review
 from delivery.review.trees import Rendered
-from delivery.review.yaml_text import documents, parse
 
 NASTY = "`|<>@#*_~\\\n\r\t\u202e\u200b\u2028[]()&\"'!:/-. =ab1é"
 TEXT = st.text(NASTY, max_size=30) | st.sampled_from(

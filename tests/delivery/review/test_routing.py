@@ -9,10 +9,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from delivery.checkout import run
 from delivery.manifests import Object
 from delivery.review.routing import children, of_cluster, reach
 from delivery.review.run import base_routes, merge
+from delivery.tools.program import run
 from tests.delivery.review.repository import files
 
 RECEIVERS = ["a", "b", "c"]

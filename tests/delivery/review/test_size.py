@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from delivery.checkout import run as run_tool
 from delivery.manifests import Object
 from delivery.review import run
 from delivery.review.comment import COMMENT_LIMIT, SUMMARY_LIMIT
@@ -17,6 +16,7 @@ from delivery.review.compare import Compared, Side, compare
 from delivery.review.diff import unified
 from delivery.review.model import Review
 from delivery.review.trees import Rendered
+from delivery.tools.program import run as run_tool
 from tests.delivery.review.repository import Repository
 
 COMMIT = "a" * 40

@@ -2,7 +2,7 @@
 
 import pytest
 
-from delivery.review.yaml_text import documents, dump, parse
+from delivery.manifests import documents, dump, parse
 
 ONE = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: one\n"
 TWO = ONE.replace("one", "two")

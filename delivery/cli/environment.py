@@ -1,0 +1,35 @@
+"""The commands `fetch-secrets` and `monitoring-chart`: what an environment has before a deploy."""
+
+from pathlib import Path
+
+import click
+
+from delivery.checkout import overlays
+from delivery.deploy import chart_release, secret_manager
+
+
+@click.command("fetch-secrets")
+@click.option("--project", required=True, help="Google project whose Secret Manager is asked.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder to make, readable by its owner alone; remove it afterwards.",
+)
+def fetch_secrets_command(project: str, out: Path) -> None:
+    """Fetch the secrets of terraform/secrets.yaml: one file each, named as in Secret Manager."""
+    names = secret_manager.fetch(project, out)
+    click.echo(f"{len(names)} secrets of project {project} are in {out}: {', '.join(names)}.")
+
+
+@click.command("monitoring-chart")
+@click.argument("overlay", type=click.Choice(overlays()))
+@click.option(
+    "--secrets",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    help="Folder made by fetch-secrets. DB_USER comes from the environment.",
+)
+def monitoring_chart_command(overlay: str, secrets: Path) -> None:
+    """Install or upgrade the monitoring chart in the cluster of the current kubeconfig."""
+    chart_release.install(overlay, secrets)

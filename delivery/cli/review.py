@@ -1,0 +1,61 @@
+"""The commands `review` and `comment`."""
+
+import os
+from pathlib import Path
+
+import click
+
+from delivery.errors import DeliveryError
+
+
+@click.command("review")
+@click.option("--base", required=True, help="Branch or commit that the change is to be merged into.")
+@click.option("--head", required=True, help="Branch or commit with the change.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="review",
+    show_default=True,
+    help="Folder for comment.md, summary.md, review.html and both renders.",
+)
+def review_command(base: str, head: str, out: Path) -> None:
+    """Say what a change would do to every overlay, in words and as a diff.
+
+    Fails where an overlay does not render at head. One that does not at the base is said alone: else no change could
+    mend it.
+    """
+    from delivery.review.run import review
+
+    overlays = review(base, head, out).overlays
+    click.echo(out / "comment.md")
+    for each in overlays:
+        for where, error in (("at the base", each.error_at_base), ("at head", each.error_at_head)):
+            if error:
+                click.echo(f"{each.name} {where}: {error}", err=True)
+    if any(each.error_at_head for each in overlays):
+        raise click.exceptions.Exit(1)
+
+
+@click.command("comment")
+@click.option(
+    "--file", "path", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True, help="The text."
+)
+@click.option("--pull-request", "number", type=click.IntRange(min=1), required=True, help="Its number.")
+@click.option("--commit", required=True, help="The full name of the commit that the text speaks of.")
+@click.option("--page", default="", help="URL that the comment links to.")
+@click.option("--repository", envvar="GITHUB_REPOSITORY", required=True, help="OWNER/NAME; else GITHUB_REPOSITORY.")
+@click.option(
+    "--api", envvar="GITHUB_API_URL", default="https://api.github.com", help="GitHub's API; else GITHUB_API_URL."
+)
+def comment_command(*, path: Path, number: int, commit: str, page: str, repository: str, api: str) -> None:
+    """Write a file into the one comment that this makes on a pull request; GITHUB_TOKEN is the token.
+
+    A token that may not write is said, and no failure.
+    """
+    from delivery.review.pull_request import PullRequest, connect
+
+    token = os.environ.get("GITHUB_TOKEN")
+    if not token:
+        raise DeliveryError("GITHUB_TOKEN is not set: give it a token that may write to pull requests.")
+    with connect(api, token) as client:
+        click.echo(PullRequest(client, repository, number).comment(path.read_text("utf-8"), commit, page))
