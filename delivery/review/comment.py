@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from delivery.review.markdown import code, fence, prose
-from delivery.review.model import VERBS, Change, OverlayReview, Review
+from delivery.review.model import VERBS, ObjectChange, OverlayReview, Review
 
 MARKER = "<!-- taskpulse review -->"  # by which the one comment is found again
 COMMENT_LIMIT = 65_000  # bytes of UTF-8; GitHub refuses more than 65,536 characters
@@ -27,7 +27,7 @@ class Block:
     """The same change in one overlay or several."""
 
     overlays: tuple[str, ...]
-    change: Change
+    change: ObjectChange
 
 
 def markdown(review: Review, limit: int) -> str:
@@ -64,7 +64,7 @@ def size(text: str) -> int:
 
 def grouped(review: Review) -> list[Block]:
     """Changes with dangers first; what is the same in several overlays once."""
-    found: dict[tuple[object, ...], list[Change]] = {}
+    found: dict[tuple[object, ...], list[ObjectChange]] = {}
     for overlay in review.overlays:
         for change in overlay.changes:
             # the namespace stands in the lines around, and is the only thing in which overlays must differ

@@ -11,7 +11,7 @@ from delivery.review.dangers import alerts, dangers
 from delivery.review.dangers.lifecycle import moved, recreation
 from delivery.review.diff import unified
 from delivery.review.masking import Masker
-from delivery.review.model import Change, Danger, OverlayReview, Status, Verb
+from delivery.review.model import Danger, ObjectChange, OverlayReview, Status, Verb
 from delivery.review.pairing import Pair, Source, pair, sources
 from delivery.review.trees import Rendered
 
@@ -118,7 +118,7 @@ def read(before: Rendered | None, after: Rendered | None) -> tuple[list[Source],
     return old, new, (old_error, new_error)
 
 
-def changes(name: str, masked: list[Masked], routes: tuple[str, ...]) -> tuple[Change, ...]:
+def changes(name: str, masked: list[Masked], routes: tuple[str, ...]) -> tuple[ObjectChange, ...]:
     try:
         told = alerts.dangers([(each.before, each.after) for each in masked])
     except MISSHAPEN:
@@ -144,7 +144,7 @@ def routes_alerts(each: Source) -> bool:
     return each.kind in {"AlertmanagerConfig", "HelmValues"}
 
 
-def change(overlay: str, each: Masked, more: tuple[Danger, ...]) -> Change:
+def change(overlay: str, each: Masked, more: tuple[Danger, ...]) -> ObjectChange:
     known, old = each.pair.known, each.pair.before
     verb: Verb = "created" if each.before is None else "deleted" if each.after is None else "changed"
     renamed_from = old.name if old and old.name != known.name else ""
@@ -162,7 +162,7 @@ def change(overlay: str, each: Masked, more: tuple[Danger, ...]) -> Change:
     except MISSHAPEN:
         found.append(UNKNOWN)
     before, after = each.texts
-    return Change(
+    return ObjectChange(
         overlay=overlay,
         verb=verb,
         kind=known.kind,

@@ -18,7 +18,7 @@ class Danger:
 
 
 @dataclass(frozen=True)
-class Change:
+class ObjectChange:
     """One object that differs between base and head."""
 
     overlay: str
@@ -50,7 +50,7 @@ class OverlayReview:
 
     name: str
     status: Status
-    changes: tuple[Change, ...] = ()
+    changes: tuple[ObjectChange, ...] = ()
     images: tuple[ImageChange, ...] = ()
     routing: tuple[str, ...] = ()  # plain sentences: who receives which severity, before and after, where that changes
     error_at_base: str = ""  # why it does not render there, "" where it does
@@ -61,7 +61,7 @@ class OverlayReview:
         return sum(change.verb == verb for change in self.changes)
 
     @property
-    def dangers(self) -> tuple[tuple[Change, Danger], ...]:
+    def dangers(self) -> tuple[tuple[ObjectChange, Danger], ...]:
         return tuple((change, danger) for change in self.changes for danger in change.dangers)
 
 

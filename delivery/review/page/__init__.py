@@ -10,7 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from delivery.review.model import VERBS, Change, Danger, OverlayReview, Review
+from delivery.review.model import VERBS, Danger, ObjectChange, OverlayReview, Review
 from delivery.review.page.lines import Section, sections
 from delivery.review.page.visible import visible
 
@@ -23,7 +23,7 @@ OPEN = 30_000
 class Item:
     """A change with what only the page knows of it."""
 
-    change: Change
+    change: ObjectChange
     anchor: str
     open: bool
     same_as: str  # the overlay above that changes in the same way in its namespace, "" where none does

@@ -1,15 +1,17 @@
 """Reviews to make pages of: texts in, the data of a review out."""
 
 from delivery.review.diff import unified
-from delivery.review.model import Change, Danger, ImageChange, OverlayReview, Review, Verb
+from delivery.review.model import Danger, ImageChange, ObjectChange, OverlayReview, Review, Verb
 
 BASE = "1" * 40
 HEAD = "2" * 40
 
 
-def change(verb: Verb, kind: str, name: str, before: str, after: str, *dangers: Danger, overlay: str = "dev") -> Change:
+def change(
+    verb: Verb, kind: str, name: str, before: str, after: str, *dangers: Danger, overlay: str = "dev"
+) -> ObjectChange:
     """A change of an object in the namespace of `overlay`."""
-    return Change(
+    return ObjectChange(
         overlay=overlay,
         verb=verb,
         kind=kind,
@@ -131,7 +133,7 @@ SIDECAR = ImageChange(
 )
 
 
-def changes(overlay: str, deployment: str) -> tuple[Change, ...]:
+def changes(overlay: str, deployment: str) -> tuple[ObjectChange, ...]:
     exposed = SERVICE.replace("ClusterIP", "LoadBalancer").replace(
         "  annotations:\n    networking.gke.io/load-balancer-type: Internal\n", ""
     )
