@@ -2,15 +2,14 @@
 
 import json
 import os
-import re
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
 from delivery import secrets
+from delivery.cli.arguments import Duration
 from delivery.deploy import overlay as overlays
 from delivery.deploy import release
 from delivery.deploy.commits import head
@@ -21,21 +20,6 @@ from delivery.deploy.steps import Deploy, make_plan
 from delivery.errors import DeliveryError
 from delivery.manifests import Object
 from delivery.tools import kubectl
-
-DURATION = re.compile(r"(?:(\d+)m)?(?:(\d+)s)?")
-
-
-class Duration(click.ParamType[float]):
-    """Minutes and seconds, as kubectl has them: 10m, 90s, 1m30s."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        match = DURATION.fullmatch(str(value))
-        if not match or not any(match.groups()):
-            self.fail(f"{value} is no duration: write 10m, 90s or 1m30s.", param, ctx)
-        return int(match[1] or 0) * 60.0 + int(match[2] or 0)
-
 
 image_option = click.option("--image", required=True, help="NAME@sha256:DIGEST of the image to run.")
 secrets_option = click.option(

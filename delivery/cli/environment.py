@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from delivery.checkout import overlays
+from delivery.cli.arguments import Overlay
 from delivery.deploy import chart_release, secret_manager
 
 
@@ -23,7 +23,7 @@ def fetch_secrets_command(project: str, out: Path) -> None:
 
 
 @click.command("monitoring-chart")
-@click.argument("overlay", type=click.Choice(overlays()))
+@click.argument("overlay", type=Overlay())
 @click.option(
     "--secrets",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
