@@ -4,3 +4,7 @@ class DeliveryError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+
+class ArgumentError(DeliveryError):
+    """An argument that is wrong whatever the state of the checkout or the cluster is."""

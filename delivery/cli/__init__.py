@@ -4,12 +4,11 @@ import click
 
 from delivery.cli.deploy import deploy_command, history_command, plan_command, rollback_command
 from delivery.cli.environment import fetch_secrets_command, monitoring_chart_command
-from delivery.cli.errors import Group
 from delivery.cli.manifests import render_command, validate_command
 from delivery.cli.review import comment_command, review_command
 
 
-@click.group(cls=Group)
+@click.group()
 def main() -> None:
     """From a commit to running pods."""
 

@@ -10,6 +10,7 @@ import click
 
 from delivery import secrets
 from delivery.cli.arguments import Duration
+from delivery.cli.command import Command
 from delivery.deploy import overlay as overlays
 from delivery.deploy import release
 from delivery.deploy.commits import head
@@ -17,7 +18,7 @@ from delivery.deploy.plan import REFUSE
 from delivery.deploy.release import Record, Release
 from delivery.deploy.report import Report, as_json, summary
 from delivery.deploy.steps import Deploy, make_plan
-from delivery.errors import DeliveryError
+from delivery.errors import ArgumentError, DeliveryError
 from delivery.manifests import Object
 from delivery.tools import kubectl
 
@@ -38,7 +39,7 @@ timeout_option = click.option(
 output_option = click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 
 
-@click.command("plan")
+@click.command("plan", cls=Command)
 @click.argument("overlay")
 @image_option
 @secrets_option
@@ -50,7 +51,7 @@ def plan_command(
 ) -> None:
     """Say what `deploy` would do to the cluster of the current kubeconfig, and change nothing."""
     report = Report(as_json=output == "json")
-    wanted, planned, reason = None, None, ""
+    wanted, planned, error = None, None, None
     try:
         wanted = overlays.prepare(overlay, image, commit or head())
         given = secrets_of(folder, wanted.namespace, report)
@@ -58,18 +59,19 @@ def plan_command(
         planned = make_plan(wanted, past, given, report, may_be_older=allow_older, may_lack_migrations=allow_older)
         report.plan(planned)
         if planned.of(REFUSE):
-            reason = "A deploy would be refused."
+            error = DeliveryError("A deploy would be refused.")
     except DeliveryError as refusal:
-        reason = report.mask(refusal.message)
+        error = masked(refusal, report)
+    reason = error.message if error else ""
     if report.as_json:
         namespace = wanted.namespace if wanted else None
         click.echo(json.dumps({"namespace": namespace, "reason": reason, "plan": as_json(planned)}, indent=2))
     summary(f"Plan for {overlay}", facts(wanted, reason), planned, report.lines)
-    if reason:
-        raise DeliveryError(reason)
+    if error:
+        raise error
 
 
-@click.command("deploy")
+@click.command("deploy", cls=Command)
 @click.argument("overlay")
 @image_option
 @secrets_option
@@ -103,7 +105,7 @@ def deploy_command(
     run(prepare, report, f"Deploy to {overlay}")
 
 
-@click.command("rollback")
+@click.command("rollback", cls=Command)
 @click.argument("overlay")
 @click.argument("releases", type=click.IntRange(min=1), default=1)
 @timeout_option
@@ -128,7 +130,7 @@ def rollback_command(overlay: str, releases: int, timeout: float, output: str) -
     run(prepare, report, f"Rollback of {overlay}")
 
 
-@click.command("history")
+@click.command("history", cls=Command)
 @click.argument("overlay")
 @output_option
 def history_command(overlay: str, output: str) -> None:
@@ -164,20 +166,28 @@ def secrets_of(folder: Path | None, namespace: str, report: Report) -> list[Obje
 def run(prepare: Callable[[], Deploy], report: Report, heading: str) -> None:
     """Prepare and run a deploy, and say at the end what came of it wherever that is read."""
     began = time.monotonic()
-    deploy, reason = None, ""
+    deploy, error = None, None
     try:
         deploy = prepare()
         deploy.run()
         report.step(f"Done in {time.monotonic() - began:.0f} s")
     except DeliveryError as failure:
-        reason = report.mask(failure.message)
+        error = masked(failure, report)
     except KeyboardInterrupt:
-        reason = "Interrupted. What was reached stays; run the same command again, and it goes on from there."
+        error = DeliveryError(
+            "Interrupted. What was reached stays; run the same command again, and it goes on from there."
+        )
         if deploy and deploy.outcome == "failed":
             deploy.outcome = "unfinished"
-    conclude(deploy, report, heading, reason, time.monotonic() - began)
-    if reason:
-        raise DeliveryError(reason)
+    conclude(deploy, report, heading, error.message if error else "", time.monotonic() - began)
+    if error:
+        raise error
+
+
+def masked(error: DeliveryError, report: Report) -> DeliveryError:
+    """The same error without the values of Secrets."""
+    kind = ArgumentError if isinstance(error, ArgumentError) else DeliveryError
+    return kind(report.mask(error.message))
 
 
 def conclude(deploy: Deploy | None, report: Report, heading: str, reason: str, seconds: float) -> None:

@@ -5,10 +5,11 @@ from pathlib import Path
 import click
 
 from delivery.cli.arguments import Overlay
+from delivery.cli.command import Command
 from delivery.deploy import chart_release, secret_manager
 
 
-@click.command("fetch-secrets")
+@click.command("fetch-secrets", cls=Command)
 @click.option("--project", required=True, help="Google project whose Secret Manager is asked.")
 @click.option(
     "--out",
@@ -22,7 +23,7 @@ def fetch_secrets_command(project: str, out: Path) -> None:
     click.echo(f"{len(names)} secrets of project {project} are in {out}: {', '.join(names)}.")
 
 
-@click.command("monitoring-chart")
+@click.command("monitoring-chart", cls=Command)
 @click.argument("overlay", type=Overlay())
 @click.option(
     "--secrets",

@@ -6,11 +6,12 @@ from pathlib import Path
 import click
 
 from delivery.checkout import overlays
+from delivery.cli.command import Command
 from delivery.render import write
 from delivery.validate import CHECKS, validate
 
 
-@click.command("render")
+@click.command("render", cls=Command)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -24,7 +25,7 @@ def render_command(out: Path) -> None:
         click.echo(path)
 
 
-@click.command("validate")
+@click.command("validate", cls=Command)
 def validate_command() -> None:
     """Render every overlay and check it: schemas of the supported Kubernetes versions, and our own rules."""
     with tempfile.TemporaryDirectory() as folder:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import click
 
+from delivery.cli.command import Command
 from delivery.errors import DeliveryError
 
 
-@click.command("review")
+@click.command("review", cls=Command)
 @click.option("--base", required=True, help="Branch or commit that the change is to be merged into.")
 @click.option("--head", required=True, help="Branch or commit with the change.")
 @click.option(
@@ -36,7 +37,7 @@ def review_command(base: str, head: str, out: Path) -> None:
         raise click.exceptions.Exit(1)
 
 
-@click.command("comment")
+@click.command("comment", cls=Command)
 @click.option(
     "--file", "path", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True, help="The text."
 )

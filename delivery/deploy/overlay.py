@@ -10,7 +10,7 @@ import yaml
 from delivery.checkout import ROOT, overlays
 from delivery.deploy.migrations import migrations
 from delivery.deploy.release import Release
-from delivery.errors import DeliveryError
+from delivery.errors import ArgumentError, DeliveryError
 from delivery.manifests import Object, Render, identity
 from delivery.render import render
 from delivery.validate import conform_to_all, validate
@@ -26,11 +26,11 @@ def folder_of(overlay: str) -> Path:
     """Folder of an overlay: a name under overlays/, or a path.
 
     Raises:
-        DeliveryError: there is no such thing.
+        ArgumentError: there is no such thing.
     """
     folder = ROOT / "overlays" / overlay if overlay in overlays() else Path(overlay)
     if not (folder / "kustomization.yaml").is_file():
-        raise DeliveryError(
+        raise ArgumentError(
             f"There is no overlay {overlay}: name one of {', '.join(overlays())},"
             " or a folder with a kustomization.yaml."
         )
@@ -41,15 +41,16 @@ def prepare(overlay: str, image: str, commit: str) -> Release:
     """The release that an overlay, an image and a commit make.
 
     Raises:
+        ArgumentError: there is no such overlay, or the image or the commit is not written as it must be.
         DeliveryError: it does not render or is not valid, or the image or a namespace is not what it must be.
     """
     match = IMAGE.fullmatch(image)
     if not match:
-        raise DeliveryError(
+        raise ArgumentError(
             f"--image {image} has no digest: give NAME@sha256:DIGEST, so that what runs is what was built."
         )
     if not COMMIT.fullmatch(commit):
-        raise DeliveryError(
+        raise ArgumentError(
             f"--commit {commit} is no commit: give its full hexadecimal name, as `git rev-parse` prints it."
         )
     folder = folder_of(overlay)

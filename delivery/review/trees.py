@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from delivery.chart import FOLDER
-from delivery.errors import DeliveryError
+from delivery.errors import ArgumentError, DeliveryError
 from delivery.render import render
 from delivery.review import chart
 from delivery.review.masking import MASK
@@ -50,11 +50,11 @@ def commit(root: Path, ref: str, option: str) -> str:
     """The full name of the commit that `ref` names in the repository at `root`.
 
     Raises:
-        DeliveryError: it names none; the sentence speaks of the command line's `option`.
+        ArgumentError: it names none; the sentence speaks of the command line's `option`.
     """
     found = git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
     if found.returncode:
-        raise DeliveryError(f"{option} {ref!r} names no commit here: fetch it, or give a branch, a tag or a commit.")
+        raise ArgumentError(f"{option} {ref!r} names no commit here: fetch it, or give a branch, a tag or a commit.")
     return found.stdout.strip()
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 import httpx
 
-from delivery.cli.errors import as_click_errors
+from delivery.cli.command import Command
 from delivery.errors import DeliveryError
 from delivery.manifests import Render
 from delivery.render import render
@@ -40,12 +40,11 @@ Ctrl-C stops everything.
 """
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="The service's port on 127.0.0.1."
 )
 @click.option("--data", type=click.Path(path_type=Path), default=Path(".data"), show_default=True, help="Data folder.")
-@as_click_errors()
 def main(port: int, data: Path) -> None:
     """Run the service with Prometheus and Alertmanager beside it, sample load, and a worker that goes quiet."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -10,6 +10,8 @@ import pytest
 
 from delivery.checkout import ROOT
 
+IMAGE = f"taskpulse-api@sha256:{64 * '1'}"
+
 
 def delivery(*arguments: str, folder: Path = ROOT, python: str = sys.executable) -> subprocess.CompletedProcess[str]:
     command = [python, "-m", "delivery", *arguments]
@@ -41,6 +43,32 @@ def test_an_overlay_that_is_none_is_told_with_those_that_are() -> None:
     result = delivery("monitoring-chart", "nowhere", "--secrets=.")
     assert result.returncode == 2
     assert result.stderr.endswith("'nowhere' is not one of dev, main.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["deploy", "dev", "--image=taskpulse-api"], "--image taskpulse-api has no digest: give NAME@sha256:DIGEST"),
+        (["plan", "dev", f"--image={IMAGE}", "--commit=HEAD"], "--commit HEAD is no commit: give its full"),
+        (["history", "nowhere"], "There is no overlay nowhere: name one of dev, main, or a folder"),
+        (["review", "--base=nowhere", "--head=HEAD"], "--base 'nowhere' names no commit here: fetch it"),
+        (["deploy", "dev", f"--image={IMAGE}", "--timeout=soon"], "soon is no duration: write 10m, 90s or 1m30s."),
+        (["validate", "--nope"], "No such option '--nope'."),
+    ],
+)
+def test_a_wrong_argument_ends_with_the_usage_and_status_2(arguments: list[str], sentence: str) -> None:
+    result = delivery(*arguments)
+    assert result.returncode == 2
+    assert f"Usage: python -m delivery {arguments[0]} [OPTIONS]" in result.stderr
+    assert "\n\nError: " in result.stderr
+    assert sentence in result.stderr
+
+
+def test_what_fails_with_right_arguments_ends_with_status_1(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = delivery("render", f"--out={tmp_path}/file/out")
+    assert result.returncode == 1
+    assert result.stderr.startswith("Error: Cannot write to ")
 
 
 def test_a_python_without_the_packages_is_told_which_has_them(tmp_path: Path) -> None:

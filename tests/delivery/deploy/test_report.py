@@ -43,7 +43,7 @@ def test_a_line_of_progress_is_one_line() -> None:
 
 def test_a_plan_that_cannot_be_made_says_why_in_json_as_well() -> None:
     result = CliRunner().invoke(plan_command, ["dev", "--image=taskpulse-api", "--output=json"])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     answer = json.loads(result.stdout)
     assert (answer["namespace"], answer["plan"]) == (None, [])
     assert answer["reason"].startswith("--image taskpulse-api has no digest")
@@ -52,7 +52,7 @@ def test_a_plan_that_cannot_be_made_says_why_in_json_as_well() -> None:
 def test_a_deploy_that_cannot_be_prepared_ends_like_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary"))
     result = CliRunner().invoke(deploy_command, ["dev", "--image=taskpulse-api", "--output=json"])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     answer = json.loads(result.stdout)
     assert (answer["result"], answer["release"], answer["plan"]) == ("refused", None, [])
     assert answer["reason"].startswith("--image taskpulse-api has no digest")
