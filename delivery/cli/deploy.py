@@ -49,7 +49,11 @@ output_option = click.option("--output", type=click.Choice(["text", "json"]), de
 def plan_command(
     *, overlay: str, image: str, folder: Path | None, commit: str | None, output: str, allow_older: bool
 ) -> None:
-    """Say what `deploy` would do to the cluster of the current kubeconfig, and change nothing."""
+    """Show what a deploy would change, and change nothing.
+
+    Asks the cluster of the current kubeconfig. OVERLAY is a name under overlays/, or a path to a folder with a
+    kustomization.
+    """
     report = Report(as_json=output == "json")
     wanted, planned, error = None, None, None
     try:
@@ -89,9 +93,10 @@ def deploy_command(
     output: str,
     allow_older: bool,
 ) -> None:
-    """Bring an image to the cluster of the current kubeconfig; put back what ran before if it does not work.
+    """Deploy an image; roll back if it does not work.
 
-    OVERLAY is a name under overlays/, or a path to a folder with a kustomization.
+    Changes the cluster of the current kubeconfig. OVERLAY is a name under overlays/, or a path to a folder with a
+    kustomization.
     """
     report = Report(as_json=output == "json")
 
@@ -111,7 +116,11 @@ def deploy_command(
 @timeout_option
 @output_option
 def rollback_command(overlay: str, releases: int, timeout: float, output: str) -> None:
-    """Bring back the good release that ran before, or RELEASES before, with its image and its manifests."""
+    """Bring back an earlier good release.
+
+    Without RELEASES, the one before the release that runs now; with it, so many before. The image and the manifests
+    both come back.
+    """
     report = Report(as_json=output == "json")
 
     def prepare() -> Deploy:
@@ -134,7 +143,7 @@ def rollback_command(overlay: str, releases: int, timeout: float, output: str) -
 @click.argument("overlay")
 @output_option
 def history_command(overlay: str, output: str) -> None:
-    """List the releases that the cluster has recorded, newest first."""
+    """List the releases in the cluster, newest first."""
     past = release.records(overlays.namespace_of(overlay))[::-1]
     if output == "json":
         click.echo(json.dumps([record.as_json() for record in past], indent=2))

@@ -18,7 +18,10 @@ from delivery.deploy import chart_release, secret_manager
     help="Folder to make, readable by its owner alone; remove it afterwards.",
 )
 def fetch_secrets_command(project: str, out: Path) -> None:
-    """Fetch the secrets of terraform/secrets.yaml: one file each, named as in Secret Manager."""
+    """Fetch the secrets from Secret Manager.
+
+    Writes one file for each secret of terraform/secrets.yaml, named as in Secret Manager.
+    """
     names = secret_manager.fetch(project, out)
     click.echo(f"{len(names)} secrets of project {project} are in {out}: {', '.join(names)}.")
 
@@ -32,5 +35,8 @@ def fetch_secrets_command(project: str, out: Path) -> None:
     help="Folder made by fetch-secrets. DB_USER comes from the environment.",
 )
 def monitoring_chart_command(overlay: str, secrets: Path) -> None:
-    """Install or upgrade the monitoring chart in the cluster of the current kubeconfig."""
+    """Install or upgrade the monitoring chart.
+
+    In the cluster of the current kubeconfig.
+    """
     chart_release.install(overlay, secrets)

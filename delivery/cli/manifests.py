@@ -27,7 +27,10 @@ def render_command(out: Path) -> None:
 
 @click.command("validate", cls=Command)
 def validate_command() -> None:
-    """Render every overlay and check it: schemas of the supported Kubernetes versions, and our own rules."""
+    """Check the render of every overlay.
+
+    Against the schemas of the supported Kubernetes versions, and our own rules.
+    """
     with tempfile.TemporaryDirectory() as folder:
         findings = validate(write(overlays(), Path(folder)))
     for path, found in findings.items():

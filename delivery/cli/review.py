@@ -20,10 +20,10 @@ from delivery.errors import DeliveryError
     help="Folder for comment.md, summary.md, review.html and both renders.",
 )
 def review_command(base: str, head: str, out: Path) -> None:
-    """Say what a change would do to every overlay, in words and as a diff.
+    """Show what a change does to every overlay.
 
-    Fails where an overlay does not render at head. One that does not at the base is said alone: else no change could
-    mend it.
+    Writes it in words and as a diff. Fails if an overlay does not render at head. An overlay that does not render at
+    the base is only reported: otherwise no change could fix it.
     """
     from delivery.review.run import review
 
@@ -49,9 +49,9 @@ def review_command(base: str, head: str, out: Path) -> None:
     "--api", envvar="GITHUB_API_URL", default="https://api.github.com", help="GitHub's API; else GITHUB_API_URL."
 )
 def comment_command(*, path: Path, number: int, commit: str, page: str, repository: str, api: str) -> None:
-    """Write a file into the one comment that this makes on a pull request; GITHUB_TOKEN is the token.
+    """Create or edit the review's comment on a pull request.
 
-    A token that may not write is said, and no failure.
+    GITHUB_TOKEN holds the token. If the token is read-only, the command says so and exits with 0.
     """
     from delivery.review.pull_request import PullRequest, connect
 

@@ -7,8 +7,10 @@ import venv
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from delivery.checkout import ROOT
+from delivery.cli import main
 
 IMAGE = f"taskpulse-api@sha256:{64 * '1'}"
 
@@ -62,6 +64,13 @@ def test_a_wrong_argument_ends_with_the_usage_and_status_2(arguments: list[str],
     assert f"Usage: python -m delivery {arguments[0]} [OPTIONS]" in result.stderr
     assert "\n\nError: " in result.stderr
     assert sentence in result.stderr
+
+
+def test_summaries_fit_a_terminal_of_80_columns() -> None:
+    lines = CliRunner().invoke(main, ["--help"], prog_name="python -m delivery", terminal_width=80).output.splitlines()
+    summaries = lines[lines.index("Commands:") + 1 :]
+    assert len(summaries) == len(main.commands)
+    assert [line for line in summaries if len(line) > 80 or line.endswith("...")] == []
 
 
 def test_what_fails_with_right_arguments_ends_with_status_1(tmp_path: Path) -> None:
