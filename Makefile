@@ -75,7 +75,7 @@ render: $(TOOLS) ## Render each overlay to a file (OUT=rendered)
 validate: $(TOOLS) ## Check manifests, workflows and Dockerfile, without a cluster
 	@$(BIN)/yamllint --strict base overlays .github
 	@.tools/bin/actionlint
-	@$(BIN)/zizmor --offline --no-progress --quiet .github
+	@said="$$($(BIN)/zizmor --offline --no-progress --quiet .github 2>&1)" || { echo "$$said" >&2; exit 1; }
 	@$(BIN)/hadolint Dockerfile tests/e2e/crashing/Dockerfile
 	@$(BIN)/python -m delivery validate
 
