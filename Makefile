@@ -41,7 +41,6 @@ check: $(READY) ## Lint, layers and types only
 	@$(BIN)/lint-imports --no-logo --no-cache
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-cache --no-logo
 	@$(BIN)/yamllint --strict .
 
 image-test: $(READY) ## Build the image with Docker, Podman or Buildah, measure and run it

@@ -14,7 +14,8 @@ from app.http.negotiation import JSON, MERGE_PATCH
 def add_details(document: dict[str, Any], options: Mapping[str, Mapping[str, Any]]) -> None:
     """Add links, media types and examples from openapi.toml; scopes and request headers from `opt` by operation id.
 
-    Parameters lose the type null, as nothing in a URL is null.
+    Litestar's own error for wrong parameters is removed, as no call answers with it. Null is removed from parameters,
+    as nothing in a URL is null.
     """
     details = _details()
     document["components"]["schemas"].update(StrictJSON.schemas())
@@ -22,6 +23,11 @@ def add_details(document: dict[str, Any], options: Mapping[str, Mapping[str, Any
         name = operation["operationId"]
         if "scope" in options[name]:
             operation["description"] += f"\n\nNeeds a key with the scope `{options[name]['scope']}`."
+        operation["responses"] = {
+            status: response
+            for status, response in operation["responses"].items()
+            if status < "400" or JSON not in response.get("content", ())
+        }
         _describe_parameters(operation, options[name].get("fields", ()))
         if name in details["examples"]:
             for content in operation["requestBody"]["content"].values():

@@ -55,6 +55,12 @@ def test_every_task_call_documents_its_errors(operations: list[Operation]) -> No
         assert operation["security"] == [{"key": []}]
 
 
+def test_every_error_is_documented_as_a_problem(operations: list[Operation]) -> None:
+    for method, path, operation in operations:
+        for status in (status for status in operation["responses"] if status >= "400"):
+            assert list(operation["responses"][status]["content"]) == [PROBLEM], (method, path, status)
+
+
 def test_every_call_that_needs_a_key_names_its_scope(operations: list[Operation]) -> None:
     expected = {"listTasks": "read", "createTask": "write", "claimTask": "work", "scrapeMetrics": "metrics"}
     named = {}
