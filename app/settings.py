@@ -1,11 +1,12 @@
 """Settings, read once from the environment."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, inspect
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 
@@ -54,10 +55,9 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
         try:
             settings = msgspec.convert(given, cls, strict=False)
         except msgspec.ValidationError as error:
-            reason, _, path = str(error).partition(" - at `$.")
-            name = path.rstrip("`")
-            shown = "" if name == "METRICS_TOKEN" else f"={given[name]!r}"
-            raise SettingsError(f"{name}{shown} cannot be used: {reason}.") from None
+            name = str(error).partition(" - at `$.")[2].rstrip("`")
+            shown = "" if name == "METRICS_TOKEN" else f", not {json.dumps(given[name], ensure_ascii=False)}"
+            raise SettingsError(f"{name} must be {_expected(name)}{shown}.") from None
         settings.read_password()
         if settings.db_sslmode.startswith("verify-") and not Path(settings.db_sslrootcert).is_file():
             raise SettingsError(
@@ -77,3 +77,15 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
             return Path(self.db_password_file).read_text("utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"DB_PASSWORD_FILE={self.db_password_file!r} cannot be read: {error}.") from None
+
+
+def _expected(name: str) -> str:
+    """Say in words what the type of a setting allows."""
+    fields = cast("inspect.StructType", inspect.type_info(Settings)).fields
+    match next(field.type for field in fields if field.encode_name == name):
+        case inspect.IntType(ge=lowest, le=highest):
+            return f"a whole number from {lowest} to {highest}"
+        case inspect.LiteralType(values=values):
+            return f"one of {', '.join(map(str, values))}"
+        case _:
+            return "one word of visible ASCII characters"
