@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 
 from app.http.middleware import RequestMiddleware
 from app.http.problem_details import problem_response
-from app.http.routes import docs, events, health, leases, metrics, problems, tasks
+from app.http.routes import docs, events, favicon, health, leases, metrics, problems, tasks
 from app.http.services import Services
 from app.leases.sweep import SWEEP_EVERY_S, sweep
 from app.metrics.events import EventCollector
@@ -57,7 +57,7 @@ def create_app(services: Services) -> RequestMiddleware:
             yield
 
     app = Litestar(
-        [*HANDLERS, *docs.routes(HANDLERS)],
+        [*HANDLERS, *docs.routes(HANDLERS), favicon.favicon],
         exception_handlers={Exception: problem_response},
         lifespan=[lifespan],
         openapi_config=None,

@@ -16,7 +16,7 @@ _PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>TaskPulse API</title>
-<link rel="icon" href="/docs/assets/favicon-32x32.png">
+<link rel="icon" type="image/svg+xml" href="/favicon.svg">
 <link rel="stylesheet" href="/docs/assets/swagger-ui.css">
 <div id="docs"></div>
 <script src="/docs/assets/swagger-ui-bundle.js"></script>
