@@ -1,12 +1,16 @@
 """How a command fails."""
 
-import sys
 from typing import NoReturn
 
 import click
 
 
 def fail(message: object) -> NoReturn:
-    """Print one line on standard error and exit with status 1."""
-    click.echo(f"taskpulse: {message}", err=True)
-    sys.exit(1)
+    """Exit with 1: the arguments are right, and something else is not."""
+    text = str(message)
+    raise click.ClickException(text[:1].upper() + text[1:])
+
+
+def refuse(message: str) -> NoReturn:
+    """Exit with 2 and show the usage: an argument, or what stands for one, is wrong."""
+    raise click.UsageError(message, click.get_current_context())

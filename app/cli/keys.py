@@ -4,7 +4,7 @@ from datetime import datetime
 
 import click
 
-from app.cli.errors import fail
+from app.cli.errors import fail, refuse
 from app.cli.options import settings_from_environment
 
 
@@ -33,6 +33,8 @@ def create_key(name: str, scopes: tuple[str, ...], days: int | None) -> None:
 
     try:
         token = api_keys.create(settings_from_environment(), name, scopes, days)
+    except api_keys.KeyNameError as error:
+        refuse(f"--name: {error}")
     except api_keys.KeysError as error:
         fail(error)
     click.echo(token)

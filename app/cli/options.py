@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from app.cli.errors import fail
+from app.cli.errors import fail, refuse
 from app.settings import Settings, SettingsError
 
 
@@ -55,7 +55,7 @@ def api_key(file: TextIO | None) -> str:
     """Return the key in `file` or in TASKPULSE_KEY, or fail with the reason."""
     key = (file.read() if file else os.environ.get("TASKPULSE_KEY", "")).strip()
     if not key:
-        fail("there is no key: set TASKPULSE_KEY, or name a file by --key-file.")
+        refuse("There is no key: set TASKPULSE_KEY, or name a file by --key-file.")
     if not re.fullmatch(r"[!-~]+", key):
-        fail("the key holds what no key does, such as a blank; it is one word that begins with tp_.")
+        refuse("The key must be one word that begins with tp_: it holds a character that no key has, such as a blank.")
     return key

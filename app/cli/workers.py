@@ -10,7 +10,7 @@ from typing import TextIO
 
 import click
 
-from app.cli.errors import fail
+from app.cli.errors import fail, refuse
 from app.cli.options import URL, Duration, api_key
 
 
@@ -90,7 +90,7 @@ def run_script(
 
     _refuse_missing(command)
     if not 1 <= len(title) <= 200:
-        fail("a title has 1 to 200 characters.")
+        refuse("--title must have 1 to 200 characters.")
     key = api_key(key_file)
     try:
         status = asyncio.run(run(url, key, worker, command, title=title, every=every, grace=grace))
@@ -101,4 +101,4 @@ def run_script(
 
 def _refuse_missing(command: Sequence[str]) -> None:
     if shutil.which(command[0]) is None:
-        fail(f"{command[0]!r} is not a command that can be run here. Give its path, and make it executable.")
+        refuse(f"{command[0]!r} is not a command that can be run here. Give its path, and make it executable.")

@@ -28,6 +28,10 @@ class KeyRow(NamedTuple):
     revoked_at: datetime | None
 
 
+class KeyNameError(KeysError):
+    """A key cannot have this name."""
+
+
 @contextlib.contextmanager
 def _connected(settings: Settings) -> Iterator[psycopg.Connection]:
     try:
@@ -42,12 +46,12 @@ def _connected(settings: Settings) -> Iterator[psycopg.Connection]:
 def create(settings: Settings, name: str, scopes: Sequence[str], days: int | None) -> str:
     """Create a key that is valid for `days` (None: for ever) and return its token.
 
-    Raises KeysError.
+    Raises KeyNameError for a name that cannot be printed in a line, and KeysError.
     """
     if wrong := sorted(set(scopes) - set(SCOPES)):
         raise KeysError(f"{', '.join(wrong)}: no such scope. There are {', '.join(SCOPES)}.")
     if not (1 <= len(name) <= 100 and name.isprintable()):
-        raise KeysError("a key's name has 1 to 100 characters, all of which can be printed in a line.")
+        raise KeyNameError("a key's name has 1 to 100 characters, all of which can be printed in a line.")
     key_id, digest, token = new_token()
     values = {
         "id": key_id,

@@ -95,7 +95,7 @@ def test_no_database_there(tmp_path: Path) -> None:
     for command in (["migrate"], ["keys", "list"]):
         ended = run(Settings(db_host=str(tmp_path), db_sslmode="disable"), *command)
         assert ended.returncode == 1
-        assert ended.stderr.startswith("taskpulse: the database ")
+        assert ended.stderr.startswith("Error: The database ")
         assert "Traceback" not in ended.stderr
 
 
@@ -115,7 +115,7 @@ def test_keys_are_made_listed_and_revoked(postgres: EmbeddedPostgres) -> None:
     assert "revoked 2" in run(settings, "keys", "list").stdout
     unknown = run(settings, "keys", "revoke", "000000000000")
     assert unknown.returncode == 1
-    assert "there is no key with the id '000000000000'" in unknown.stderr
+    assert unknown.stderr.startswith("Error: There is no key with the id '000000000000'")
 
 
 def test_wrong_keys(postgres: EmbeddedPostgres) -> None:
@@ -125,6 +125,7 @@ def test_wrong_keys(postgres: EmbeddedPostgres) -> None:
         in run(settings, "keys", "create", "--name", "x", "--scope", "admin").stderr
     )
     for name in ("", "x" * 101, "two\nlines", "\x1b[2J"):
-        refused = run(settings, "keys", "create", "--name", name, "--scope", "read").stderr
-        assert "1 to 100 characters, all of which can be printed" in refused
+        refused = run(settings, "keys", "create", "--name", name, "--scope", "read")
+        assert refused.returncode == 2
+        assert "1 to 100 characters, all of which can be printed" in refused.stderr
     assert "run `taskpulse migrate` first" in run(fresh_database(postgres, migrated=False), "keys", "list").stderr

@@ -32,7 +32,7 @@ def test_a_wrong_one_stops_the_start(name: str, value: str) -> None:
     assert ended.returncode == 1
     assert ended.stdout == ""
     (sentence,) = ended.stderr.splitlines()
-    assert sentence.startswith(f"taskpulse: {name}")
+    assert sentence.startswith(f"Error: {name}")
     assert sentence.endswith(".")
 
 
@@ -86,4 +86,4 @@ def test_a_taken_port(service: Service) -> None:
     variables = environment(Settings(), PORT=str(port), HOST="127.0.0.1")
     ended = subprocess.run([TASKPULSE, "serve"], env=variables, capture_output=True, text=True, check=False, timeout=30)
     assert ended.returncode == 1
-    assert f"port {port} on 127.0.0.1 cannot be used (Address already in use)" in ended.stderr
+    assert f"Error: Port {port} on 127.0.0.1 cannot be used (Address already in use)" in ended.stderr

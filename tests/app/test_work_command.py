@@ -235,19 +235,20 @@ def test_a_wrong_key_is_told(service: Service, tmp_path: Path) -> None:
         check=False,
     )
     assert run.returncode == 1
-    assert "the API refuses to let this worker claim: 401" in run.stderr
+    assert "Error: The API refuses to let this worker claim: 401" in run.stderr
 
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
-    [(["--", "no-such-command"], "'no-such-command' is not a command"), (["--", "true"], "there is no key")],
+    [(["--", "no-such-command"], "'no-such-command' is not a command"), (["--", "true"], "There is no key")],
 )
 def test_what_is_wrong_is_told_before_anything_is_claimed(options: list[str], sentence: str) -> None:
     variables = {name: value for name, value in os.environ.items() if name != "TASKPULSE_KEY"}
     command = [TASKPULSE, "work", "--url", "http://127.0.0.1:9", *options]
     run = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=20, check=False)
-    assert run.returncode == 1
-    assert sentence in run.stderr
+    assert run.returncode == 2
+    assert run.stderr.startswith("Usage: taskpulse work ")
+    assert f"\n\nError: {sentence}" in run.stderr
 
 
 @pytest.mark.parametrize("command", [["work"], ["run", "--title", "x", "--every", "1h", "--grace", "1h"]])
@@ -256,8 +257,8 @@ def test_what_is_wrong_is_told_before_anything_is_claimed(options: list[str], se
     [
         ("localhost:8000", "tp_1", "'localhost:8000' is not the address of an API, as in http://localhost:8000."),
         ("http://localhost:port", "tp_1", "'http://localhost:port' is not the address of an API"),
-        ("http://localhost", "tp_ü", "the key holds what no key does"),
-        ("http://localhost", "tp_1 tp_2", "the key holds what no key does"),
+        ("http://localhost", "tp_ü", "The key must be one word that begins with tp_"),
+        ("http://localhost", "tp_1 tp_2", "The key must be one word that begins with tp_"),
     ],
 )
 def test_a_wrong_address_or_key_is_told(command: list[str], url: str, key: str, sentence: str) -> None:
@@ -269,7 +270,7 @@ def test_a_wrong_address_or_key_is_told(command: list[str], url: str, key: str, 
         timeout=20,
         check=False,
     )
-    assert run.returncode in {1, 2}
+    assert run.returncode == 2
     assert sentence in " ".join(run.stderr.split())
 
 
