@@ -5,7 +5,7 @@ from datetime import datetime
 import click
 
 from app.cli.errors import fail, refuse
-from app.cli.options import settings_from_environment
+from app.cli.options import SCOPES, settings_from_environment
 
 
 @click.group()
@@ -24,7 +24,8 @@ def keys() -> None:
     "scopes",
     multiple=True,
     required=True,
-    help="read, write, work or metrics; repeat it for several.",
+    type=click.Choice(SCOPES),
+    help="Repeat it for several.",
 )
 @click.option("--days", type=click.IntRange(1, 3650), help="Days until it expires; without this, never.")
 def create_key(name: str, scopes: tuple[str, ...], days: int | None) -> None:

@@ -11,6 +11,11 @@ import click
 from app.cli.errors import fail, refuse
 from app.settings import Settings, SettingsError
 
+# the server's own lists: importing them from it would load all of it for every --help
+SCOPES = ["read", "write", "work", "metrics"]
+ACTIONS = ["created", "updated", "deleted", "claimed", "completed", "failed", "released", "expired", "requeued"]
+STATUSES = ["open", "in_progress", "done", "cancelled", "failed"]
+
 
 def settings_from_environment() -> Settings:
     """Return the settings, or fail with the reason."""

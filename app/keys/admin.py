@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from app.keys.keyring import SCOPES, TOKEN, StoredKey, digest, new_token
+from app.keys.keyring import TOKEN, StoredKey, digest, new_token
 from app.postgres.pool import connection_parameters
 from app.postgres.statements import sql
 from app.settings import Settings
@@ -48,8 +48,6 @@ def create(settings: Settings, name: str, scopes: Sequence[str], days: int | Non
 
     Raises KeyNameError for a name that cannot be printed in a line, and KeysError.
     """
-    if wrong := sorted(set(scopes) - set(SCOPES)):
-        raise KeysError(f"{', '.join(wrong)}: no such scope. There are {', '.join(SCOPES)}.")
     if not (1 <= len(name) <= 100 and name.isprintable()):
         raise KeyNameError("a key's name has 1 to 100 characters, all of which can be printed in a line.")
     key_id, digest, token = new_token()

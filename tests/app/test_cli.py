@@ -1,15 +1,21 @@
 """The commands `migrate` and `keys`, and the help of all."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
+from typing import get_args
 
 import psycopg
 import pytest
 
+from app.cli import options
 from app.dev.postgres import EmbeddedPostgres
+from app.events.model import Action
+from app.keys.keyring import SCOPES
 from app.postgres import migrate
 from app.settings import Settings
+from app.tasks.model import Status
 from tests.service import TASKPULSE, environment, fresh_database
 
 COMMANDS = [[], ["serve"], ["migrate"], ["dev"], ["keys"], ["keys", "create"], ["keys", "list"], ["keys", "revoke"]]
@@ -35,6 +41,27 @@ def test_help_teaches(command: list[str]) -> None:
     assert shown.stdout.startswith(f"Usage: taskpulse {' '.join(command)}".rstrip())
     assert len(shown.stdout.splitlines()) >= 5
     assert shown.stdout == run(Settings(), *command, "-h").stdout
+
+
+def test_choices_are_those_of_the_api() -> None:
+    assert tuple(options.SCOPES) == SCOPES
+    assert tuple(options.ACTIONS) == get_args(Action)
+    assert tuple(options.STATUSES) == get_args(Status)
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("taskpulse keys create --scope ", options.SCOPES),
+        ("taskpulse watch --action cl", ["claimed"]),
+        ("taskpulse watch --status ", options.STATUSES),
+        ("taskpulse wo", ["work"]),
+    ],
+)
+def test_a_shell_can_complete(words: str, offered: list[str]) -> None:
+    asked = {"_TASKPULSE_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    answer = subprocess.run([TASKPULSE], env={**os.environ, **asked}, capture_output=True, text=True, check=True)
+    assert answer.stdout.split() == [f"plain,{each}" for each in offered]
 
 
 def test_an_unknown_command() -> None:
@@ -120,10 +147,9 @@ def test_keys_are_made_listed_and_revoked(postgres: EmbeddedPostgres) -> None:
 
 def test_wrong_keys(postgres: EmbeddedPostgres) -> None:
     settings = fresh_database(postgres)
-    assert (
-        "admin: no such scope. There are read"
-        in run(settings, "keys", "create", "--name", "x", "--scope", "admin").stderr
-    )
+    unknown = run(settings, "keys", "create", "--name", "x", "--scope", "admin")
+    assert unknown.returncode == 2
+    assert "'admin' is not one of 'read', 'write', 'work', 'metrics'." in unknown.stderr
     for name in ("", "x" * 101, "two\nlines", "\x1b[2J"):
         refused = run(settings, "keys", "create", "--name", name, "--scope", "read")
         assert refused.returncode == 2
