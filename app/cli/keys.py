@@ -67,7 +67,10 @@ def _time(moment: datetime) -> str:
 @keys.command("revoke")
 @click.argument("key_id", metavar="ID")
 def revoke_key(key_id: str) -> None:
-    """Revoke the key tp_ID_…; every process refuses it within ten seconds."""
+    """Revoke the key tp_ID_….
+
+    Every process refuses it within ten seconds.
+    """
     from app.keys import admin as api_keys
 
     try:

@@ -14,10 +14,11 @@ def main() -> None:
     \b
     Try it here:      taskpulse dev
     In production:    taskpulse migrate && taskpulse serve
-    A key for a user: taskpulse keys create --name alice --scope read --scope write
+    A key for a user: taskpulse keys create --name alice --scope read
     Work on tasks:    taskpulse work --url http://localhost:8000 -- ./print.sh
     Follow changes:   taskpulse watch --url http://localhost:8000
-    Watch a cron job: taskpulse run --url http://localhost:8000 --title backup --every 24h --grace 2h -- ./backup.sh
+    Watch a cron job: taskpulse run --url http://localhost:8000 --title backup
+                      --every 24h --grace 2h -- ./backup.sh
 
     `work`, `run` and `watch` need the API alone, and a key in TASKPULSE_KEY. All others but `dev` find the database
     by DB_HOST, DB_PORT, DB_NAME, DB_USER and DB_PASSWORD (or DB_PASSWORD_FILE), with DB_SSLMODE and DB_SSLROOTCERT for

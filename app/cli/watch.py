@@ -14,7 +14,9 @@ from app.cli.options import ACTIONS, STATUSES, URL, api_key
 @click.option("--after", help="Begin after the event with this id; 0: with the oldest that is kept. Default: now.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--task", multiple=True, help="Only events of the task with this id; repeat any filter for several.")
-@click.option("--action", multiple=True, type=click.Choice(ACTIONS), help="Only this action.")
+@click.option(
+    "--action", multiple=True, type=click.Choice(ACTIONS), metavar="ACTION", help=f"Only this: {', '.join(ACTIONS)}."
+)
 @click.option("--status", multiple=True, type=click.Choice(STATUSES), help="Only events that gave a task this status.")
 @click.option("--assignee", multiple=True, help="Only events of tasks with this assignee.")
 @click.option("--label", multiple=True, help="Only events of tasks with this label.")

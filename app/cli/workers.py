@@ -78,11 +78,12 @@ def run_script(
     worker: str,
     command: tuple[str, ...],
 ) -> None:
-    """Run COMMAND under a task of its own, and make the task of the next run.
+    """Run COMMAND, a cron job for example, under a task of its own.
 
-    For cron and the like: a script that fails leaves a failed task, one that takes longer than the grace goes quiet,
-    and one that is not started again leaves a task that is overdue after --every and --grace. The exit status is the
-    command's; 75 if the run before has not ended. The command runs even while the API is away.
+    It makes the task of the next run as well. For cron and the like: a script that fails leaves a failed task, one
+    that takes longer than the grace goes quiet, and one that is not started again leaves a task that is overdue after
+    --every and --grace. The exit status is the command's; 75 if the run before has not ended. The command runs even
+    while the API is away.
     """
     import asyncio
 

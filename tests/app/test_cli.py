@@ -8,6 +8,7 @@ from typing import get_args
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 
 from app.cli import options
 from app.dev.postgres import EmbeddedPostgres
@@ -18,7 +19,19 @@ from app.settings import Settings
 from app.tasks.model import Status
 from tests.service import TASKPULSE, environment, fresh_database
 
-COMMANDS = [[], ["serve"], ["migrate"], ["dev"], ["keys"], ["keys", "create"], ["keys", "list"], ["keys", "revoke"]]
+COMMANDS = [
+    [],
+    ["serve"],
+    ["migrate"],
+    ["dev"],
+    ["keys"],
+    ["keys", "create"],
+    ["keys", "list"],
+    ["keys", "revoke"],
+    ["work"],
+    ["run"],
+    ["watch"],
+]
 TOKEN = re.compile(r"tp_[0-9a-f]{12}_[0-9a-f]{64}\n")
 
 
@@ -41,6 +54,14 @@ def test_help_teaches(command: list[str]) -> None:
     assert shown.stdout.startswith(f"Usage: taskpulse {' '.join(command)}".rstrip())
     assert len(shown.stdout.splitlines()) >= 5
     assert shown.stdout == run(Settings(), *command, "-h").stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_fits_a_terminal_of_80_columns(command: list[str]) -> None:
+    shown = CliRunner().invoke(cli.main, [*command, "--help"], prog_name="taskpulse", terminal_width=80).output
+    usage, *lines = shown.splitlines()
+    assert usage.startswith("Usage: ")
+    assert [line for line in lines if len(line) > 80 or line.endswith("...")] == []
 
 
 def test_choices_are_those_of_the_api() -> None:
