@@ -1,5 +1,6 @@
 """Commands for API keys: keys create, keys list, keys revoke."""
 
+import json
 from datetime import datetime
 
 import click
@@ -42,7 +43,8 @@ def create_key(name: str, scopes: tuple[str, ...], days: int | None) -> None:
 
 
 @keys.command("list")
-def list_keys() -> None:
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def list_keys(output: str) -> None:
     """List all keys, the revoked ones too."""
     from app.keys import admin as api_keys
 
@@ -50,6 +52,9 @@ def list_keys() -> None:
         rows = api_keys.list_keys(settings_from_environment())
     except api_keys.KeysError as error:
         fail(error)
+    if output == "json":
+        click.echo(json.dumps([row._asdict() for row in rows], default=_time, indent=2, ensure_ascii=False))
+        return
     click.echo(f"{'ID':12}  {'CREATED':20}  {'STATE':28}  {'SCOPES':24}  NAME")
     for row in rows:
         state = "valid"

@@ -1,8 +1,10 @@
 """The commands `migrate` and `keys`, and the help of all."""
 
+import json
 import os
 import re
 import subprocess
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import get_args
 
@@ -157,6 +159,12 @@ def test_keys_are_made_listed_and_revoked(postgres: EmbeddedPostgres) -> None:
     assert secret not in listed
     (line,) = [line for line in listed.splitlines() if line.startswith(key_id)]
     assert re.search(r"expires \d{4}-.*read,write +alice$", line)
+    (described,) = json.loads(run(settings, "keys", "list", "--output", "json").stdout)
+    assert (described["id"], described["name"], described["scopes"]) == (key_id, "alice", ["read", "write"])
+    assert datetime.fromisoformat(described["expires_at"]) - datetime.fromisoformat(described["created_at"]) == (
+        timedelta(days=30)
+    )
+    assert described["revoked_at"] is None
     revoked = run(settings, "keys", "revoke", key_id)
     assert (revoked.returncode, revoked.stdout) == (0, "Revoked the key of alice.\n")
     assert f"{key_id}" in run(settings, "keys", "list").stdout
