@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from app.cli import options
+from app.cli.main import main
 from app.dev.postgres import EmbeddedPostgres
 from app.events.model import Action
 from app.keys.keyring import SCOPES
@@ -60,7 +61,7 @@ def test_help_teaches(command: list[str]) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_help_fits_a_terminal_of_80_columns(command: list[str]) -> None:
-    shown = CliRunner().invoke(cli.main, [*command, "--help"], prog_name="taskpulse", terminal_width=80).output
+    shown = CliRunner().invoke(main, [*command, "--help"], prog_name="taskpulse", terminal_width=80).output
     usage, *lines = shown.splitlines()
     assert usage.startswith("Usage: ")
     assert [line for line in lines if len(line) > 80 or line.endswith("...")] == []
