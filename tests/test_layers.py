@@ -17,6 +17,11 @@ BROKEN = [
     ("app/new_package.py", "", "a package imports only what stands below it"),
     ("app/leases/store.py", "import litestar", "the domain knows no HTTP library"),
     ("app/client/work.py", "import psycopg", "the client commands need nothing of the server"),
+    ("delivery/review/run.py", "import delivery.deploy.release", "a layer imports only from those below it"),
+    ("delivery/deploy/plan.py", "import delivery.review.model", "a layer imports only from those below it"),
+    ("delivery/tools/kubectl.py", "import delivery.policy", "a layer imports only from those below it"),
+    ("delivery/new_module.py", "", "a layer imports only from those below it"),
+    ("delivery/render.py", "import click", "click is for the command line alone"),
 ]
 
 
