@@ -17,12 +17,18 @@ from delivery.deploy import chart_release, secret_manager
     required=True,
     help="Folder to make, readable by its owner alone; remove it afterwards.",
 )
-def fetch_secrets_command(project: str, out: Path) -> None:
+@click.option(
+    "--api",
+    envvar="CLOUDSDK_API_ENDPOINT_OVERRIDES_SECRETMANAGER",  # as gcloud has it
+    default=secret_manager.API,
+    help="Secret Manager's API; else CLOUDSDK_API_ENDPOINT_OVERRIDES_SECRETMANAGER.",
+)
+def fetch_secrets_command(project: str, out: Path, api: str) -> None:
     """Fetch the secrets from Secret Manager.
 
-    Writes one file for each secret of terraform/secrets.yaml, named as in Secret Manager.
+    Writes one file for each secret of terraform/secrets.yaml, named as in Secret Manager. gcloud must be signed in.
     """
-    names = secret_manager.fetch(project, out)
+    names = secret_manager.fetch(project, out, api)
     click.echo(f"{len(names)} secrets of project {project} are in {out}: {', '.join(names)}.")
 
 

@@ -1,4 +1,4 @@
-"""The steps of deploy.yml in their order, as its runner runs them. Google is a stand-in for gcloud, and GitHub is us.
+"""The steps of deploy.yml in their order, as its runner runs them. Google is two stand-ins, and GitHub is us.
 
 What the actions do is not run: build, push, scan, and the credentials for the cluster.
 """
@@ -16,7 +16,7 @@ import yaml
 from delivery.checkout import ROOT
 from tests.cluster.controlplane import BINARIES, Cluster
 from tests.delivery.deploy.server import pods_answer
-from tests.delivery.test_fetch_secrets import GCLOUD
+from tests.delivery.secret_manager import ENDPOINT, SecretManager, install_gcloud
 from tests.repository.deploy_workflow import COMMIT, commands, environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("overlays")]
@@ -28,7 +28,7 @@ COPIED = ("app/postgres/migrations", "base", "delivery", "monitoring", "overlays
 class Runner:
     """A machine of GitHub's with a checkout, gcloud, kubectl, and a context for the cluster."""
 
-    def __init__(self, folder: Path, cluster: Cluster, port: int) -> None:
+    def __init__(self, folder: Path, cluster: Cluster, port: int, secret_manager: str) -> None:
         self.temp = folder / "temp"
         self.temp.mkdir()
         self.checkout = folder / "checkout"
@@ -41,15 +41,14 @@ class Runner:
         deployment.write_text(deployment.read_text().replace("containerPort: 8000", f"containerPort: {port}"))
         pin = {"chart": str(ROOT / "tests" / "data" / "chart"), "version": "88.5.3"}  # its registry is out of reach
         (self.checkout / "monitoring" / "chart" / "pin.yaml").write_text(yaml.safe_dump(pin))
-        (folder / "bin").mkdir()
-        (folder / "bin" / "gcloud").write_text(GCLOUD)
-        (folder / "bin" / "gcloud").chmod(0o755)
+        install_gcloud(folder / "bin")
         self.environment = {
             "PATH": f"{folder}/bin:{BINARIES}:/usr/bin:/bin",
             "HOME": str(folder),
             "KUBECONFIG": str(cluster.kubeconfig),
             "GITHUB_ACTIONS": "true",
             "GITHUB_STEP_SUMMARY": str(self.temp / "summary"),
+            ENDPOINT: secret_manager,
         }
 
     def run(self, job: str, commit: str = COMMIT) -> str:
@@ -68,8 +67,8 @@ class Runner:
 
 @pytest.fixture
 def runner(cluster: Cluster, tmp_path: Path) -> Iterator[Runner]:
-    with pods_answer(cluster, NAMESPACE) as port:
-        yield Runner(tmp_path, cluster, port)
+    with pods_answer(cluster, NAMESPACE) as port, SecretManager() as secret_manager:
+        yield Runner(tmp_path, cluster, port, secret_manager.url)
         cluster.remove_namespaces(NAMESPACE, "monitoring")
     cluster.kubectl("delete", "crd", "probes.stand-in.example.com", "--ignore-not-found")
 
