@@ -19,7 +19,7 @@ HEAD ?= HEAD
 
 include tools/tools.mk
 
-.PHONY: help run run-monitoring oncall alerts test test-all render validate check format lock clean
+.PHONY: help run run-monitoring oncall alerts test test-quick test-all render validate check format lock clean
 .PHONY: review review-comment image-test e2e e2e-kind bench bench-scale bench-leases terraform-audit github-variables
 
 help: ## Show this help
@@ -30,6 +30,9 @@ run: $(READY) ## Start the service with its own PostgreSQL (PORT=8000 DATA=.data
 
 test: $(READY) ## Lint, types and the quick tests (ARGS='-k claim' goes to pytest)
 	@$(MAKE) --jobs check validate
+	@$(MAKE) test-quick
+
+test-quick: $(TOOLS) ## The quick tests alone (ARGS=tests/tasks for those of a folder)
 	@$(PYTEST) -m 'not slow' $(ARGS)
 
 test-all: $(READY) ## Everything, what takes long too

