@@ -1,7 +1,12 @@
 """What GitHub is told: workflows, who owns what, and what is kept up to date."""
 
+import json
+import os
 import re
 import shlex
+import shutil
+import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -79,10 +84,55 @@ def test_each_job_ends(workflow: dict[Any, Any]) -> None:
     assert endless == [], "a job without timeout-minutes may hang for six hours"
 
 
+def load(name: str) -> dict[Any, Any]:
+    """One workflow."""
+    return dict(yaml.safe_load((GITHUB / "workflows" / f"{name}.yml").read_text()))
+
+
 def test_success_gathers_every_job() -> None:
-    jobs = yaml.safe_load((GITHUB / "workflows" / "review.yml").read_text())["jobs"]
+    jobs = load("review")["jobs"]
     assert set(jobs["success"]["needs"]) == set(jobs) - {"success"}
     assert jobs["success"]["if"] == "always()", "a required check that is skipped counts as passed"
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="GitHub's runners have jq, and this machine has not")
+def test_success_forgives_only_a_comment_that_is_skipped() -> None:
+    success = load("review")["jobs"]["success"]
+    passed = dict.fromkeys(success["needs"], "success")
+    assert succeeds(success, passed)
+    assert succeeds(success, passed | {"comment": "skipped"})
+    spoiled = [(name, result) for name in passed for result in ("failure", "cancelled", "skipped")]
+    forgiven = [each for each in spoiled if succeeds(success, passed | dict([each]))]
+    assert forgiven == [("comment", "skipped")], "a job whose needs failed is skipped"
+
+
+def succeeds(job: dict[str, Any], results: dict[str, str]) -> bool:
+    """Whether the one step of `job` ends well after jobs with these results."""
+    (step,) = job["steps"]
+    needs = json.dumps({name: {"outputs": {}, "result": result} for name, result in results.items()})
+    shell = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
+    return subprocess.run(shell, env=os.environ | {"NEEDS": needs}, capture_output=True, check=False).returncode == 0
+
+
+def test_the_required_check_waits_for_the_real_cluster() -> None:
+    assert load("review")["jobs"]["e2e"]["uses"] == "./.github/workflows/e2e.yml"
+    called = load("e2e")
+    assert list(called[True]) == ["workflow_call"], "by itself it would run twice"
+    assert "concurrency" not in called, "a group of the caller's name would wait for the caller"
+
+
+def test_images_are_pushed_over_plain_http_only_where_the_builder_is_told() -> None:
+    steps = load("e2e")["jobs"]["e2e"]["steps"]
+    actions = [step.get("uses", "").partition("@")[0] for step in steps]
+    (builder,) = [step["with"] for step in steps if "docker/setup-buildx-action@" in step.get("uses", "")]
+    registries = tomllib.loads(builder["buildkitd-config-inline"])["registry"]
+    pushed = [step["with"]["tags"] for step in steps if "docker/build-push-action@" in step.get("uses", "")]
+    assert {tag.partition("/")[0] for tag in pushed} == {
+        name for name, how in registries.items() if how == {"http": True}
+    }
+    assert builder["driver-opts"] == "network=host", "elsewhere kind-registry has no address"
+    order = ["helm/kind-action", "docker/setup-buildx-action", "docker/build-push-action"]
+    assert [actions.index(name) for name in order] == sorted(actions.index(name) for name in order)
 
 
 def test_make_targets_exist(workflow: dict[Any, Any]) -> None:
