@@ -22,9 +22,7 @@ from tests.repository.deploy_workflow import COMMIT, action, commands, environme
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("overlays")]
 
 NAMESPACE = "taskpulse-dev"
-COPIED = (
-    "app/postgres/migrations", "base", "delivery", "monitoring", "overlays", "requirements", "terraform", "tools"
-)
+COPIED = ("app/postgres/migrations", "base", "delivery", "monitoring", "overlays", "requirements", "terraform", "tools")
 
 
 class Runner:
