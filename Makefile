@@ -32,7 +32,7 @@ test: $(READY) ## Lint, types and the quick tests (ARGS='-k claim' goes to pytes
 	@$(MAKE) --jobs check validate
 	@$(MAKE) test-quick
 
-test-quick: $(TOOLS) ## The quick tests alone (ARGS=tests/tasks for those of a folder)
+test-quick: $(TOOLS) ## The quick tests alone (ARGS=tests/app for those of a folder)
 	@$(PYTEST) -m 'not slow' $(ARGS)
 
 test-all: $(READY) ## Everything, what takes long too

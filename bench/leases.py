@@ -29,7 +29,7 @@ from app.dev.postgres import EmbeddedPostgres
 from app.leases import store
 from app.leases.model import ClaimMany, Completion
 from app.postgres.pool import Database
-from tests.service import Service, fresh_database
+from tests.support.service import Service, fresh_database
 
 TASKS = 2000
 WORKERS = 16

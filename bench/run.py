@@ -25,7 +25,7 @@ from app.dev.postgres import EmbeddedPostgres, _binaries
 from app.keys import admin as keys
 from bench.operations import CLAIM, NEW, OPEN_TASKS, Operation, Sample, operations
 from bench.servers import CONTESTANTS, CORES, OTHER_CORES, POOL, ROOT, SERVER_CORE, TOOLS, Server, family_cpu_s
-from tests.service import fresh_database
+from tests.support.service import fresh_database
 
 ROUNDS = int(os.environ.get("ROUNDS") or 3)
 SECONDS = float(os.environ.get("SECONDS") or 3)

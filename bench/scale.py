@@ -22,7 +22,7 @@ from app.settings import Settings
 from app.tasks import store as tasks
 from app.tasks.query import TaskQuery
 from bench.servers import CONTESTANTS, CORES, ROOT, Server
-from tests.service import fresh_database
+from tests.support.service import fresh_database
 
 SIZES = (100_000, 1_000_000)
 ROUNDS = 5

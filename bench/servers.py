@@ -13,7 +13,7 @@ from typing import Self
 import httpx
 
 from app.settings import Settings
-from tests.service import environment, free_port
+from tests.support.service import environment, free_port
 
 ROOT = Path(__file__).parents[1]
 TOOLS = ROOT / ".tools" / "bench"

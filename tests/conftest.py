@@ -10,10 +10,10 @@ import psycopg
 import pytest
 
 from app.dev.postgres import EmbeddedPostgres
-from tests.contract import Contract
-from tests.service import Service, empty, fresh_database
+from tests.support.contract import Contract
+from tests.support.service import Service, empty, fresh_database
 
-pytest_plugins = ["tests.cluster.fixtures"]
+pytest_plugins = ["tests.support.cluster.fixtures"]
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -6,7 +6,7 @@ import pytest
 
 from delivery.checkout import ROOT
 from delivery.policy.availability import ZONE
-from tests.cluster.controlplane import ZONES, Cluster
+from tests.support.cluster.controlplane import ZONES, Cluster
 
 pytestmark = pytest.mark.slow
 

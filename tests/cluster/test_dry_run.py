@@ -10,8 +10,8 @@ import yaml
 from delivery.checkout import overlays
 from delivery.manifests import Render
 from delivery.render import render
-from tests.cluster.controlplane import Cluster
 from tests.manifests.fixtures import spoil
+from tests.support.cluster.controlplane import Cluster
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("overlays")]
 

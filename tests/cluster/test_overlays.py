@@ -8,7 +8,7 @@ import pytest
 from delivery.checkout import ROOT, overlays
 from delivery.manifests import Render
 from delivery.render import render
-from tests.cluster.controlplane import PATIENCE_S, Cluster, wait
+from tests.support.cluster.controlplane import PATIENCE_S, Cluster, wait
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("overlays")]
 

@@ -18,7 +18,7 @@ from delivery.chart import NAMESPACE
 from delivery.checkout import ROOT
 from delivery.cli import main
 from delivery.deploy import chart_release
-from tests.cluster.controlplane import BINARIES, Cluster, wait
+from tests.support.cluster.controlplane import BINARIES, Cluster, wait
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("overlays")]
 

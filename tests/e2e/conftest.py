@@ -16,8 +16,8 @@ import yaml
 
 from app.dev.postgres import NAME, EmbeddedPostgres
 from delivery.tools import kubectl
-from tests.contract import Contract
 from tests.e2e.cluster import Cluster
+from tests.support.contract import Contract
 
 NAMESPACE = "taskpulse-e2e"
 DB_USER = "service"

@@ -11,11 +11,11 @@ from secrets import token_hex
 import httpx
 import pytest
 
-from tests.contract import Contract
 from tests.e2e.cluster import Cluster
 from tests.e2e.conftest import Deployed
-from tests.load import Load
-from tests.service import TASKPULSE
+from tests.support.contract import Contract
+from tests.support.load import Load
+from tests.support.service import TASKPULSE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.image.conftest import BASE, REVISION, Image
 from tests.image.engine import Engine
-from tests.service import free_port
+from tests.support.service import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("image")]
 

@@ -19,7 +19,7 @@ from monitoring.local.receivers import SlackMessage, SlackWebhook
 from monitoring.local.shorter import shorten
 from monitoring.local.stack import Stack
 from tests.monitoring.mailbox import Mail, Mailbox
-from tests.service import Service, free_port, fresh_database
+from tests.support.service import Service, free_port, fresh_database
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,7 +13,7 @@ from delivery.manifests import Render
 from monitoring.local import configuration
 from monitoring.local.shorter import WAITS, shorten
 from tests.monitoring import objects, table
-from tests.service import Service, fresh_database
+from tests.support.service import Service, fresh_database
 
 pytestmark = pytest.mark.xdist_group("complete")  # they share a service
 

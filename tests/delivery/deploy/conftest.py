@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.controlplane import Cluster
 from tests.delivery.deploy.project import Project
 from tests.delivery.deploy.server import pods_answer
+from tests.support.cluster.controlplane import Cluster
 
 
 @pytest.fixture

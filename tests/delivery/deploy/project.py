@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 
 from delivery.checkout import ROOT
-from tests.cluster.controlplane import BINARIES, Cluster
-from tests.cluster.kubelet import GOOD
+from tests.support.cluster.controlplane import BINARIES, Cluster
+from tests.support.cluster.kubelet import GOOD
 
 COPIED = ("app/postgres/migrations", "base", "delivery", "monitoring", "overlays", "terraform/secrets.yaml")
 PASSWORD = "correct-horse-battery"

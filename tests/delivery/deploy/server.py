@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 
-from tests.cluster.controlplane import Cluster
-from tests.cluster.kubelet import UNHEALTHY, host_address
+from tests.support.cluster.controlplane import Cluster
+from tests.support.cluster.kubelet import UNHEALTHY, host_address
 
 
 @contextmanager

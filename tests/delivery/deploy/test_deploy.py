@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster.controlplane import DEFINITIONS
-from tests.cluster.kubelet import GOOD, REPOSITORY
 from tests.delivery.deploy.project import Project, changes
+from tests.support.cluster.controlplane import DEFINITIONS
+from tests.support.cluster.kubelet import GOOD, REPOSITORY
 
 pytestmark = pytest.mark.slow
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.kubelet import CANNOT_BE_PULLED, CRASHES, GOOD, LOG, MIGRATION_FAILS, NEVER_READY, UNHEALTHY
 from tests.delivery.deploy.project import Project, read_until
+from tests.support.cluster.kubelet import CANNOT_BE_PULLED, CRASHES, GOOD, LOG, MIGRATION_FAILS, NEVER_READY, UNHEALTHY
 
 pytestmark = pytest.mark.slow
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from delivery.deploy.steps import STEPS
-from tests.cluster.kubelet import CRASHES, GOOD, NEVER_READY, REPOSITORY
 from tests.delivery.deploy.project import Project, expire, read_until
+from tests.support.cluster.kubelet import CRASHES, GOOD, NEVER_READY, REPOSITORY
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ from delivery.deploy.lock import LostLockError
 from delivery.errors import DeliveryError
 from delivery.manifests import Object
 from delivery.tools import kubectl
-from tests.cluster.controlplane import BINARIES, Cluster, wait
+from tests.support.cluster.controlplane import BINARIES, Cluster, wait
 
 pytestmark = pytest.mark.slow
 

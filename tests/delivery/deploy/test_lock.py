@@ -14,10 +14,10 @@ from delivery.deploy import lock
 from delivery.deploy.lock import DURATION_S, NAME, Lock, LostLockError
 from delivery.errors import DeliveryError
 from delivery.tools import kubectl
-from tests.cluster.controlplane import BINARIES, Cluster
-from tests.cluster.kubelet import GOOD, NEVER_READY, REPOSITORY
 from tests.delivery.deploy.gate import Gate
 from tests.delivery.deploy.project import Project, expire, read_until
+from tests.support.cluster.controlplane import BINARIES, Cluster
+from tests.support.cluster.kubelet import GOOD, NEVER_READY, REPOSITORY
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from delivery.deploy.migrations import migrations
 from delivery.deploy.overlay import namespace_of, prepare
 from delivery.errors import DeliveryError
 from delivery.manifests import Render
-from tests.cluster.kubelet import GOOD
+from tests.support.cluster.kubelet import GOOD
 
 COMMIT = "c0ffee" * 6 + "c0ff"
 

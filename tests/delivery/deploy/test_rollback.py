@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from tests.cluster.kubelet import GOOD, REPOSITORY
 from tests.delivery.deploy.project import Project, read_until
+from tests.support.cluster.kubelet import GOOD, REPOSITORY
 
 pytestmark = pytest.mark.slow
 

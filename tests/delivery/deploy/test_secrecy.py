@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.kubelet import CANNOT_BE_PULLED, CRASHES, LOG
 from tests.delivery.deploy.project import PASSWORD, SECRETS, Project
+from tests.support.cluster.kubelet import CANNOT_BE_PULLED, CRASHES, LOG
 
 pytestmark = pytest.mark.slow
 

@@ -14,10 +14,10 @@ import pytest
 import yaml
 
 from delivery.checkout import ROOT
-from tests.cluster.controlplane import BINARIES, Cluster
 from tests.delivery.deploy.server import pods_answer
 from tests.delivery.secret_manager import ENDPOINT, SecretManager, install_gcloud
 from tests.repository.deploy_workflow import COMMIT, action, commands, environment
+from tests.support.cluster.controlplane import BINARIES, Cluster
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("overlays")]
 

@@ -10,7 +10,7 @@ import yaml
 from delivery.manifests import Object
 from delivery.review.dangers.lifecycle import recreation
 from delivery.review.run import merge
-from tests.cluster.controlplane import Cluster
+from tests.support.cluster.controlplane import Cluster
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("immutable")]
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from delivery.review.model import OverlayReview, Review
 from delivery.review.page import page
-from tests.app.test_docs_page import CHROMIUM, FLAGS
+from tests.app.http.test_docs_page import CHROMIUM, FLAGS
 from tests.delivery.review.reviews import BASE, DEPLOYMENT, HEAD, change, example, review
 
 HOSTILE = (

@@ -1,0 +1,285 @@
+"""`taskpulse work`."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from app.dev.postgres import EmbeddedPostgres
+from tests.support.leases import Json, claim, expire, new_task, read
+from tests.support.service import TASKPULSE, Service, fresh_database
+
+PYTHON = [sys.executable, "-c"]
+
+
+@contextlib.contextmanager
+def worker(service: Service, log: Path, command: list[str], *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a worker; it is killed in the end if it still lives."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [TASKPULSE, "work", "--url", service.url, "--worker", "w1", *options, "--", *command],
+            env={**os.environ, "TASKPULSE_KEY": service.key},
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def eventually(check: Callable[[], Any], within_s: float = 15) -> Any:
+    """Return what `check` returns once that is true."""
+    deadline = time.monotonic() + within_s
+    while not (result := check()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+    return result
+
+
+def finished(client: httpx.Client, task_id: str) -> Json:
+    def check() -> Json | None:
+        task = read(client, task_id)
+        return task if task["finished_at"] else None
+
+    task: Json = eventually(check)
+    return task
+
+
+def last_event(client: httpx.Client, task_id: str) -> Json:
+    """Return what was written after the last change."""
+    after: Json = client.get(f"/v1/tasks/{task_id}/history").json()["items"][-1]["after"]
+    return after
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_it_works(client: httpx.Client, service: Service, tmp_path: Path) -> None:
+    task_id = new_task(client, title="Print", payload={"copies": 2}, labels=["print"])
+    other = new_task(client)
+    script = "import json, sys; task = json.load(sys.stdin); print(task['title'], task['payload'], task['fence'])"
+    with worker(service, tmp_path / "log", [*PYTHON, script], "--label", "print"):
+        assert finished(client, task_id)["status"] == "done"
+    assert last_event(client, task_id)["result"] == {"output": "Print {'copies': 2} 1"}
+    assert read(client, other)["status"] == "open"
+
+
+def test_a_failure_is_told_with_the_last_lines(client: httpx.Client, service: Service, tmp_path: Path) -> None:
+    task_id = new_task(client, max_attempts=2)
+    script = "import sys; print('\\n'.join(map(str, range(99)))); print('no paper', file=sys.stderr); sys.exit(3)"
+    with worker(service, tmp_path / "log", [*PYTHON, script]):
+        task = finished(client, task_id)
+    assert (task["status"], task["attempts"]) == ("failed", 2)
+    error = last_event(client, task_id)["error"].splitlines()
+    assert error[0] == "exit status 3"
+    assert len(error) == 21
+    assert {"no paper", "98"} <= set(error)
+
+
+def test_a_death_by_a_signal_without_a_name_is_a_failure(
+    client: httpx.Client, service: Service, tmp_path: Path
+) -> None:
+    task_id = new_task(client, max_attempts=1)
+    with worker(service, tmp_path / "log", ["sh", "-c", "kill -40 $$"]):
+        assert finished(client, task_id)["status"] == "failed"
+        assert last_event(client, task_id)["error"] == "killed by signal 40"
+
+
+def test_output_that_grows_as_json_still_fits_a_result(client: httpx.Client, service: Service, tmp_path: Path) -> None:
+    task_id = new_task(client, max_attempts=1)
+    with worker(service, tmp_path / "log", [*PYTHON, r"print('\x01' * 5000)"]):
+        assert finished(client, task_id)["status"] == "done"
+    assert set(last_event(client, task_id)["result"]["output"]) == {"\x01"}
+
+
+def test_what_the_command_leaves_behind_is_not_waited_for(
+    client: httpx.Client, service: Service, tmp_path: Path
+) -> None:
+    task_id = new_task(client)
+    started = time.monotonic()
+    with worker(service, tmp_path / "log", ["sh", "-c", "sleep 8 & printf begun"]):
+        finished(client, task_id)
+    assert time.monotonic() - started < 6
+    assert last_event(client, task_id)["result"] == {"output": "begun"}
+
+
+def test_it_pulses_while_the_command_runs(client: httpx.Client, service: Service, tmp_path: Path) -> None:
+    task_id = new_task(client, max_attempts=1)
+    with worker(service, tmp_path / "log", [*PYTHON, "import time; time.sleep(5)"], "--ttl", "2"):
+        assert finished(client, task_id)["status"] == "done"
+    assert [event["action"] for event in client.get(f"/v1/tasks/{task_id}/history").json()["items"]] == [
+        "created",
+        "claimed",
+        "completed",
+    ]
+
+
+def test_a_cancelled_task_ends_the_command_and_its_children(
+    client: httpx.Client, service: Service, tmp_path: Path
+) -> None:
+    task_id = new_task(client)
+    pids = tmp_path / "pids"
+    script = (
+        "import os, subprocess, sys, time;"
+        "child = subprocess.Popen(['sleep', '60']);"
+        f"open({str(pids)!r}, 'w').write(f'{{os.getpid()}} {{child.pid}}'); time.sleep(60)"
+    )
+    with worker(service, tmp_path / "log", [*PYTHON, script], "--ttl", "3"):
+        eventually(lambda: pids.exists() and len(pids.read_text().split()) == 2)
+        client.patch(f"/v1/tasks/{task_id}", json={"status": "cancelled"})
+        assert finished(client, task_id)["status"] == "cancelled"
+        assert not any(is_alive(int(pid)) for pid in pids.read_text().split())
+
+
+def test_a_lost_lease_ends_the_command(
+    client: httpx.Client, service: Service, database: psycopg.Connection, tmp_path: Path
+) -> None:
+    task_id = new_task(client)
+    pid = tmp_path / "pid"
+    script = f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    with worker(service, tmp_path / "log", [*PYTHON, script], "--ttl", "3"):
+        eventually(lambda: pid.exists() and pid.read_text())
+        expire(database, task_id)
+        lease = claim(client, task_id, "w2")["lease"]
+        eventually(lambda: not is_alive(int(pid.read_text())))
+        assert lease["fence"] == 2
+        response = client.post(f"/v1/tasks/{task_id}/complete", json={"token": lease["token"]})
+        assert response.status_code == 200
+
+
+def test_sigterm_drains(client: httpx.Client, service: Service, tmp_path: Path) -> None:
+    first, second = new_task(client), new_task(client)
+    with worker(service, tmp_path / "log", [*PYTHON, "import time; time.sleep(2)"]) as process:
+        eventually(lambda: read(client, first)["status"] == "in_progress")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    assert read(client, first)["status"] == "done"
+    assert read(client, second)["status"] == "open"
+
+
+def test_a_second_sigterm_gives_the_task_back(client: httpx.Client, service: Service, tmp_path: Path) -> None:
+    task_id = new_task(client)
+    with worker(service, tmp_path / "log", [*PYTHON, "import time; time.sleep(60)"]) as process:
+        eventually(lambda: read(client, task_id)["status"] == "in_progress")
+        process.send_signal(signal.SIGTERM)
+        eventually(lambda: b"draining" in (tmp_path / "log").read_bytes())
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0
+    task = read(client, task_id)
+    assert (task["status"], task["attempts"]) == ("open", 0)
+
+
+def test_sigterm_ends_a_worker_that_waits(client: httpx.Client, service: Service, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with worker(service, log, ["true"]) as process:
+        eventually(lambda: b"waiting for tasks" in log.read_bytes())
+        time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(5) == 0
+    task_id = new_task(client)
+    assert read(client, task_id)["status"] == "open"
+
+
+@pytest.mark.skipif(not Path("/usr/bin/setpriv").exists(), reason="util-linux is not here")
+def test_the_command_dies_with_a_killed_worker(client: httpx.Client, service: Service, tmp_path: Path) -> None:
+    new_task(client)
+    pid = tmp_path / "pid"
+    script = f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    with worker(service, tmp_path / "log", [*PYTHON, script]) as process:
+        eventually(lambda: pid.exists() and pid.read_text())
+        process.kill()
+        eventually(lambda: not is_alive(int(pid.read_text())))
+
+
+def test_it_rides_out_an_api_that_is_away(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    with (
+        Service(fresh_database(postgres), tmp_path / "service.log") as service,
+        httpx.Client(base_url=service.url, headers={"Authorization": f"Bearer {service.key}"}) as client,
+    ):
+        first = new_task(client, max_attempts=1)
+        log = tmp_path / "log"
+        with worker(service, log, [*PYTHON, "import time; time.sleep(3)"], "--ttl", "2"):
+            eventually(lambda: read(client, first)["status"] == "in_progress")
+            service.stop(signal.SIGKILL)
+            eventually(lambda: b"trying again" in log.read_bytes())
+            time.sleep(2)
+            service.start()
+            assert finished(client, first)["status"] == "done"
+            second = new_task(client)
+            assert finished(client, second)["status"] == "done"
+
+
+def test_a_wrong_key_is_told(service: Service, tmp_path: Path) -> None:
+    run = subprocess.run(
+        [TASKPULSE, "work", "--url", service.url, "--", "true"],
+        env={**os.environ, "TASKPULSE_KEY": "tp_nonsense"},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert "Error: The API refuses to let this worker claim: 401" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [(["--", "no-such-command"], "'no-such-command' is not a command"), (["--", "true"], "There is no key")],
+)
+def test_what_is_wrong_is_told_before_anything_is_claimed(options: list[str], sentence: str) -> None:
+    variables = {name: value for name, value in os.environ.items() if name != "TASKPULSE_KEY"}
+    command = [TASKPULSE, "work", "--url", "http://127.0.0.1:9", *options]
+    run = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=20, check=False)
+    assert run.returncode == 2
+    assert run.stderr.startswith("Usage: taskpulse work ")
+    assert f"\n\nError: {sentence}" in run.stderr
+
+
+@pytest.mark.parametrize("command", [["work"], ["run", "--title", "x", "--every", "1h", "--grace", "1h"]])
+@pytest.mark.parametrize(
+    ("url", "key", "sentence"),
+    [
+        ("localhost:8000", "tp_1", "'localhost:8000' is not the address of an API, as in http://localhost:8000."),
+        ("http://localhost:port", "tp_1", "'http://localhost:port' is not the address of an API"),
+        ("http://localhost", "tp_ü", "The key must be one word that begins with tp_"),
+        ("http://localhost", "tp_1 tp_2", "The key must be one word that begins with tp_"),
+    ],
+)
+def test_a_wrong_address_or_key_is_told(command: list[str], url: str, key: str, sentence: str) -> None:
+    run = subprocess.run(
+        [TASKPULSE, *command, "--url", url, "--", "true"],
+        env={**os.environ, "TASKPULSE_KEY": key},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert run.returncode == 2
+    assert sentence in " ".join(run.stderr.split())
+
+
+def test_the_task_on_standard_input_is_the_one_the_api_has(
+    client: httpx.Client, service: Service, tmp_path: Path
+) -> None:
+    task_id = new_task(client, description="ü" * 10_000)
+    seen = tmp_path / "seen"
+    with worker(service, tmp_path / "log", ["sh", "-c", f"cat > {seen}"]):
+        finished(client, task_id)
+    task = json.loads(seen.read_text())
+    assert (task["id"], task["description"], task["status"]) == (task_id, "ü" * 10_000, "in_progress")

@@ -1,0 +1,117 @@
+"""GET /openapi.json."""
+
+import re
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator, validate
+
+from app.tasks.model import NewTask
+from tests.support.contract import PROBLEM, Contract
+
+Operation = tuple[str, str, dict[str, Any]]
+
+
+@pytest.fixture
+def operations(contract: Contract) -> list[Operation]:
+    """Method, path and description of every operation."""
+    return [
+        (method, path, operation)
+        for path, methods in contract.document["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+def test_it_works(anonymous: httpx.Client) -> None:
+    response = anonymous.get("/openapi.json")
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/json"
+    assert response.json()["openapi"].startswith("3.1")
+    validate(response.json(), cls=OpenAPIV31SpecValidator)
+
+
+def test_operation_ids_are_unique_and_summaries_are_there(operations: list[Operation]) -> None:
+    ids = [operation["operationId"] for _, _, operation in operations]
+    assert len(ids) == len(set(ids)) >= 11
+    assert all(re.fullmatch(r"[a-z][A-Za-z]+", name) for name in ids)
+    assert all(operation["summary"] and operation["description"] for _, _, operation in operations)
+
+
+def test_every_task_call_documents_its_errors(operations: list[Operation]) -> None:
+    for method, path, operation in operations:
+        if not path.startswith("/v1/"):
+            continue
+        expected = {"400", "401", "403", "406", "500", "503"}
+        expected |= {"404"} if "{" in path else set()
+        expected |= {"413", "415"} if "requestBody" in operation else set()
+        expected |= {"412"} if method in ("patch", "delete") else set()
+        errors = {status for status in operation["responses"] if status >= "400"}
+        assert errors >= expected, (method, path)
+        for status in errors:
+            content = operation["responses"][status]["content"]
+            assert content[PROBLEM]["schema"] == {"$ref": "#/components/schemas/ProblemDetails"}, (method, path)
+        assert operation["security"] == [{"key": []}]
+
+
+def test_every_error_is_documented_as_a_problem(operations: list[Operation]) -> None:
+    for method, path, operation in operations:
+        for status in (status for status in operation["responses"] if status >= "400"):
+            assert list(operation["responses"][status]["content"]) == [PROBLEM], (method, path, status)
+
+
+def test_every_call_that_needs_a_key_names_its_scope(operations: list[Operation]) -> None:
+    expected = {"listTasks": "read", "createTask": "write", "claimTask": "work", "scrapeMetrics": "metrics"}
+    named = {}
+    for _, _, operation in operations:
+        found = re.findall(r"Needs a key with the scope `(\w+)`\.", operation["description"])
+        assert len(found) == ("security" in operation), operation["operationId"]
+        if found:
+            named[operation["operationId"]] = found[0]
+    assert named.items() >= expected.items()
+
+
+def test_request_bodies_have_valid_examples(operations: list[Operation], contract: Contract) -> None:
+    bodies = [operation["requestBody"] for _, _, operation in operations if "requestBody" in operation]
+    assert len(bodies) >= 3
+    for body in bodies:
+        for content in body["content"].values():
+            schema, examples = content["schema"], content["schema"]["examples"]
+            (reference,) = {kind["$ref"] for kind in schema.get("allOf", [schema])}
+            assert examples
+            for example in examples:
+                contract.validate(reference, example)
+
+
+def test_a_patch_is_documented_with_both_media_types(contract: Contract) -> None:
+    body = contract.document["paths"]["/v1/tasks/{task_id}"]["patch"]["requestBody"]
+    assert list(body["content"]) == ["application/merge-patch+json", "application/json"]
+    for content in body["content"].values():
+        assert content["schema"]["examples"] == [{"status": "done", "assignee": None}]
+
+
+def test_limits_and_formats_reach_the_document(contract: Contract) -> None:
+    schema = contract.document["components"]["schemas"]["NewTask"]
+    properties = schema["properties"]
+    assert set(properties) == set(msgspec.structs.asdict(NewTask(title="x")))
+    assert schema["required"] == ["title"]
+    assert (properties["title"]["minLength"], properties["title"]["maxLength"]) == (1, 200)
+    assert (properties["max_attempts"]["minimum"], properties["max_attempts"]["maximum"]) == (1, 1000)
+    parameters = {p["name"]: p for p in contract.document["paths"]["/v1/tasks"]["get"]["parameters"]}
+    limit = parameters["limit"]["schema"]
+    assert (limit["minimum"], limit["maximum"], limit["default"]) == (1, 200, 50)
+
+
+def test_answers_document_their_headers(contract: Contract) -> None:
+    paths = contract.document["paths"]
+    assert {"ETag", "Location"} <= set(paths["/v1/tasks"]["post"]["responses"]["201"]["headers"])
+    assert "Link" in paths["/v1/tasks"]["get"]["responses"]["200"]["headers"]
+    assert "ETag" in paths["/v1/tasks/{task_id}"]["patch"]["responses"]["200"]["headers"]
+
+
+def test_the_document_says_what_clients_trip_over(operations: list[Operation]) -> None:
+    by_id = {operation["operationId"]: operation for _, _, operation in operations}
+    assert "such an export refuses `limit`, `cursor` and `count`" in " ".join(by_id["listTasks"]["description"].split())
+    (key,) = [one for one in by_id["createTask"]["parameters"] if one["name"] == "Idempotency-Key"]
+    assert "the same to the byte" in key["description"]

@@ -1,0 +1,226 @@
+"""POST /v1/tasks/claim."""
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from app.dev.postgres import EmbeddedPostgres
+from tests.support.leases import claim, expire, new_task, read
+from tests.support.service import Service, fresh_database
+
+
+def claim_any(client: httpx.Client, wait: int | None = None, **fields: Any) -> httpx.Response:
+    headers = {} if wait is None else {"Prefer": f"wait={wait}"}
+    return client.post("/v1/tasks/claim", json={"worker": "w", "ttl_s": 60} | fields, headers=headers, timeout=40)
+
+
+def titles(response: httpx.Response) -> list[str]:
+    return [item["task"]["title"] for item in response.json()["items"]]
+
+
+def test_it_works(client: httpx.Client) -> None:
+    task_id = new_task(client)
+    response = claim_any(client)
+    assert response.status_code == 200
+    [item] = response.json()["items"]
+    assert item["task"] == read(client, task_id)
+    assert item["lease"]["fence"] == 1
+    assert claim_any(client).status_code == 204
+
+
+def test_the_most_urgent_come_first(client: httpx.Client) -> None:
+    new_task(client, title="normal, created first")
+    new_task(client, title="normal, due later", due_at="2031-01-02T00:00:00Z")
+    new_task(client, title="normal, due first", due_at="2031-01-01T00:00:00Z")
+    new_task(client, title="low", priority="low", due_at="2020-01-01T00:00:00Z")
+    new_task(client, title="urgent", priority="urgent")
+    assert titles(claim_any(client, limit=2)) == ["urgent", "normal, due first"]
+    assert titles(claim_any(client, limit=100)) == ["normal, due later", "normal, created first", "low"]
+
+
+def test_expired_leases_take_part_in_the_order(client: httpx.Client, database: psycopg.Connection) -> None:
+    quiet = new_task(client, title="quiet", priority="high")
+    claim(client, quiet)
+    new_task(client, title="urgent", priority="urgent")
+    new_task(client, title="normal")
+    expire(database, quiet)
+    assert titles(claim_any(client, limit=3)) == ["urgent", "quiet", "normal"]
+
+
+def test_any_of_the_labels_will_do(client: httpx.Client) -> None:
+    new_task(client, title="a", labels=["a"])
+    new_task(client, title="bc", labels=["b", "c"])
+    new_task(client, title="none")
+    assert titles(claim_any(client, labels=["c", "d"], limit=9)) == ["bc"]
+    assert titles(claim_any(client, labels=[], limit=9)) == ["a", "none"]
+
+
+@pytest.mark.parametrize("limit", [0, 101])
+def test_the_limit_has_limits(client: httpx.Client, limit: int) -> None:
+    response = claim_any(client, limit=limit)
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["pointer"] == "#/limit"
+
+
+def test_a_label_stands_once(client: httpx.Client) -> None:
+    response = claim_any(client, labels=["a", "b", "a"])
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["pointer"] == "#/labels/2"
+
+
+def test_two_workers_never_get_one_task(client: httpx.Client, service: Service) -> None:
+    client.post("/v1/tasks/batch", json={"tasks": [{"title": str(number)} for number in range(300)]})
+
+    def work() -> list[str]:
+        got: list[str] = []
+        with httpx.Client(base_url=service.url, headers=client.headers) as mine:
+            while (response := claim_any(mine, limit=3)).status_code == 200:
+                got += titles(response)
+        return got
+
+    with ThreadPoolExecutor(8) as pool:
+        got = [title for worker in [pool.submit(work) for _ in range(8)] for title in worker.result()]
+    assert sorted(got, key=int) == [str(number) for number in range(300)]
+
+
+def test_an_empty_answer_is_not_kept_and_a_full_one_is(client: httpx.Client) -> None:
+    headers = {"Idempotency-Key": f"claim {time.time()}".replace(" ", "-")}
+    body = {"worker": "w", "ttl_s": 60}
+    assert client.post("/v1/tasks/claim", json=body, headers=headers).status_code == 204
+    new_task(client)
+    first = client.post("/v1/tasks/claim", json=body, headers=headers)
+    again = client.post("/v1/tasks/claim", json=body, headers=headers)
+    assert first.status_code == 200
+    assert again.json() == first.json()
+
+
+def test_waiting_ends_when_a_task_comes(client: httpx.Client) -> None:
+    threading.Timer(0.5, new_task, [client]).start()
+    started = time.monotonic()
+    response = claim_any(client, wait=20)
+    assert response.status_code == 200
+    assert response.headers["preference-applied"] == "wait=20"
+    assert 0.4 < time.monotonic() - started < 1.5
+
+
+def test_waiting_ends_with_nothing(client: httpx.Client) -> None:
+    started = time.monotonic()
+    assert claim_any(client, wait=1).status_code == 204
+    assert 0.9 < time.monotonic() - started < 2
+
+
+def test_waiting_notices_an_expiry(client: httpx.Client) -> None:
+    claim(client, new_task(client), ttl_s=1)
+    assert claim_any(client, wait=10).status_code == 200
+
+
+def test_waiting_notices_the_second_expiry_of_one_lease(client: httpx.Client) -> None:
+    task_id = new_task(client)
+    token = claim(client, task_id, ttl_s=1)["lease"]["token"]
+    while not read(client, task_id)["attempts"]:
+        time.sleep(0.1)
+    assert client.post(f"/v1/tasks/{task_id}/pulse", json={"token": token}).status_code == 200
+    assert claim_any(client, wait=6).status_code == 200
+
+
+def test_waiting_notices_the_end_of_a_pause(client: httpx.Client) -> None:
+    task_id = new_task(client)
+    token = claim(client, task_id)["lease"]["token"]
+    client.post(f"/v1/tasks/{task_id}/fail", json={"token": token, "error": "paper", "retry_in_s": 1})
+    assert claim_any(client).status_code == 204
+    assert claim_any(client, wait=10).status_code == 200
+
+
+def test_waiting_notices_a_new_label(client: httpx.Client) -> None:
+    task_id = new_task(client)
+    threading.Timer(0.5, client.patch, [f"/v1/tasks/{task_id}"], {"json": {"labels": ["print"]}}).start()
+    assert claim_any(client, wait=4, labels=["print"]).status_code == 200
+
+
+def test_waiting_notices_one_more_attempt(client: httpx.Client, database: psycopg.Connection) -> None:
+    task_id = new_task(client, max_attempts=1)
+    claim(client, task_id)
+    expire(database, task_id)
+    threading.Timer(1.5, client.patch, [f"/v1/tasks/{task_id}"], {"json": {"max_attempts": 2}}).start()
+    assert claim_any(client, wait=6).status_code == 200
+
+
+def test_many_waiters_share_the_tasks_and_leave_the_database_alone(
+    client: httpx.Client, service: Service, postgres: EmbeddedPostgres, database: psycopg.Connection
+) -> None:
+    def wait() -> int:
+        with httpx.Client(base_url=service.url, headers=client.headers) as mine:
+            return claim_any(mine, wait=3).status_code
+
+    with logged_statements(database), ThreadPoolExecutor(20) as pool:
+        before = postgres.log.read_text().count("with expired as")
+        waiters = [pool.submit(wait) for _ in range(20)]
+        time.sleep(1)
+        for _ in range(5):
+            new_task(client)
+            time.sleep(0.1)
+        statuses = sorted(waiter.result() for waiter in waiters)
+    assert statuses == [200] * 5 + [204] * 15
+    # Each asks when it comes and when it is first in the queue; each of the five tasks lets one or two ask again.
+    assert postgres.log.read_text().count("with expired as") - before <= 20 + 15 + 5 * 2
+
+
+@contextlib.contextmanager
+def logged_statements(database: psycopg.Connection) -> Iterator[None]:
+    database.execute("alter system set log_statement = 'all'")
+    database.execute("select pg_reload_conf()")
+    time.sleep(0.1)
+    try:
+        yield
+    finally:
+        database.execute("alter system reset log_statement")
+        database.execute("select pg_reload_conf()")
+
+
+def test_a_task_that_comes_by_one_process_wakes_who_waits_at_another(
+    client: httpx.Client, service: Service, tmp_path: Path
+) -> None:
+    with Service(service.settings, tmp_path / "log") as second, ThreadPoolExecutor(1) as pool:
+        with httpx.Client(base_url=second.url, headers=client.headers) as other:
+            waiter = pool.submit(claim_any, other, 20)
+            time.sleep(0.5)
+            started = time.monotonic()
+            new_task(client)
+            assert waiter.result().status_code == 200
+        assert time.monotonic() - started < 2
+
+
+def test_a_client_that_left_gets_no_task(client: httpx.Client, service: Service) -> None:
+    with httpx.Client(base_url=service.url, headers=client.headers) as impatient, pytest.raises(httpx.ReadTimeout):
+        impatient.post("/v1/tasks/claim", json={"worker": "w", "ttl_s": 60}, headers={"Prefer": "wait=20"}, timeout=0.5)
+    time.sleep(0.2)
+    task_id = new_task(client)
+    time.sleep(0.5)
+    assert read(client, task_id)["status"] == "open"
+
+
+def test_waiting_ends_at_sigterm(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    with Service(fresh_database(postgres), tmp_path / "log") as service, ThreadPoolExecutor(3) as pool:
+        headers = {"Authorization": f"Bearer {service.key}"}
+
+        def wait() -> int:
+            with httpx.Client(base_url=service.url, headers=headers) as mine:
+                return claim_any(mine, wait=30).status_code
+
+        waiters = [pool.submit(wait) for _ in range(3)]
+        time.sleep(0.5)
+        started = time.monotonic()
+        assert service.process is not None
+        service.process.send_signal(signal.SIGTERM)
+        assert [waiter.result() for waiter in waiters] == [204, 204, 204]
+        assert time.monotonic() - started < 1
+        assert service.process.wait(10) == 0
