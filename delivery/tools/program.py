@@ -10,6 +10,9 @@ from typing import NamedTuple
 from delivery.checkout import ROOT
 from delivery.errors import DeliveryError
 
+SHORT_LIVED = {"GOGC": "off", "GOMEMLIMIT": "1GiB"}
+"""For programs in Go that end soon: without collecting garbage they take a third less processor time."""
+
 PATH = "PATH"
 BUILT = ".tools/bin"
 
@@ -75,7 +78,7 @@ def run(
         return subprocess.run(
             [find(name), *arguments],
             input=stdin,
-            env={**os.environ, **(env or {})},
+            env={**SHORT_LIVED, **os.environ, **(env or {})},
             cwd=cwd,
             timeout=timeout_s,
             capture_output=True,

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from delivery.tools.program import SHORT_LIVED
 from tests.terraform.configuration import ROOT
 
 NO_TERRAFORM = "terraform is not installed: get 1.11 or newer from https://developer.hashicorp.com/terraform/install"
@@ -16,8 +17,6 @@ NO_PROVIDERS = (
     "terraform cannot reach registry.terraform.io for its providers: connect to the Internet, "
     "or let TF_CLI_CONFIG_FILE name a configuration with a mirror of them"
 )
-SHORT_LIVED = {"GOGC": "off", "GOMEMLIMIT": "512MiB"}
-"""Each process reads the provider's large schema and ends: collecting garbage meanwhile would double its time."""
 
 
 class Terraform:

@@ -19,6 +19,8 @@ from typing import Any
 import httpx
 import trustme
 
+from delivery.tools.program import SHORT_LIVED
+
 PATIENCE_S = 300  # on a machine that is busy with other work, too
 BINARIES = Path(__file__).resolve().parents[3] / ".tools" / "controlplane"
 STAGES = BINARIES / "stages"
@@ -37,7 +39,8 @@ class Cluster:
     def run(self, *arguments: str | Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run kubectl, whatever its exit status."""
         command = [BINARIES / "kubectl", "--kubeconfig", self.kubeconfig, *arguments]
-        return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+        variables = {**SHORT_LIVED, **os.environ}
+        return subprocess.run(command, input=stdin, env=variables, capture_output=True, text=True, check=False)
 
     def kubectl(self, *arguments: str | Path, stdin: str | None = None) -> str:
         """Output of kubectl, which must succeed."""
