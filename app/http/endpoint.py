@@ -62,7 +62,6 @@ def api_router(handlers: Sequence[HTTPRouteHandler], tag: str) -> Router:
         route_handlers=handlers,
         before_request=authorize_and_negotiate,
         tags=[tag],
-        security=[{"key": []}],
         request_max_body_size=MEBIBYTE,
     )
 

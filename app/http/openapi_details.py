@@ -22,7 +22,9 @@ def add_details(document: dict[str, Any], options: Mapping[str, Mapping[str, Any
     for operation in _operations(document):
         name = operation["operationId"]
         if "scope" in options[name]:
-            operation["description"] += f"\n\nNeeds a key with the scope `{options[name]['scope']}`."
+            scope = options[name]["scope"]
+            operation["description"] += f"\n\nNeeds a key with the scope `{scope}`."
+            operation["security"] = [{"key": [scope]}]
         operation["responses"] = {
             status: response
             for status, response in operation["responses"].items()

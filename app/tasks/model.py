@@ -97,18 +97,13 @@ class TaskPatch(Body):
         """Return the fields to set; null has become the default of a new task, and a payload to merge is not empty."""
         present = {name: getattr(self, name) for name in self.__struct_fields__}
         return {
-            name: DEFAULTS.get(name) if value is None else value
+            name: getattr(_DEFAULTS, name) if value is None else value
             for name, value in present.items()
             if value is not UNSET and not (name == "payload" and value == {})
         }
 
 
-DEFAULTS: dict[str, Any] = {
-    "priority": "normal",
-    "labels": [],
-    "payload": {},
-    "max_attempts": 3,
-}
+_DEFAULTS = NewTask(title="Every other field has its default")
 
 
 class Task(msgspec.Struct):

@@ -106,7 +106,7 @@ def test_an_image_that_crashes_is_put_back(
         cluster.wait_for_pods(PODS)
     print(f"\nimage that crashes: {load.told()}")
     assert status != 0
-    assert "port 8000 on 203.0.113.1 cannot be used" in told, "the pod's last log line is not shown"
+    assert "Port 8000 on 203.0.113.1 cannot be used" in told, "the pod's last log line is not shown"
     assert cluster.pods() == before
     assert httpx.get(deployed.url).json()["revision"] == deployed.commit
     assert load.failed == []

@@ -13,7 +13,6 @@ from app.http.openapi import problem_responses
     summary="Metrics for Prometheus",
     tags=["Service"],
     guards=[authorize_scrape],
-    security=[{"key": []}],
     opt={"scope": "metrics"},
     media_type="text/plain",
     responses=problem_responses(only=(401, 403, 503)),

@@ -115,12 +115,6 @@ def test_head_has_no_body(client: httpx.Client) -> None:
     assert response.headers["x-accel-buffering"] == "no"
 
 
-def test_it_needs_the_scope_read(anonymous: httpx.Client, service: Service) -> None:
-    key = keys.create(service.settings, "worker", ("work",), None)
-    problem(anonymous.get("/v1/events"), 401, "unauthenticated")
-    problem(anonymous.get("/v1/events", headers={"Authorization": f"Bearer {key}"}), 403, "forbidden")
-
-
 @pytest.mark.parametrize("after", ["0123456789ab-1-1", "future"])
 def test_an_id_that_this_database_never_gave_resets(client: httpx.Client, service: Service, after: str) -> None:
     new_task(client)

@@ -141,7 +141,7 @@ def explore(operation: APIOperation[Any, Any, Any, Any], workplace: Workplace, e
         send(case)
 
     def send(case: Case) -> None:
-        # A wait for work is up to 30 s long; test_claim_any_task.py waits.
+        # A wait for work is up to 30 s long; test_claim_many.py waits.
         case.headers.pop("Prefer", None)
         response = case.call(headers=workplace.headers)
         statuses[response.status_code] += 1

@@ -2,26 +2,38 @@
 
 import time
 from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import httpx
 import psycopg
 import pytest
 
 from app.keys import admin as keys
-from tests.support.contract import problem
+from app.keys.keyring import SCOPES
+from tests.support.contract import Contract, problem
 from tests.support.service import Service
 
-TASK = "/v1/tasks/01890000-0000-7000-8000-000000000000"
-CALLS = [
-    ("GET", "/v1/tasks", "read"),
-    ("GET", TASK, "read"),
-    ("POST", "/v1/tasks", "write"),
-    ("POST", "/v1/tasks/batch", "write"),
-    ("PATCH", TASK, "write"),
-    ("DELETE", TASK, "write"),
-    ("GET", "/metrics", "metrics"),
-]
-SCOPES = ("read", "write", "work", "metrics")
+NEEDS = {
+    "listTasks": "read",
+    "getTask": "read",
+    "getTaskHistory": "read",
+    "getLease": "read",
+    "streamEvents": "read",
+    "createTask": "write",
+    "createTasks": "write",
+    "updateTask": "write",
+    "deleteTask": "write",
+    "claimTask": "work",
+    "claimTasks": "work",
+    "pulseTask": "work",
+    "completeTask": "work",
+    "failTask": "work",
+    "releaseTask": "work",
+    "requeueTask": "work",
+    "scrapeMetrics": "metrics",
+}
+"""The scope that each operation needs."""
+OPEN = ["describeService", "checkLive", "checkReady", "listProblems", "explainProblem"]
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -29,30 +41,75 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
+class Call(NamedTuple):
+    method: str
+    path: str
+    security: Any
+
+    def without_body(self, client: httpx.Client, headers: dict[str, str]) -> httpx.Response:
+        """Send the call and read the answer only if it is JSON: the stream of events has no end."""
+        with client.stream(self.method, self.path, headers=headers) as response:
+            return response
+
+
+@pytest.fixture
+def calls(contract: Contract) -> dict[str, Call]:
+    """Every operation of the OpenAPI document, by its id."""
+    return {
+        operation["operationId"]: Call(
+            method.upper(), path.replace("{task_id}", "01890000-0000-7000-8000-000000000000"), operation.get("security")
+        )
+        for path, methods in contract.document["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def others(scope: str) -> list[str]:
+    return sorted({*SCOPES} - {scope})
+
+
 @pytest.fixture(scope="module")
-def tokens(service: Service) -> Iterator[dict[str, str]]:
-    """A key for each scope alone."""
-    made = {scope: keys.create(service.settings, scope, (scope,), None) for scope in SCOPES}
+def tokens(service: Service) -> Iterator[dict[str, list[str]]]:
+    """For each scope, a key that has it alone and a key that has all others."""
+    made: dict[str, list[str]] = {
+        scope: [keys.create(service.settings, scope, scopes, None) for scopes in ([scope], others(scope))]
+        for scope in SCOPES
+    }
     yield made
-    assert not [token for token in made.values() if token.rpartition("_")[2] in service.log.read_text()]
+    log = service.log.read_text()
+    assert not [token for pair in made.values() for token in pair if token.rpartition("_")[2] in log]
 
 
-@pytest.mark.parametrize("call", CALLS)
-def test_it_works(anonymous: httpx.Client, tokens: dict[str, str], call: tuple[str, str, str]) -> None:
-    method, path, scope = call
-    for other in SCOPES:
-        response = anonymous.request(method, path, headers=bearer(tokens[other]))
-        if other == scope:
-            assert response.status_code in (200, 404, 415)
-        else:
-            body = problem(response, 403, "forbidden")
-            assert body["detail"] == f"This call needs the scope {scope!r}; the key has {other}."
+def test_the_document_says_what_every_operation_needs(calls: dict[str, Call]) -> None:
+    """Add a new operation to NEEDS, or to OPEN if it needs no key."""
+    needed = {name: [{"key": [scope]}] for name, scope in NEEDS.items()}
+    assert {name: call.security for name, call in calls.items()} == needed | dict.fromkeys(OPEN)
 
 
-@pytest.mark.parametrize(("method", "path", "scope"), CALLS)
-def test_without_a_key(anonymous: httpx.Client, method: str, path: str, scope: str) -> None:
-    del scope
-    response = anonymous.request(method, path)
+@pytest.mark.parametrize(("name", "scope"), NEEDS.items())
+def test_it_works(
+    anonymous: httpx.Client, calls: dict[str, Call], tokens: dict[str, list[str]], name: str, scope: str
+) -> None:
+    alone, _ = tokens[scope]
+    assert calls[name].without_body(anonymous, bearer(alone)).status_code in (200, 404, 415)
+
+
+@pytest.mark.parametrize(("name", "scope"), NEEDS.items())
+def test_all_other_scopes_are_not_enough(
+    anonymous: httpx.Client, calls: dict[str, Call], tokens: dict[str, list[str]], name: str, scope: str
+) -> None:
+    """The answer is 403 and not 415: the key is checked before the body."""
+    _, beside = tokens[scope]
+    response = calls[name].without_body(anonymous, bearer(beside))
+    assert response.status_code == 403
+    expected = f"This call needs the scope {scope!r}; the key has {', '.join(others(scope))}."
+    assert problem(response, 403, "forbidden")["detail"] == expected
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_without_a_key(anonymous: httpx.Client, calls: dict[str, Call], name: str) -> None:
+    response = calls[name].without_body(anonymous, {})
+    assert response.status_code == 401
     problem(response, 401, "unauthenticated")
     assert response.headers["www-authenticate"] == 'Bearer realm="taskpulse"'
 

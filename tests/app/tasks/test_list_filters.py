@@ -8,7 +8,8 @@ import httpx
 import psycopg
 import pytest
 
-from app.tasks.query import SortName
+from app.tasks.query import PARTS, SortName
+from tests.support.contract import Contract
 
 TASKS: list[dict[str, Any]] = [
     {"title": "Deploy the billing service", "labels": ["ops", "billing"], "assignee": "ada", "priority": "urgent"},
@@ -20,6 +21,15 @@ TASKS: list[dict[str, Any]] = [
 ]
 """Created in this order, a minute apart, the last one at `NOW`; each changed an hour after it was created."""
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+NO_FILTERS = ("sort", "count", "limit", "cursor")
+"""The parameters that say how to show what the filters select."""
+
+
+@pytest.fixture
+def filters(contract: Contract) -> dict[str, Any]:
+    """The parameters that filter the list, with their schemas, as the OpenAPI document has them."""
+    parameters = contract.document["paths"]["/v1/tasks"]["get"]["parameters"]
+    return {each["name"]: each["schema"] for each in parameters if each["name"] not in NO_FILTERS}
 
 
 @pytest.fixture
@@ -106,6 +116,25 @@ def test_filters_select(tasks: httpx.Client, query: str, titles: str) -> None:
 def test_sorts_order(tasks: httpx.Client, sort: str, titles: str) -> None:
     """Ties go by id, the order of creation; tasks that are never due count as due after all others."""
     assert found(tasks, f"sort={sort}") == titles
+
+
+def test_every_filter_of_the_document_stands_in_list_tasks_toml(filters: dict[str, Any]) -> None:
+    stands = PARTS.any_of.keys() | PARTS.filters.keys() | {"lease"}
+    assert filters.keys() <= stands, f"app/sql/list_tasks.toml lacks {filters.keys() - stands}"
+    assert filters.keys() >= stands, f"list_tasks in app/tasks/listing.py lacks {stands - filters.keys()}"
+    assert filters["lease"]["enum"] == list(PARTS.lease)
+
+
+@pytest.mark.parametrize("name", [*PARTS.any_of, *PARTS.filters, "lease"])
+def test_every_filter_reaches_the_query(tasks: httpx.Client, filters: dict[str, Any], name: str) -> None:
+    """The cursor of another list shows it: it is refused where a filter is applied, and only there."""
+    cursor = tasks.get("/v1/tasks?limit=1").json()["next_cursor"]
+    schema = filters[name]
+    values = schema.get("items", schema).get("enum") or schema.get("examples") or ["x", "y"]
+    for value in [*values, values] if schema["type"] == "array" else values:
+        assert tasks.get("/v1/tasks", params={name: value}).status_code == 200
+        refused = tasks.get("/v1/tasks", params={name: value, "cursor": cursor})
+        assert refused.status_code == 400, f"list_tasks in app/tasks/listing.py does not pass {name} to its TaskQuery"
 
 
 def test_total_is_there_only_when_asked_for(tasks: httpx.Client) -> None:

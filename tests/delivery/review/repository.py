@@ -1,4 +1,4 @@
-"""A small git repository with two commits, made from folders."""
+"""A small git repository with two commits."""
 
 import shutil
 import subprocess
@@ -26,15 +26,13 @@ class Repository:
         command = ["git", *WHO, "-C", str(self.folder), *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
-    def commit(self, source: Path) -> str:
-        """Commit the files of `source` and nothing else: a tree, or what is in its only overlay, dev."""
+    def commit(self, texts: dict[str, str]) -> str:
+        """Commit these files and no others: a whole tree, or those of its only overlay, dev."""
         for old in self.folder.iterdir():
             if old.name != ".git":
                 shutil.rmtree(old)
-        whole = (source / "overlays").exists()
-        target = self.folder if whole else self.folder / "overlays" / "dev"
-        # with new times: git takes a file of the same size and time for the same
-        shutil.copytree(source, target, dirs_exist_ok=True, copy_function=shutil.copyfile)
+        whole = any(name.startswith("overlays/") for name in texts)
+        files(self.folder if whole else self.folder / "overlays" / "dev", texts)
         self.git("add", "--all")
         self.git("commit", "-q", "--allow-empty", "-m", "A state of the manifests")
         return self.git("rev-parse", "HEAD")

@@ -8,24 +8,35 @@ import sys
 import tempfile
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import pytest
 import yaml
 
 from delivery.review import chart
-from tests.delivery.review.repository import Repository, files
+from tests.delivery.review.repository import Repository
 
 CASES = Path(__file__).parent / "cases"
 COMMENT = "\ncomment: |\n"
 
 
-def comment(case: Any, folder: Path) -> str:
-    """The comment that the review of a case gives, with words in place of the commits."""
+class Case(NamedTuple):
+    base: dict[str, str]
+    head: dict[str, str]
+    comment: str
+
+
+def load(name: str) -> Case:
+    """Read a case, with all files of its head."""
+    case = yaml.safe_load((CASES / f"{name}.yaml").read_text("utf-8"))
     head = {path: text for path, text in (case["base"] | case["head"]).items() if text is not None}
+    return Case(case["base"], head, case["comment"])
+
+
+def comment(case: Case, folder: Path) -> str:
+    """The comment that the review of a case gives, with words in place of the commits."""
     repository = Repository.create(folder / "repository")
-    before = repository.commit(files(folder / "base", case["base"]))
-    after = repository.commit(files(folder / "head", head))
+    before, after = repository.commit(case.base), repository.commit(case.head)
     repository.review(folder / "out")
     text = (folder / "out" / "comment.md").read_text("utf-8")
     return text.replace(before[:10], "BASE").replace(after[:10], "HEAD")
@@ -34,15 +45,15 @@ def comment(case: Any, folder: Path) -> str:
 @pytest.mark.parametrize("name", sorted(path.stem for path in CASES.iterdir()))
 def test_the_comment_of(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("delivery.review.chart.has_helm", lambda: False)  # some machines have it
-    case = yaml.safe_load((CASES / f"{name}.yaml").read_text("utf-8"))
-    assert comment(case, tmp_path) == case["comment"]
+    case = load(name)
+    assert comment(case, tmp_path) == case.comment
 
 
 if __name__ == "__main__":
     chart.has_helm = lambda: False
     for path in sorted(CASES.iterdir()):
         if sys.argv[1:] in ([], [path.stem]):
-            text = path.read_text("utf-8")
             with tempfile.TemporaryDirectory() as folder:
-                written = comment(yaml.safe_load(text), Path(folder))
-            path.write_text(text.partition(COMMENT)[0] + COMMENT + textwrap.indent(written, "  "), "utf-8")
+                text = comment(load(path.stem), Path(folder))
+            trees = path.read_text("utf-8").partition(COMMENT)[0]
+            path.write_text(trees + COMMENT + textwrap.indent(text, "  "), "utf-8")

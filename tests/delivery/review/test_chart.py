@@ -61,17 +61,10 @@ def helm_is_built() -> None:
     assert chart.has_helm(), "run `make helm` first"
 
 
-def commit(repository: Repository, folder: Path, changes: dict[str, str]) -> None:
-    for name, text in {**FILES, **changes}.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
-    repository.commit(folder)
-
-
 def reviewed(folder: Path, changes: dict[str, str]) -> tuple[Review, dict[str, OverlayReview]]:
     repository = Repository.create(folder / "repository")
-    commit(repository, folder / "base", {})
-    commit(repository, folder / "head", changes)
+    repository.commit(FILES)
+    repository.commit(FILES | changes)
     result = repository.review(folder / "out")
     return result, {each.name: each for each in result.overlays}
 

@@ -11,7 +11,7 @@ from delivery import cli
 from delivery.errors import DeliveryError
 from delivery.review import run
 from tests.delivery.review.repository import Repository
-from tests.delivery.review.test_cases import CASES
+from tests.delivery.review.test_cases import load
 
 
 @pytest.fixture
@@ -20,8 +20,8 @@ def repository(tmp_path: Path) -> Repository:
 
 
 def commit(repository: Repository, case: str) -> tuple[str, str]:
-    base, head = (repository.commit(CASES / case / side) for side in ("base", "head"))
-    return base, head
+    base, head, _ = load(case)
+    return repository.commit(base), repository.commit(head)
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -49,8 +49,7 @@ def test_the_same_input_gives_the_same_bytes(repository: Repository, tmp_path: P
 
 def test_the_base_is_where_the_branch_left_it(repository: Repository, tmp_path: Path) -> None:
     """What was merged meanwhile is not the pull request's doing."""
-    fork = repository.commit(CASES / "service-type" / "base")
-    repository.commit(CASES / "service-type" / "head")
+    fork, _ = commit(repository, "service-type")
     repository.git("checkout", "-q", "-b", "topic", fork)
     repository.git("commit", "-q", "--allow-empty", "-m", "Nothing to do with it")
     result = repository.review(tmp_path / "out", base="main", head="topic")

@@ -20,10 +20,10 @@ TREE = {"overlays/dev/kustomization.yaml": "resources: [objects.yaml]\n", "overl
 def test_attributes_hide_and_rewrite_nothing(tmp_path: Path) -> None:
     """A deploy checks the commit out, where they have no effect."""
     repository = Repository.create(tmp_path / "repository")
-    repository.commit(files(tmp_path / "base", TREE))
+    repository.commit(TREE)
     hidden = {name.replace("dev", "hidden"): text for name, text in TREE.items()}
     attributes = {".gitattributes": "overlays/hidden export-ignore\n* export-subst\n"}
-    repository.commit(files(tmp_path / "head", TREE | hidden | attributes))
+    repository.commit(TREE | hidden | attributes)
     result = repository.review(tmp_path / "out")
     assert [(each.name, each.status, len(each.changes)) for each in result.overlays] == [
         ("dev", "kept", 0),
@@ -50,8 +50,8 @@ ALIASES = "a0: &a0 1\n" + "".join(f"a{n}: &a{n} [{f'*a{n - 1}, ' * 9}]\n" for n 
 )
 def test_a_file_that_is_no_good_ends_no_review(name: str, text: str, said: str, tmp_path: Path) -> None:
     repository = Repository.create(tmp_path / "repository")
-    repository.commit(files(tmp_path / "base", TREE | VALUES))
-    repository.commit(files(tmp_path / "head", TREE | VALUES | {name: text}))
+    repository.commit(TREE | VALUES)
+    repository.commit(TREE | VALUES | {name: text})
     result = repository.review(tmp_path / "out")
     assert said in " ".join(each.error_at_head for each in result.overlays)
 
@@ -66,15 +66,15 @@ def test_a_file_that_is_no_good_ends_no_review(name: str, text: str, said: str, 
 )
 def test_a_name_under_which_nothing_can_be_shown(name: str, said: str, tmp_path: Path) -> None:
     repository = Repository.create(tmp_path / "repository")
-    repository.commit(files(tmp_path / "base", TREE | VALUES))
-    repository.commit(files(tmp_path / "head", TREE | VALUES | {name: ""}))
+    repository.commit(TREE | VALUES)
+    repository.commit(TREE | VALUES | {name: ""})
     with pytest.raises(DeliveryError, match=said):
         repository.review(tmp_path / "out")
 
 
 def test_a_link_that_leads_out(tmp_path: Path) -> None:
     repository = Repository.create(tmp_path / "repository")
-    repository.commit(files(tmp_path / "base", TREE))
+    repository.commit(TREE)
     (repository.folder / "overlays" / "dev" / "link.yaml").symlink_to("../../../../../../../etc/passwd")
     repository.git("add", "--all")
     repository.git("commit", "-q", "-m", "A link")

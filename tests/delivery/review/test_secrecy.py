@@ -13,7 +13,7 @@ from delivery.review.masking import Masker, hide
 from delivery.review.model import Review
 from delivery.review.pairing import Source
 from delivery.review.trees import Rendered
-from tests.delivery.review.repository import Repository, files
+from tests.delivery.review.repository import Repository
 
 SECRET = "hunter-number-two"
 CONFIG = '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}}'
@@ -25,8 +25,8 @@ def reviewed(folder: Path, changes: dict[str, str]) -> tuple[Review, bytes]:
     """The review of an overlay that gets `changes`, and all that it writes."""
     before = {"overlays/dev/kustomization.yaml": DEV, "overlays/dev/objects.yaml": CONFIG_MAP}
     repository = Repository.create(folder / "repository")
-    repository.commit(files(folder / "base", before))
-    repository.commit(files(folder / "head", before | changes))
+    repository.commit(before)
+    repository.commit(before | changes)
     result = repository.review(folder / "out")
     return result, b"\n".join(path.read_bytes() for path in (folder / "out").rglob("*") if path.is_file())
 

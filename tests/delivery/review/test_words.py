@@ -40,10 +40,10 @@ def test_lines_with_little_in_common_are_left_alone() -> None:
 
 
 def test_cost_is_bounded() -> None:
-    began = time.monotonic()
+    began = time.process_time()
     long = "a, " * CHARACTERS
     assert marked([long], [long + "b"]) == ([[(long, False)]], [[(long + "b", False)]])
     many = [f"{'a, ' * 90}{line}" for line in range(LINES + 1)]
     assert marked(many, many[::-1])[0] == [[(line, False)] for line in many]
     marked(["a,b;" * 50] * LINES, ["b;a," * 50] * LINES)
-    assert time.monotonic() - began < 30
+    assert time.process_time() - began < 30
