@@ -64,14 +64,14 @@ def database(service: Service) -> Iterator[psycopg.Connection]:
 @pytest.fixture(scope="session")
 def contract(service: Service) -> Contract:
     """The service's OpenAPI document; every response to `client` is checked against it."""
-    return Contract(httpx.get(f"{service.url}/openapi.json").json())
+    return Contract(httpx.get(f"{service.url}/openapi.json", timeout=60).json())
 
 
 @pytest.fixture(scope="session")
 def _client(service: Service, contract: Contract) -> Iterator[httpx.Client]:
     headers = {"Authorization": f"Bearer {service.key}"}
     hooks = {"response": [contract.check]}
-    with httpx.Client(base_url=service.url, headers=headers, event_hooks=hooks) as connected:
+    with httpx.Client(base_url=service.url, headers=headers, event_hooks=hooks, timeout=60) as connected:
         yield connected
 
 
@@ -85,7 +85,7 @@ def client(_client: httpx.Client, database: psycopg.Connection) -> httpx.Client:
 @pytest.fixture(scope="session")
 def anonymous(service: Service, contract: Contract) -> Iterator[httpx.Client]:
     """A client without a key."""
-    with httpx.Client(base_url=service.url, event_hooks={"response": [contract.check]}) as connected:
+    with httpx.Client(base_url=service.url, event_hooks={"response": [contract.check]}, timeout=60) as connected:
         yield connected
 
 

@@ -85,7 +85,7 @@ def test_the_same_deploy_again_changes_nothing(cluster: Cluster, deployed: Deplo
 def test_no_request_fails_in_a_rolling_restart(cluster: Cluster, load: Load) -> None:
     before = set(cluster.pods())
     with load:
-        load.wait_for(lambda: len(load.created) > 100, 30)
+        load.wait_for_more(100)
         began = time.monotonic()
         cluster.kubectl("rollout", "restart", "deployment/taskpulse-api")
         cluster.kubectl("rollout", "status", "deployment/taskpulse-api", "--timeout=300s")
@@ -101,7 +101,7 @@ def test_an_image_that_crashes_is_put_back(
 ) -> None:
     before = cluster.pods()
     with load:
-        load.wait_for(lambda: len(load.created) > 100, 30)
+        load.wait_for_more(100)
         status, told = deployed.delivery.deploy(crashing_image, token_hex(20))
         cluster.wait_for_pods(PODS)
     print(f"\nimage that crashes: {load.told()}")

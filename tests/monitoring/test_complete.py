@@ -1,7 +1,6 @@
 """Every alert has a test that fires it and one that does not, a runbook, a route and a panel; every metric exists."""
 
 import re
-import time
 
 import httpx
 import pytest
@@ -14,6 +13,7 @@ from monitoring.local import configuration
 from monitoring.local.shorter import WAITS, shorten
 from tests.monitoring import objects, table
 from tests.support.service import Service, fresh_database
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("complete")  # they share a service
 
@@ -154,12 +154,13 @@ def shown(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) 
             for method in ("GET", "POST", "PATCH", "DELETE"):
                 if "events" not in path:
                     client.request(method, path.replace("{task_id}", identity), json={"wrong": True})
-        for _ in range(100):
-            text = client.get("/metrics").raise_for_status().text
-            if "taskpulse_leases{" in text and "taskpulse_events_sent_up_to" in text:
-                return text
-            time.sleep(0.1)
-    pytest.fail("no figures from the database within 10 s")
+        eventually(
+            lambda: (
+                second.metric("taskpulse_leases") is not None
+                and second.metric("taskpulse_events_sent_up_to_timestamp_seconds") is not None
+            )
+        )
+        return client.get("/metrics").raise_for_status().text
 
 
 def client_of(service: Service) -> httpx.Client:

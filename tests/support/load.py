@@ -11,6 +11,7 @@ from uuid import uuid4
 import httpx
 
 from tests.support.contract import Contract
+from tests.support.service import NO_TLS
 
 
 @dataclass
@@ -51,7 +52,7 @@ class Load:
             thread.join()
 
     def _work(self) -> None:
-        with httpx.Client(headers={"Authorization": f"Bearer {self.token}"}, timeout=10) as client:
+        with httpx.Client(headers={"Authorization": f"Bearer {self.token}"}, timeout=10, verify=NO_TLS) as client:
             while not self._stop.is_set():
                 outcome = self.send(client, str(uuid4()))
                 self.outcomes.append(outcome)
@@ -87,12 +88,17 @@ class Load:
         """The others."""
         return [outcome for outcome in self.outcomes if outcome.status != 201]
 
-    def wait_for(self, condition: Callable[[], bool], seconds: float) -> None:
-        """Return once `condition` holds; it must within so many seconds."""
-        deadline = time.monotonic() + seconds
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Return once `condition` holds."""
+        deadline = time.monotonic() + 60
         while not condition():
             assert time.monotonic() < deadline, self.told()
             time.sleep(0.02)
+
+    def wait_for_more(self, count: int = 200) -> None:
+        """Return once so many more requests were acknowledged."""
+        before = len(self.created)
+        self.wait_for(lambda: len(self.created) > before + count)
 
     def first_created_after(self, moment: float) -> float:
         """Return when the first request that started after `moment` was acknowledged."""

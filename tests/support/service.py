@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -20,8 +21,10 @@ from app.keys import admin as keys
 from app.postgres import migrate
 from app.settings import Settings
 
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 180
 TASKPULSE = str(Path(sys.executable).with_name("taskpulse"))
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For httpx, which otherwise loads every certificate authority for each client: 30 ms of the processor."""
 
 _numbers = count(1)
 
@@ -95,10 +98,15 @@ class Service:
         if wait:
             self.wait_until_ready()
 
+    def listens(self) -> bool:
+        """Say whether its port is open."""
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
     def wait_until_ready(self) -> None:
         """Return once /health/ready answers 200; fail with the log when that takes too long."""
         deadline = time.monotonic() + START_TIMEOUT_S
-        with httpx.Client(base_url=self.url) as client:
+        with httpx.Client(base_url=self.url, verify=NO_TLS) as client:
             while time.monotonic() < deadline:
                 try:
                     if client.get("/health/ready").status_code == 200:
@@ -107,6 +115,15 @@ class Service:
                     pass
                 time.sleep(0.02)
         raise AssertionError(f"the service did not get ready:\n{self.log.read_text()}")
+
+    def metric(self, name: str, **labels: str) -> float | None:
+        """Return the sum of the samples on /metrics that have this name and these labels; None where there is none."""
+        headers = {"Authorization": "Bearer scrape-me"}
+        text = httpx.get(f"{self.url}/metrics", headers=headers, timeout=60, verify=NO_TLS).text
+        lines = [line for line in text.splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
+        wanted = [f'{label}="{value}"' for label, value in labels.items()]
+        values = [float(line.rpartition(" ")[2]) for line in lines if all(part in line for part in wanted)]
+        return sum(values) if values else None
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal, wait for the end and return the exit status."""

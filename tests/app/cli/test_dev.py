@@ -43,8 +43,8 @@ class Dev:
         children = psutil.Process(self.process.pid).children(recursive=True)
         assert children
         self.process.send_signal(how)
-        status = self.process.wait(30)
-        _, alive = psutil.wait_procs(children, timeout=20)
+        status = self.process.wait(60)
+        _, alive = psutil.wait_procs(children, timeout=60)
         assert not alive
         self.client.close()
         return status

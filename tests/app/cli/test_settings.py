@@ -27,13 +27,20 @@ WRONG = [
 
 @pytest.mark.parametrize(("name", "value"), WRONG)
 def test_a_wrong_one_stops_the_start(name: str, value: str) -> None:
-    variables = environment(Settings(), **{name: value})
-    ended = subprocess.run([TASKPULSE, "serve"], env=variables, capture_output=True, text=True, check=False, timeout=30)
-    assert ended.returncode == 1
-    assert ended.stdout == ""
-    (sentence,) = ended.stderr.splitlines()
-    assert sentence.startswith(f"Error: {name}")
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_environment(environment(Settings(), **{name: value}))
+    sentence = str(refused.value)
+    assert sentence.startswith(name)
     assert sentence.endswith(".")
+    assert "\n" not in sentence
+
+
+def test_the_command_says_the_sentence_and_ends() -> None:
+    variables = environment(Settings(), PORT="http")
+    ended = subprocess.run([TASKPULSE, "serve"], env=variables, capture_output=True, text=True, check=False, timeout=60)
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_environment(variables)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", f"Error: {refused.value}\n")
 
 
 @pytest.mark.parametrize(
@@ -84,6 +91,6 @@ def test_the_password_is_read_anew_from_its_file(tmp_path: Path) -> None:
 def test_a_taken_port(service: Service) -> None:
     port = service.port
     variables = environment(Settings(), PORT=str(port), HOST="127.0.0.1")
-    ended = subprocess.run([TASKPULSE, "serve"], env=variables, capture_output=True, text=True, check=False, timeout=30)
+    ended = subprocess.run([TASKPULSE, "serve"], env=variables, capture_output=True, text=True, check=False, timeout=60)
     assert ended.returncode == 1
     assert f"Error: Port {port} on 127.0.0.1 cannot be used (Address already in use)" in ended.stderr

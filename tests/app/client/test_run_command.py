@@ -15,6 +15,7 @@ from app.client.api import Api
 from app.client.run import Heartbeat, StillRunningError, label_of
 from tests.support.leases import Json
 from tests.support.service import TASKPULSE, Service
+from tests.support.waiting import Until, eventually
 
 Run = subprocess.Popen[str]
 
@@ -74,31 +75,34 @@ def test_a_script_that_hangs_goes_quiet(client: httpx.Client, service: Service) 
         assert "no more pulses" in process.stderr.readline()
     finally:
         process.terminate()
-        process.communicate(timeout=15)
+        process.communicate(timeout=60)
 
 
-def test_two_runs_do_not_overlap(client: httpx.Client, service: Service) -> None:
-    first = start(service, "sleep", "3")
-    while not [task for task in tasks(client) if task["status"] == "in_progress"]:
-        time.sleep(0.05)
+def test_two_runs_do_not_overlap(client: httpx.Client, service: Service, tmp_path: Path) -> None:
+    script = Until(tmp_path)
+    first = start(service, *script.command)
+    eventually(lambda: [task for task in tasks(client) if task["status"] == "in_progress"])
     status, _, errors = run(service, "true")
     assert status == 75
     assert "the run before has not ended" in errors
-    first.communicate(timeout=20)
+    script.end()
+    first.communicate(timeout=60)
     assert [task["status"] for task in tasks(client)] == ["done", "open"]
 
 
 def test_first_runs_at_the_same_moment_share_one_task(client: httpx.Client, service: Service) -> None:
-    async def begin_all() -> list[Json | BaseException]:
+    async def begin_all(title: str) -> list[Json | BaseException]:
         async with Api(service.url, service.key) as api:
-            runs = [Heartbeat(api, "backup", timedelta(days=1), timedelta(hours=1), f"w{n}").begin() for n in range(3)]
+            runs = [Heartbeat(api, title, timedelta(days=1), timedelta(hours=1), f"w{n}").begin() for n in range(3)]
             return await asyncio.gather(*runs, return_exceptions=True)
 
-    if (second := time.time() % 60) > 55:
-        time.sleep(61 - second)  # the moment is a minute
-    begun = asyncio.run(begin_all())
+    for title in ("backup", "once more", "and again"):
+        minute = time.time() // 60  # which is the moment
+        begun = asyncio.run(begin_all(title))
+        if time.time() // 60 == minute:
+            break
     assert [type(outcome) for outcome in begun].count(StillRunningError) == 2
-    assert [task["status"] for task in tasks(client)] == ["in_progress", "open"]
+    assert [task["status"] for task in tasks(client, title)] == ["in_progress", "open"]
 
 
 def test_sigterm_reaches_the_script(client: httpx.Client, service: Service) -> None:
@@ -106,7 +110,7 @@ def test_sigterm_reaches_the_script(client: httpx.Client, service: Service) -> N
     assert process.stdout is not None
     assert process.stdout.readline() == "begun\n"
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=15)
+    process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM
     assert [task["status"] for task in tasks(client)] == ["failed", "open"]
 

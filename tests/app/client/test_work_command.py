@@ -6,8 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,11 @@ import httpx
 import psycopg
 import pytest
 
+from app.client.work import WAIT_S
 from app.dev.postgres import EmbeddedPostgres
-from tests.support.leases import Json, claim, expire, new_task, read
+from tests.support.leases import Json, expire, new_task, read
 from tests.support.service import TASKPULSE, Service, fresh_database
+from tests.support.waiting import Until, eventually, wait_for_claims
 
 PYTHON = [sys.executable, "-c"]
 
@@ -39,15 +40,6 @@ def worker(service: Service, log: Path, command: list[str], *options: str) -> It
         process.wait()
 
 
-def eventually(check: Callable[[], Any], within_s: float = 15) -> Any:
-    """Return what `check` returns once that is true."""
-    deadline = time.monotonic() + within_s
-    while not (result := check()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
-    return result
-
-
 def finished(client: httpx.Client, task_id: str) -> Json:
     def check() -> Json | None:
         task = read(client, task_id)
@@ -55,6 +47,12 @@ def finished(client: httpx.Client, task_id: str) -> Json:
 
     task: Json = eventually(check)
     return task
+
+
+def expiry(client: httpx.Client, task_id: str) -> str:
+    """Return when the lease ends; empty while there is none."""
+    lease = client.get(f"/v1/tasks/{task_id}/lease")
+    return str(lease.json()["expires_at"]) if lease.status_code == 200 else ""
 
 
 def last_event(client: httpx.Client, task_id: str) -> Json:
@@ -111,17 +109,26 @@ def test_output_that_grows_as_json_still_fits_a_result(client: httpx.Client, ser
 def test_what_the_command_leaves_behind_is_not_waited_for(
     client: httpx.Client, service: Service, tmp_path: Path
 ) -> None:
-    task_id = new_task(client)
-    started = time.monotonic()
-    with worker(service, tmp_path / "log", ["sh", "-c", "sleep 8 & printf begun"]):
+    task_id, pid = new_task(client), tmp_path / "pid"
+    with worker(service, tmp_path / "log", ["sh", "-c", f"sleep 600 & echo $! >{pid}; printf begun"]):
         finished(client, task_id)
-    assert time.monotonic() - started < 6
+    left_behind = int(pid.read_text())
+    assert is_alive(left_behind)
+    os.kill(left_behind, signal.SIGTERM)
     assert last_event(client, task_id)["result"] == {"output": "begun"}
 
 
 def test_it_pulses_while_the_command_runs(client: httpx.Client, service: Service, tmp_path: Path) -> None:
     task_id = new_task(client, max_attempts=1)
-    with worker(service, tmp_path / "log", [*PYTHON, "import time; time.sleep(5)"], "--ttl", "2"):
+    script, seen = Until(tmp_path), set[str]()
+
+    def pulsed_twice() -> bool:
+        seen.add(expiry(client, task_id))
+        return len(seen - {""}) > 2
+
+    with worker(service, tmp_path / "log", script.command, "--ttl", "6"):
+        eventually(pulsed_twice)
+        script.end()
         assert finished(client, task_id)["status"] == "done"
     assert [event["action"] for event in client.get(f"/v1/tasks/{task_id}/history").json()["items"]] == [
         "created",
@@ -140,7 +147,7 @@ def test_a_cancelled_task_ends_the_command_and_its_children(
         "child = subprocess.Popen(['sleep', '60']);"
         f"open({str(pids)!r}, 'w').write(f'{{os.getpid()}} {{child.pid}}'); time.sleep(60)"
     )
-    with worker(service, tmp_path / "log", [*PYTHON, script], "--ttl", "3"):
+    with worker(service, tmp_path / "log", [*PYTHON, script], "--ttl", "6"):
         eventually(lambda: pids.exists() and len(pids.read_text().split()) == 2)
         client.patch(f"/v1/tasks/{task_id}", json={"status": "cancelled"})
         assert finished(client, task_id)["status"] == "cancelled"
@@ -153,10 +160,16 @@ def test_a_lost_lease_ends_the_command(
     task_id = new_task(client)
     pid = tmp_path / "pid"
     script = f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+
+    def take_over() -> Any:
+        """Claim it, unless a pulse came first."""
+        expire(database, task_id)
+        response = client.post(f"/v1/tasks/{task_id}/claim", json={"worker": "w2", "ttl_s": 60})
+        return response.json() if response.status_code == 200 else None
+
     with worker(service, tmp_path / "log", [*PYTHON, script], "--ttl", "3"):
         eventually(lambda: pid.exists() and pid.read_text())
-        expire(database, task_id)
-        lease = claim(client, task_id, "w2")["lease"]
+        lease = eventually(take_over)["lease"]
         eventually(lambda: not is_alive(int(pid.read_text())))
         assert lease["fence"] == 2
         response = client.post(f"/v1/tasks/{task_id}/complete", json={"token": lease["token"]})
@@ -165,10 +178,13 @@ def test_a_lost_lease_ends_the_command(
 
 def test_sigterm_drains(client: httpx.Client, service: Service, tmp_path: Path) -> None:
     first, second = new_task(client), new_task(client)
-    with worker(service, tmp_path / "log", [*PYTHON, "import time; time.sleep(2)"]) as process:
+    script, log = Until(tmp_path), tmp_path / "log"
+    with worker(service, log, script.command) as process:
         eventually(lambda: read(client, first)["status"] == "in_progress")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        eventually(lambda: b"draining" in log.read_bytes())
+        script.end()
+        assert process.wait(60) == 0
     assert read(client, first)["status"] == "done"
     assert read(client, second)["status"] == "open"
 
@@ -180,7 +196,7 @@ def test_a_second_sigterm_gives_the_task_back(client: httpx.Client, service: Ser
         process.send_signal(signal.SIGTERM)
         eventually(lambda: b"draining" in (tmp_path / "log").read_bytes())
         process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0
+        assert process.wait(60) == 0
     task = read(client, task_id)
     assert (task["status"], task["attempts"]) == ("open", 0)
 
@@ -189,9 +205,9 @@ def test_sigterm_ends_a_worker_that_waits(client: httpx.Client, service: Service
     log = tmp_path / "log"
     with worker(service, log, ["true"]) as process:
         eventually(lambda: b"waiting for tasks" in log.read_bytes())
-        time.sleep(0.5)
+        wait_for_claims(service)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(5) == 0
+        assert process.wait(WAIT_S - 5) == 0
     task_id = new_task(client)
     assert read(client, task_id)["status"] == "open"
 
@@ -213,12 +229,14 @@ def test_it_rides_out_an_api_that_is_away(postgres: EmbeddedPostgres, tmp_path: 
         httpx.Client(base_url=service.url, headers={"Authorization": f"Bearer {service.key}"}) as client,
     ):
         first = new_task(client, max_attempts=1)
-        log = tmp_path / "log"
-        with worker(service, log, [*PYTHON, "import time; time.sleep(3)"], "--ttl", "2"):
+        log, script = tmp_path / "log", Until(tmp_path)
+        with worker(service, log, script.command, "--ttl", "2"), psycopg.connect(service.conninfo) as database:
+            database.autocommit = True
             eventually(lambda: read(client, first)["status"] == "in_progress")
             service.stop(signal.SIGKILL)
             eventually(lambda: b"trying again" in log.read_bytes())
-            time.sleep(2)
+            eventually(lambda: database.execute("select from leases where expires_at < clock_timestamp()").fetchall())
+            script.end()
             service.start()
             assert finished(client, first)["status"] == "done"
             second = new_task(client)
@@ -231,7 +249,7 @@ def test_a_wrong_key_is_told(service: Service, tmp_path: Path) -> None:
         env={**os.environ, "TASKPULSE_KEY": "tp_nonsense"},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=False,
     )
     assert run.returncode == 1
@@ -245,7 +263,7 @@ def test_a_wrong_key_is_told(service: Service, tmp_path: Path) -> None:
 def test_what_is_wrong_is_told_before_anything_is_claimed(options: list[str], sentence: str) -> None:
     variables = {name: value for name, value in os.environ.items() if name != "TASKPULSE_KEY"}
     command = [TASKPULSE, "work", "--url", "http://127.0.0.1:9", *options]
-    run = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=20, check=False)
+    run = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=False)
     assert run.returncode == 2
     assert run.stderr.startswith("Usage: taskpulse work ")
     assert f"\n\nError: {sentence}" in run.stderr
@@ -267,7 +285,7 @@ def test_a_wrong_address_or_key_is_told(command: list[str], url: str, key: str, 
         env={**os.environ, "TASKPULSE_KEY": key},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=False,
     )
     assert run.returncode == 2

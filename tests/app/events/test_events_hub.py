@@ -63,7 +63,8 @@ def test_who_comes_while_the_hub_looks_is_not_passed_over(postgres: EmbeddedPost
                 connection.execute("lock table event_epochs in access exclusive mode")
                 connection.execute(INSERT.format(at="now()", count=3).encode())
                 poll = asyncio.create_task(hub._poll())
-                await asyncio.sleep(0.3)
+                while not connection.execute("select from pg_locks where not granted").fetchall():  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
                 assert not poll.done()
                 hub.join(reader)
             assert await poll == 0
@@ -102,7 +103,8 @@ def test_a_statement_that_fails_is_logged(postgres: EmbeddedPostgres, caplog: py
             async with hub._database.connection() as connection:
                 await connection.execute("alter table event_epochs rename to gone")
             looking = asyncio.create_task(hub._poll_forever())
-            await asyncio.sleep(0.3)
+            while "looking for events failed" not in caplog.text:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0.02)
             looking.cancel()
 
     asyncio.run(run())

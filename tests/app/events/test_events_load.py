@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import signal
 import socket
 import threading
@@ -21,6 +22,7 @@ from app.http.sse import SEND_WITHIN_S
 from tests.support.contract import problem
 from tests.support.events import EventReader
 from tests.support.service import Service, fresh_database
+from tests.support.waiting import eventually, is_stuck, wait_until_stuck
 
 LIMIT_MIB = 256
 """The memory limit of the pods in base/deployment.yaml."""
@@ -44,11 +46,20 @@ def memory_mib(service: Service) -> float:
     return float(psutil.Process(service.process.pid).memory_info().rss) / 2**20
 
 
+def peak_mib(service: Service) -> float:
+    """Return the most memory that the service has had since it started."""
+    assert service.process is not None
+    status = Path(f"/proc/{service.process.pid}/status").read_text()
+    (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", status)
+    return int(peak) / 1024
+
+
 def request(service: Service, query: str = "") -> bytes:
     return f"GET /v1/events{query} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {service.key}\r\n\r\n".encode()
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_thousand_idle_readers(own: Service) -> None:
     """They fit into the pod's memory, one statement serves them all, and the last has an event soon after the first."""
     before = memory_mib(own)
@@ -119,21 +130,18 @@ def test_a_slow_reader_is_cut_off_and_the_others_feel_nothing(own: Service) -> N
     with connected_with_little_room(own) as slow, EventReader(own.url, own.key) as other:
         slow.sendall(request(own))
         assert slow.recv(100)
-        before, started, count = memory_mib(own), time.monotonic(), 0
-        slowest = 0.0
+        before, count, rounds = memory_mib(own), 0, 0
         with psycopg.connect(own.conninfo, autocommit=True) as connection:
             while streams(own) == 2:
                 count += AT_ONCE
+                stuck = is_stuck(own, slow)
                 connection.execute(INSERT, [AT_ONCE])
-                wrote = time.monotonic()
+                other.wait_for(count)
+                rounds += stuck and streams(own) == 2
                 slow.recv(20_000)
-                while len(other.blocks) < count and time.monotonic() < wrote + 5:
-                    time.sleep(0.002)
-                slowest = max(slowest, time.monotonic() - wrote)
-                assert time.monotonic() < started + 60
-        took = time.monotonic() - started
-        print(f"\ncut off after {took:.1f} s and {count * 15 / 1024:.1f} MiB; the other waited {slowest:.2f} s at most")
-        assert slowest < 2.5
+                assert count < 100 * AT_ONCE
+        print(f"\ncut off after {count * 15 / 1024:.1f} MiB; in {rounds} rounds the other had all while it was stuck")
+        assert rounds > 0
         assert len(other.blocks) == count
         assert memory_mib(own) - before < 4 * MAX_BACKLOG / 2**20 + 20
         assert broken_off(slow)
@@ -148,22 +156,17 @@ def test_readers_that_stop_cost_little_memory_and_are_cut_off(own: Service, quer
         if query:
             connection.execute(INSERT, [1000])
         stopped = [stack.enter_context(connected_with_little_room(own)) for _ in range(count)]
-        before = peak = memory_mib(own)
+        before = memory_mib(own)
         for reader in stopped:
             reader.sendall(request(own, query))
         for reader in stopped:
             assert reader.recv(10)
         if not query:
             connection.execute(INSERT, [1000])
-        started = time.monotonic()
-        while time.monotonic() < started + SEND_WITHIN_S / 2:
-            peak = max(peak, memory_mib(own))
-            time.sleep(0.05)
+        eventually(lambda: streams(own) == 0)
+        peak = peak_mib(own)
         print(f"\n{before:.0f} -> {peak:.0f} MiB")
         assert peak - before < 50
-        while streams(own) > 0:
-            assert time.monotonic() < started + 4 * SEND_WITHIN_S, streams(own)
-            time.sleep(0.2)
         assert all(broken_off(reader) for reader in stopped)
 
 
@@ -173,12 +176,9 @@ def test_sigterm_does_not_wait_for_a_reader_that_stopped(own: Service) -> None:
         assert stopped.recv(10)
         with psycopg.connect(own.conninfo, autocommit=True) as connection:
             connection.execute(INSERT, [1000])
-        time.sleep(1.5)
-        started = time.monotonic()
+        wait_until_stuck(own, stopped)
         assert own.stop() == 0
-        assert time.monotonic() - started < SEND_WITHIN_S + 5
-        assert "exceeded" not in own.log.read_text()
-        own.start()
+        assert "exceeded" not in own.log.read_text(), "the stream was ended by force, after all the time that there is"
 
 
 def connected_with_little_room(service: Service) -> socket.socket:
@@ -191,7 +191,7 @@ def connected_with_little_room(service: Service) -> socket.socket:
 
 def broken_off(connected: socket.socket) -> bool:
     """Read what the kernel still has, and say whether the connection ended without the last chunk of HTTP/1.1."""
-    connected.settimeout(5)
+    connected.settimeout(60)
     end = b""
     try:
         while chunk := connected.recv(2**20):
@@ -202,9 +202,9 @@ def broken_off(connected: socket.socket) -> bool:
 
 
 def streams(service: Service) -> int:
-    text = httpx.get(f"{service.url}/metrics", headers={"Authorization": "Bearer scrape-me"}).text
-    (line,) = [line for line in text.splitlines() if line.startswith("taskpulse_event_streams ")]
-    return int(float(line.split()[1]))
+    count = service.metric("taskpulse_event_streams")
+    assert count is not None
+    return int(count)
 
 
 def test_the_time_to_take_what_was_sent_is_less_than_a_heartbeat() -> None:
@@ -249,6 +249,11 @@ class Rolling:
             self.breaks[number] += 1
             time.sleep(0.05)
 
+    def wait_for_more(self, pod: Service) -> None:
+        """Return once many more tasks were made, and this pod has a stream."""
+        before = len(self.made)
+        eventually(lambda: len(self.made) > before + 100 and streams(pod))
+
     def complete(self, number: int, more: int) -> bool:
         return self.over.is_set() and len(self.seen[number]) + more >= len(self.made)
 
@@ -265,13 +270,13 @@ def test_a_rolling_restart_under_load(postgres: EmbeddedPostgres, tmp_path: Path
     for thread in rolling.threads:
         thread.start()
     for pod in pods:
-        time.sleep(1)
+        rolling.wait_for_more(pod)
         assert pod.stop() == 0
         pod.start()
-    time.sleep(1)
+    rolling.wait_for_more(pods[0])
     rolling.over.set()
     for thread in rolling.threads:
-        thread.join(30)
+        thread.join(60)
     for pod in pods:
         pod.stop(signal.SIGINT)
     with psycopg.connect(pods[0].conninfo) as connection:

@@ -16,11 +16,18 @@ from hypothesis import strategies as st
 from app.dev.postgres import EmbeddedPostgres
 from tests.support.events import EventReader, lag_s, order
 from tests.support.service import Service, fresh_database
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("events-order")  # they share a service
 
 INSERT = "insert into history (task_id, version, action) values (gen_random_uuid(), 1, 'created')"
+LOOKS = """
+select query_start from pg_stat_activity
+where datname = current_database() and application_name = 'taskpulse' and query like '%%pg_snapshot_xmin%%'
+    and query_start > %s
+"""
 WRITERS = 4
+TRANSACTIONS = 40
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +48,26 @@ def written(service: Service, after: tuple[int, int] = (0, 0)) -> list[tuple[int
     return [(transaction, sequence) for transaction, sequence in rows]
 
 
+def written_in_the_end(service: Service, after: tuple[int, int]) -> list[tuple[int, int]]:
+    """Write one event more, and return what the history holds after a position."""
+    with psycopg.connect(service.conninfo, autocommit=True) as connection:
+        connection.execute(INSERT)
+    return written(service, after)
+
+
+def wait_for_looks(service: Service) -> None:
+    """Return once the service has looked for events, and twice again: what the first one found was handed out."""
+    looks = set[tuple[Any, ...]]()
+    with psycopg.connect(service.conninfo, autocommit=True) as connection:
+        now = connection.execute("select clock_timestamp()").fetchone()
+
+        def enough() -> bool:
+            looks.update(connection.execute(LOOKS, now).fetchall())
+            return len(looks) >= 3
+
+        eventually(enough)
+
+
 class Visitor:
     """A reader that comes, goes and comes back with its last id."""
 
@@ -55,11 +82,9 @@ class Visitor:
         self._keep(reader)
 
     def stay_until(self, expected: list[tuple[int, int]]) -> None:
+        """Stay until the last event has come, which nobody can have seen before."""
         with EventReader(self.service.url, self.service.key, after=self.last_id) as reader:
-            deadline = time.monotonic() + 10
-            while len(self.ids) + len(reader.ids) < len(expected) and time.monotonic() < deadline:
-                time.sleep(0.01)
-            time.sleep(0.1)  # for what should not come
+            eventually(lambda: expected[-1] in reader.ids)
         self._keep(reader)
 
     def _keep(self, reader: EventReader) -> None:
@@ -79,7 +104,7 @@ def test_a_transaction_that_commits_late_is_not_passed_over(own: Service) -> Non
         late.execute(INSERT)
         for _ in range(3):
             other.execute(INSERT)
-        time.sleep(1.5)
+        wait_for_looks(own)
         assert reader.ids == []
         late.commit()
         reader.wait_for(4)
@@ -96,7 +121,7 @@ def test_a_prepared_transaction_is_waited_for_even_when_its_session_is_gone(own:
             late.execute(INSERT)
             late.execute("prepare transaction 'late'")
         other.execute(INSERT)
-        time.sleep(1.5)
+        wait_for_looks(own)
         assert reader.ids == []
         other.execute("commit prepared 'late'")
         reader.wait_for(2)
@@ -120,10 +145,7 @@ def test_an_id_that_another_process_gave_is_none_of_the_future(own: Service, tmp
 
 
 def wait_for_lag(service: Service, at_least: float, below: float) -> None:
-    deadline = time.monotonic() + 20
-    while not at_least <= (lag := lag_s(service)) < below:
-        assert time.monotonic() < deadline, lag
-        time.sleep(0.1)
+    eventually(lambda: at_least <= lag_s(service) < below)
 
 
 @pytest.mark.parametrize("readers", [0, 1])
@@ -138,16 +160,16 @@ def test_the_lag_grows_while_a_transaction_holds_the_stream_back(own: Service, r
         late.execute(INSERT)
         wait_for_lag(own, 0, 2.5)  # nothing waits for it yet
         other.execute(INSERT)
-        wait_for_lag(own, 4, 20)
+        wait_for_lag(own, 2.5, 60)
         late.rollback()
         wait_for_lag(own, 0, 2.5)
 
 
-def write_at_random(service: Service, seed: int, until: float) -> None:
+def write_at_random(service: Service, seed: int) -> None:
     """Open, hold, commit and roll back transactions that overlap."""
     chance = random.Random(seed)
     with psycopg.connect(service.conninfo) as connection:
-        while time.monotonic() < until:
+        for _ in range(TRANSACTIONS):
             for _ in range(chance.randint(1, 4)):
                 connection.execute(INSERT)
                 time.sleep(chance.choice([0, 0, 0.01, 0.15]))
@@ -160,22 +182,21 @@ def write_at_random(service: Service, seed: int, until: float) -> None:
 def test_readers_that_come_and_go_get_what_the_history_holds(own: Service) -> None:
     with EventReader(own.url, own.key) as first:
         start = first.last_id
-    until = time.monotonic() + 6
     visitors = [Visitor(own, start) for _ in range(6)]
 
     def come_and_go(visitor: Visitor, seed: int) -> None:
         chance = random.Random(seed)
-        while time.monotonic() < until:
+        while any(writer.is_alive() for writer in writers):
             visitor.visit(chance.uniform(0, 0.5))
             time.sleep(chance.uniform(0, 0.2))
 
-    threads = [threading.Thread(target=write_at_random, args=(own, seed, until)) for seed in range(WRITERS)]
-    threads += [threading.Thread(target=come_and_go, args=(visitor, i)) for i, visitor in enumerate(visitors)]
-    for thread in threads:
+    writers = [threading.Thread(target=write_at_random, args=(own, seed)) for seed in range(WRITERS)]
+    readers = [threading.Thread(target=come_and_go, args=(visitor, i)) for i, visitor in enumerate(visitors)]
+    for thread in writers + readers:
         thread.start()
-    for thread in threads:
+    for thread in writers + readers:
         thread.join()
-    expected = written(own, order(start))
+    expected = written_in_the_end(own, order(start))
     by_sequence = sorted(expected, key=lambda position: position[1])
     assert expected != by_sequence, "no transaction committed out of order"
     for visitor in visitors:
@@ -213,7 +234,7 @@ def test_any_order_of_writes_commits_and_visits(own: Service, steps: list[tuple[
                 writers[number].rollback()
             else:
                 write(writers[number], step)
-    expected = written(own, order(start))
+    expected = written_in_the_end(own, order(start))
     visitor.stay_until(expected)
     assert visitor.ids == expected
 

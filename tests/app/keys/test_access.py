@@ -167,10 +167,11 @@ def test_a_revoked_key_is_refused_within_ten_seconds(anonymous: httpx.Client, se
     token = keys.create(service.settings, "to be revoked", ("read",), None)
     assert anonymous.get("/v1/tasks", headers=bearer(token)).status_code == 200
     assert keys.revoke(service.settings, token) == "to be revoked"
-    revoked = time.monotonic()
+    revoked = sent = time.monotonic()
     while (response := anonymous.get("/v1/tasks", headers=bearer(token))).status_code == 200:
-        assert time.monotonic() < revoked + 10
+        assert sent < revoked + 10
         time.sleep(0.1)
+        sent = time.monotonic()
     problem(response, 401, "unauthenticated")
 
 

@@ -1,7 +1,6 @@
 """Leases against a simple model: any order of calls, crashes of workers, delays past expiry, and crashed databases."""
 
 import signal
-import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from app.dev.postgres import EmbeddedPostgres
 from tests.support.leases import Json, problem
 from tests.support.service import Service, empty, fresh_database
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("lease-property")  # they share a service
 
@@ -91,10 +91,7 @@ class World:
     def crash_database(self) -> None:
         self.postgres.stop(signal.SIGQUIT)
         self.postgres.start()
-        deadline = time.monotonic() + 10
-        while self.client.get("/v1/tasks").status_code != 200:
-            assert time.monotonic() < deadline, "the service did not recover"
-            time.sleep(0.05)
+        eventually(lambda: self.client.get("/v1/tasks").status_code == 200)
 
 
 WORLD = World()
@@ -319,10 +316,7 @@ class Leases(RuleBasedStateMachine):
 
     def swept(self, task: ModelTask, status: str) -> None:
         assert task.lease is not None
-        deadline = time.monotonic() + 10
-        while WORLD.client.get(f"/v1/tasks/{task.id}").json()["status"] == "in_progress":
-            assert time.monotonic() < deadline, "the sweeper did not come"
-            time.sleep(0.05)
+        eventually(lambda: WORLD.client.get(f"/v1/tasks/{task.id}").json()["status"] != "in_progress")
         self.counts[f"swept {status}"] += 1
         task.end(status, task.lease.attempt)
         self.check(task)

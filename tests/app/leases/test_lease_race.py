@@ -1,7 +1,6 @@
 """The races that READ COMMITTED allows, made to happen: who waits for a row sees it anew, the rest as it was."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from uuid import UUID
 
@@ -13,6 +12,7 @@ from app.dev.postgres import EmbeddedPostgres
 from app.postgres.statements import sql
 from app.tasks import update
 from tests.support.service import fresh_database
+from tests.support.waiting import eventually
 
 CLAIM = sql("leases/claim_task")
 SECOND_PREDICATE = f"{sql('fragments/lease_deadline').strip()} <= clock_timestamp()\n"
@@ -55,10 +55,7 @@ def claim(connection: psycopg.Connection, statement: str, task_id: str, worker: 
 def wait_until_blocked(connect: Connect) -> None:
     """Return once a session waits for a lock."""
     with connect() as watch:
-        deadline = time.monotonic() + 10
-        while not watch.execute("select from pg_locks where not granted").fetchall():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        eventually(lambda: watch.execute("select from pg_locks where not granted").fetchall())
 
 
 def claims_of_two(connect: Connect, statement: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -11,19 +11,30 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.dev.postgres import EmbeddedPostgres
+from app.metrics.tasks import STALE_S
 from tests.support.leases import claim, expire, new_task
 from tests.support.service import Service, fresh_database
+from tests.support.waiting import eventually
 
 BUDGET = 1500
 """Series that one process may show: Prometheus keeps each of them for every pod that ever ran."""
+
+pytestmark = pytest.mark.xdist_group("task-metrics")  # they share a service
 
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 @pytest.fixture
 def own(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[Service]:
-    """A service that has just started, so that its counters are its own."""
+    """A service that a test may kill."""
     with Service(fresh_database(postgres), tmp_path / "log") as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def idle(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service without tasks, of which nobody has claimed anything yet."""
+    with Service(fresh_database(postgres), tmp_path_factory.mktemp("service") / "log") as service:
         yield service
 
 
@@ -42,12 +53,10 @@ def value(series: Series, name: str, **labels: str) -> float | None:
     return series.get((name, frozenset(labels.items())))
 
 
-def eventually(service: Service, check: Callable[[Series], bool], within_s: float = 10) -> Series:
-    deadline = time.monotonic() + within_s
-    while not check(series := scrape(service)):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    return series
+def wait_for_figures(service: Service, *, there: bool = True) -> Series:
+    """Return what a scrape shows once the figures from the database are there, or gone."""
+    eventually(lambda: (service.metric("taskpulse_tasks") is not None) == there)
+    return scrape(service)
 
 
 def test_it_works(own: Service) -> None:
@@ -64,7 +73,7 @@ def test_it_works(own: Service) -> None:
         begun = time.time()
     own.stop(signal.SIGKILL)
     own.start()
-    series = eventually(own, lambda series: value(series, "taskpulse_tasks", status="open") is not None)
+    series = wait_for_figures(own)
     found = {status: value(series, "taskpulse_tasks", status=status) for status in STATUSES}
     assert found == {"open": 1, "in_progress": 2, "done": 0, "cancelled": 0, "failed": 1}
     assert value(series, "taskpulse_tasks_overdue") == 1
@@ -82,8 +91,8 @@ def test_it_works(own: Service) -> None:
 STATUSES = ("open", "in_progress", "done", "cancelled", "failed")
 
 
-def test_label_sets_start_at_zero(own: Service) -> None:
-    series = eventually(own, lambda series: value(series, "taskpulse_tasks", status="open") is not None)
+def test_label_sets_start_at_zero(idle: Service) -> None:
+    series = wait_for_figures(idle)
     for outcome in ("granted", "empty", "refused"):
         assert value(series, "taskpulse_claims_total", outcome=outcome) == 0
     for outcome in ("accepted", "lost"):
@@ -96,42 +105,43 @@ def test_label_sets_start_at_zero(own: Service) -> None:
     assert value(series, "taskpulse_oldest_pulse_timestamp_seconds") is None
 
 
-def test_claims_and_pulses_are_counted(own: Service) -> None:
-    with (
-        httpx.Client(base_url=own.url, headers={"Authorization": f"Bearer {own.key}"}) as client,
-        psycopg.connect(own.conninfo, autocommit=True) as database,
-    ):
-        task_id = new_task(client)
-        token = claim(client, task_id)["lease"]["token"]
-        body = {"worker": "w2", "ttl_s": 9}
-        client.post(f"/v1/tasks/{task_id}/claim", json=body)
-        client.post("/v1/tasks/claim", json=body)
-        client.post(f"/v1/tasks/{task_id}/pulse", json={"token": token})
-        expire(database, task_id)
-        client.post("/v1/tasks/claim", json=body)
-        client.post(f"/v1/tasks/{task_id}/pulse", json={"token": token})
-    series = scrape(own)
-    outcomes = [value(series, "taskpulse_claims_total", outcome=name) for name in ("granted", "empty", "refused")]
-    assert outcomes == [2, 1, 1]
-    assert [value(series, "taskpulse_pulses_total", outcome=name) for name in ("accepted", "lost")] == [1, 1]
-    assert value(series, "taskpulse_lease_takeovers_total") == 1
+def test_claims_and_pulses_are_counted(client: httpx.Client, service: Service, database: psycopg.Connection) -> None:
+    before = scrape(service)
+    task_id = new_task(client)
+    token = claim(client, task_id)["lease"]["token"]
+    body = {"worker": "w2", "ttl_s": 9}
+    client.post(f"/v1/tasks/{task_id}/claim", json=body)
+    client.post("/v1/tasks/claim", json=body)
+    client.post(f"/v1/tasks/{task_id}/pulse", json={"token": token})
+    expire(database, task_id)
+    client.post("/v1/tasks/claim", json=body)
+    client.post(f"/v1/tasks/{task_id}/pulse", json={"token": token})
+    after = scrape(service)
+
+    def more(name: str, **labels: str) -> float:
+        return (value(after, name, **labels) or 0) - (value(before, name, **labels) or 0)
+
+    assert [more("taskpulse_claims_total", outcome=name) for name in ("granted", "empty", "refused")] == [2, 1, 1]
+    assert [more("taskpulse_pulses_total", outcome=name) for name in ("accepted", "lost")] == [1, 1]
+    assert more("taskpulse_lease_takeovers_total") == 1
 
 
-def test_figures_go_when_the_query_fails(own: Service) -> None:
-    eventually(own, lambda series: value(series, "taskpulse_tasks", status="open") is not None)
-    with psycopg.connect(own.conninfo, autocommit=True) as database:
+def test_figures_go_when_the_query_fails(idle: Service) -> None:
+    wait_for_figures(idle)
+    with psycopg.connect(idle.conninfo, autocommit=True) as database:
         database.execute("alter table leases rename to hidden")
-        series = eventually(own, lambda series: value(series, "taskpulse_tasks", status="open") is None, within_s=25)
+        series = wait_for_figures(idle, there=False)
+        database.execute("alter table hidden rename to leases")
         assert value(series, "taskpulse_tasks_overdue") is None
         assert value(series, "taskpulse_leases", state="live") is None
         last = value(series, "taskpulse_collector_last_success_timestamp_seconds")
         assert last is not None
-        assert last > time.time() - 60
+        assert time.time() - last < STALE_S, "they went as they were too old"
 
 
-def test_the_number_of_series_stays_in_the_budget(own: Service) -> None:
+def test_the_number_of_series_stays_in_the_budget(service: Service) -> None:
     """After every route has been asked, with ids and without, known and unknown."""
-    with httpx.Client(base_url=own.url, headers={"Authorization": f"Bearer {own.key}"}) as client:
+    with httpx.Client(base_url=service.url, headers={"Authorization": f"Bearer {service.key}"}) as client:
         document = client.get("/openapi.json").json()
         for path, item in document["paths"].items():
             for method in item.keys() & {"get", "post", "patch", "delete"}:
@@ -141,7 +151,7 @@ def test_the_number_of_series_stays_in_the_budget(own: Service) -> None:
                         if response.headers.get("Content-Type", "").startswith("text/event-stream"):
                             break  # it has no end
                         response.read()
-    series = scrape(own)
+    series = scrape(service)
     assert 100 < len(series) < BUDGET, len(series)
     for _, labels in series:
         assert not any("01890a5d" in text for _, text in labels)

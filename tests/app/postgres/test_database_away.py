@@ -16,6 +16,7 @@ from app.dev.postgres import NAME, EmbeddedPostgres
 from app.settings import Settings
 from tests.support.contract import problem
 from tests.support.service import Service, fresh_database
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("database-away")  # they share a service
 
@@ -38,7 +39,7 @@ def own_service(own_postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPat
 def client(own_service: Service) -> Iterator[httpx.Client]:
     """A client of that service."""
     headers = {"Authorization": f"Bearer {own_service.key}"}
-    with httpx.Client(base_url=own_service.url, headers=headers, timeout=10) as connected:
+    with httpx.Client(base_url=own_service.url, headers=headers, timeout=60) as connected:
         assert connected.get("/v1/tasks").status_code == 200
         yield connected
 
@@ -73,6 +74,7 @@ def recovered(client: httpx.Client, since: float) -> None:
     assert up(client) == "1.0"
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["shut down", "crashed"])
 def test_it_works(client: httpx.Client, own_postgres: EmbeddedPostgres, how: signal.Signals) -> None:
     acknowledged = client.post("/v1/tasks", json={"title": "keep me"}).headers["location"]
@@ -83,7 +85,7 @@ def test_it_works(client: httpx.Client, own_postgres: EmbeddedPostgres, how: sig
     os.chown(host, *(Path(own_postgres.data).stat().st_uid,) * 2)
     try:
         refused(client)
-        time.sleep(2)
+        eventually(lambda: up(client) == "0.0")
         refused(client)
         assert client.get("/health/ready").status_code == 200
         assert client.get("/health/live").status_code == 200
@@ -94,6 +96,7 @@ def test_it_works(client: httpx.Client, own_postgres: EmbeddedPostgres, how: sig
     assert client.get(acknowledged).json()["title"] == "keep me"
 
 
+@pytest.mark.alone
 def test_a_database_that_hangs(client: httpx.Client, own_postgres: EmbeddedPostgres) -> None:
     """All its processes are stopped: connections stay open, and nothing answers."""
     postmaster = psutil.Process(own_postgres.pid)
@@ -115,6 +118,7 @@ def test_a_database_that_hangs(client: httpx.Client, own_postgres: EmbeddedPostg
     recovered(client, time.monotonic())
 
 
+@pytest.mark.alone
 def test_a_database_whose_connections_were_cut(client: httpx.Client, own_service: Service) -> None:
     """As a failover does it: the next requests may get a 503, and none another error."""
     with psycopg.connect(own_service.conninfo, autocommit=True) as connection:
@@ -128,11 +132,11 @@ def test_a_database_whose_connections_were_cut(client: httpx.Client, own_service
     recovered(client, cut)
 
 
-def test_a_busy_pool_is_overloaded_and_not_away(own_postgres: EmbeddedPostgres, tmp_path: Path) -> None:
-    with Service(fresh_database(own_postgres), tmp_path / "log", {"DB_POOL_SIZE": "1"}) as service:
+def test_a_busy_pool_is_overloaded_and_not_away(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    with Service(fresh_database(postgres), tmp_path / "log", {"DB_POOL_SIZE": "1"}) as service:
         headers = {"Authorization": f"Bearer {service.key}"}
         with (
-            httpx.Client(base_url=service.url, headers=headers, timeout=10) as client,
+            httpx.Client(base_url=service.url, headers=headers, timeout=60) as client,
             psycopg.connect(service.conninfo) as holder,
             ThreadPoolExecutor(4) as pool,
         ):
@@ -146,6 +150,7 @@ def test_a_busy_pool_is_overloaded_and_not_away(own_postgres: EmbeddedPostgres, 
             assert client.patch(path, json={"title": "y"}).status_code == 200
 
 
+@pytest.mark.alone
 def test_nobody_there_from_the_start(tmp_path: Path, own_postgres: EmbeddedPostgres) -> None:
     service = Service(fresh_database(own_postgres), tmp_path / "log")
     away = Settings(db_host=str(tmp_path), db_name=service.settings.db_name, db_user=NAME, db_sslmode="disable")
@@ -154,14 +159,7 @@ def test_nobody_there_from_the_start(tmp_path: Path, own_postgres: EmbeddedPostg
     try:
         headers = {"Authorization": f"Bearer {service.key}"}
         with httpx.Client(base_url=service.url, headers=headers) as client:
-            deadline = time.monotonic() + 20
-            while True:
-                try:
-                    client.get("/health/live")
-                    break
-                except httpx.TransportError:
-                    assert time.monotonic() < deadline
-                    time.sleep(0.05)
+            eventually(service.listens)
             refused(client)
             (tmp_path / ".s.PGSQL.5432").symlink_to(Path(own_postgres.host) / ".s.PGSQL.5432")
             recovered(client, time.monotonic())

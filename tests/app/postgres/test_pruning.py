@@ -1,17 +1,24 @@
 """Background pruning of history and idempotency keys."""
 
+import asyncio
+import contextlib
 import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 
 from app.dev.postgres import EmbeddedPostgres
-from app.postgres.pruning import BITE
+from app.postgres.pool import Database
+from app.postgres.pruning import BITE, prune
+from app.settings import Settings
 from tests.support.service import Service, fresh_database
+from tests.support.waiting import eventually
 
 OLD = BITE * 2 + 50
+
+
+def conninfo(settings: Settings) -> str:
+    return f"host={settings.db_host} dbname={settings.db_name} user={settings.db_user}"
 
 
 def fill(connection: psycopg.Connection) -> None:
@@ -41,36 +48,36 @@ def left(connection: psycopg.Connection) -> tuple[int, int]:
     return row
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+async def prune_together(settings: Settings, pools: int) -> None:
+    """Prune as so many processes at once."""
+    async with contextlib.AsyncExitStack() as stack:
+        databases = [Database(settings) for _ in range(pools)]
+        for database in databases:
+            await stack.enter_async_context(database.open())
+            while not database.up:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0.02)
+        await asyncio.gather(*(prune(database, 30) for database in databases))
 
 
-def test_it_works(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+def test_it_works(postgres: EmbeddedPostgres) -> None:
     """Two processes prune one database together, and only what is due."""
     settings = fresh_database(postgres)
-    one = Service(settings, tmp_path / "one", {"HISTORY_DAYS": "30"})
-    other = Service(settings, tmp_path / "other", {"HISTORY_DAYS": "30"})
-    with psycopg.connect(one.conninfo, autocommit=True) as connection:
+    with psycopg.connect(conninfo(settings), autocommit=True) as connection:
         fill(connection)
-        with one, other:
-            wait_for(lambda: left(connection) == (1, 1))
-            assert one.stop(signal.SIGTERM) == 0
-            assert other.stop(signal.SIGTERM) == 0
-    assert "Traceback" not in one.log.read_text() + other.log.read_text()
+        asyncio.run(prune_together(settings, 2))
+        assert left(connection) == (1, 1)
 
 
-def test_rows_that_another_process_has_are_left_to_it(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+def test_rows_that_another_process_has_are_left_to_it(postgres: EmbeddedPostgres) -> None:
     settings = fresh_database(postgres)
-    service = Service(settings, tmp_path / "log", {"HISTORY_DAYS": "30"})
-    with psycopg.connect(service.conninfo, autocommit=True) as connection, psycopg.connect(service.conninfo) as other:
+    with (
+        psycopg.connect(conninfo(settings), autocommit=True) as connection,
+        psycopg.connect(conninfo(settings)) as other,
+    ):
         fill(connection)
         other.execute("select from history order by sequence limit 10 for update")
-        with service:
-            wait_for(lambda: left(connection) == (11, 1))
-            assert service.stop(signal.SIGTERM) == 0
+        asyncio.run(prune_together(settings, 1))
+        assert left(connection) == (11, 1)
 
 
 def test_it_goes_on_when_the_database_comes_back_and_stops_while_it_is_away(tmp_path: Path) -> None:
@@ -78,11 +85,11 @@ def test_it_goes_on_when_the_database_comes_back_and_stops_while_it_is_away(tmp_
         service = Service(fresh_database(postgres), tmp_path / "log", {"HISTORY_DAYS": "30"})
         postgres.stop(signal.SIGQUIT)
         service.start(wait=False)
-        wait_for(lambda: "the database is away" in service.log.read_text())
+        eventually(lambda: "the database is away" in service.log.read_text())
         postgres.start()
         with psycopg.connect(service.conninfo, autocommit=True) as connection:
             fill(connection)
-            wait_for(lambda: left(connection) == (1, 1))
+            eventually(lambda: left(connection) == (1, 1))
         postgres.stop(signal.SIGQUIT)
         assert service.stop(signal.SIGTERM) == 0
     assert "Traceback" not in service.log.read_text()
