@@ -15,16 +15,17 @@ from tests.terraform.configuration import substitute
 
 HERE = Path(__file__).parent
 MUTATIONS = yaml.safe_load((HERE / "mutations.yaml").read_text())
+CHECKS = {
+    name: path.relative_to(ROOT)
+    for path in HERE.glob("test_*.py")
+    if path != Path(__file__)
+    for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)
+}
+"""The file of each check."""
 
 
 def test_each_check_has_a_mutation() -> None:
-    checks = {
-        name
-        for path in HERE.glob("test_*.py")
-        if path != Path(__file__)
-        for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)
-    }
-    assert {mutation["fails"] for mutation in MUTATIONS} == checks
+    assert {mutation["fails"] for mutation in MUTATIONS} == CHECKS.keys()
 
 
 @pytest.mark.slow
@@ -39,10 +40,9 @@ def test_mutation_is_noticed(tmp_path: Path, mutation: dict[str, Any]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(mutation["with"])
 
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/repository"]
-    result = subprocess.run(
-        [*command, "-k", mutation["fails"]], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    check = f"{CHECKS[mutation['fails']]}::{mutation['fails']}"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", check]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.returncode == 1, result.stdout + result.stderr
     assert f"::{mutation['fails']}" in result.stdout
     assert "\nE       AssertionError" in result.stdout or "\nE           AssertionError" in result.stdout, result.stdout

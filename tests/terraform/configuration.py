@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ ENVIRONMENTS = ("dev", "main")
 PLAIN = SerializationOptions(with_comments=False, explicit_blocks=False, strip_string_quotes=True)
 
 
+@cache
 def parse(path: Path) -> dict[str, Any]:
     """Parse an HCL file; expressions stay text in the form ``${...}``."""
     return hcl2.loads(path.read_text(), serialization_options=PLAIN)
