@@ -14,13 +14,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder --durations 10
 OUT ?= rendered
+LOAD := .tools/bench/bin/load
 BASE ?= origin/main
 HEAD ?= HEAD
 
 include tools/tools.mk
 
 .PHONY: help run run-monitoring oncall alerts test test-quick test-all render validate check format lock clean
-.PHONY: review review-comment image-test e2e e2e-kind bench bench-scale bench-leases terraform-audit github-variables
+.PHONY: review review-comment image-test e2e e2e-kind bench compare bench-scale bench-leases terraform-audit github-variables
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,7 +37,7 @@ test-quick: $(TOOLS) ## The quick tests alone (ARGS=tests/app for those of a fol
 	@$(PYTEST) -m 'not slow' $(ARGS)
 
 test-all: $(READY) ## Everything, what takes long too
-	@$(MAKE) --jobs check validate $(CONTROLPLANE) $(MONITORING) $(HELM)
+	@$(MAKE) --jobs check validate $(CONTROLPLANE) $(MONITORING) $(HELM) $(LOAD)
 	@$(PYTEST) -m 'not e2e' $(ARGS)
 
 check: $(READY) ## Lint, layers and types only
@@ -104,9 +105,12 @@ lock: $(READY) ## Compile requirements/ anew from pyproject.toml (UPGRADE=--upgr
 	$$compile pyproject.toml --extra dev --constraint requirements/run.txt -o requirements/dev.txt; \
 	$$compile bench/requirements.in --constraint requirements/dev.txt -o requirements/bench.txt
 
-bench: .tools/bench/.ready ## Requests a second beside peers (ROUNDS=3 SECONDS=3; some ten minutes)
+bench: .tools/bench/.ready ## Requests a second beside peers (ROUNDS=3 SECONDS=3; some eighteen minutes)
 	@$(BIN)/python -m bench.run
 	@PYTHONPATH=.tools/bench $(BIN)/python -m bench.report
+
+compare: $(LOAD) ## What each operation costs beside a commit (BASE=origin/main BOUND=1.03; some five minutes)
+	@BASE='$(BASE)' $(BIN)/python -m bench.compare
 
 bench-scale: $(READY) ## What 1,000,000 tasks cost beside 100,000 (some five minutes)
 	@$(BIN)/python -m bench.scale
@@ -114,10 +118,13 @@ bench-scale: $(READY) ## What 1,000,000 tasks cost beside 100,000 (some five min
 bench-leases: .tools/bench/.ready ## Claims and completions a second, beside procrastinate
 	@PYTHONPATH=.tools/bench $(BIN)/python bench/leases.py
 
-.tools/bench/.ready: requirements/bench.txt bench/go.mod bench/go.sum $(wildcard bench/load/*.go bench/peers/go_pgx/*.go) | $(READY) $(GO_READY)
+$(LOAD): bench/go.mod bench/go.sum $(wildcard bench/load/*.go) | $(READY) $(GO_READY)
+	@cd bench && ../$(GO)/bin/go build -o ../$@ ./load
+
+.tools/bench/.ready: requirements/bench.txt bench/go.mod bench/go.sum $(wildcard bench/peers/go_pgx/*.go) | $(LOAD)
 	@echo "Installing the peers into .tools ..."
 	@$(BIN)/uv pip install --quiet --target .tools/bench --no-deps --require-hashes -r requirements/bench.txt
-	@cd bench && ../$(GO)/bin/go build -o ../.tools/bench/bin/ ./load ./peers/go_pgx
+	@cd bench && ../$(GO)/bin/go build -o ../.tools/bench/bin/ ./peers/go_pgx
 	@touch $@
 
 terraform-audit: .tools/checkov/.ready ## Audit the Terraform configuration with checkov

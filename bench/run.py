@@ -1,9 +1,10 @@
-"""Run every operation on every server in turn, and write bench/results.json; `make bench` calls it.
+"""Run every operation on every server in turn, and write bench/results.json after each; `make bench` calls it.
 
 ROUNDS and SECONDS, from the environment, make it shorter or longer; ONLY and SERVERS are parts of names, separated by
 commas, to measure some of it.
 """
 
+import contextlib
 import json
 import os
 import platform
@@ -19,102 +20,74 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psycopg
 
 from app.dev.postgres import EmbeddedPostgres, _binaries
-from app.keys import admin as keys
-from bench.operations import CLAIM, NEW, OPEN_TASKS, Operation, Sample, operations
-from bench.servers import CONTESTANTS, CORES, OTHER_CORES, POOL, ROOT, SERVER_CORE, TOOLS, Server, family_cpu_s
+from bench import generator
+from bench.dataset import OPTIONS, Dataset
+from bench.operations import CLAIM, NEW, Operation, operations, wanted
+from bench.servers import (
+    CONTESTANTS,
+    CORES,
+    POOL,
+    ROOT,
+    SERVER_CORE,
+    Server,
+    end_on_sigterm,
+    family_cpu_s,
+)
 from tests.support.service import fresh_database
 
 ROUNDS = int(os.environ.get("ROUNDS") or 3)
 SECONDS = float(os.environ.get("SECONDS") or 3)
 ONLY = os.environ.get("ONLY", "").split(",")
 SERVERS = os.environ.get("SERVERS", "").split(",")
-CONNECTIONS = 16
 PGBENCH = "pgbench, the same SQL"
 RESULTS = ROOT / "bench" / "results.json"
 
 
-def wanted(name: str, parts: list[str]) -> bool:
-    return any(part in name for part in parts)
-
-
 class Bench:
-    """A PostgreSQL with 100,000 tasks, and the servers on it."""
+    """The tasks, the servers on them, and what is measured."""
 
     def __init__(self, folder: Path, postgres: EmbeddedPostgres) -> None:
         self.folder = folder
         self.postgres = postgres
-        self.settings = fresh_database(postgres)
-        self.key = keys.create(self.settings, "bench", ("read", "write", "work", "metrics"), None)
-        self.conninfo = f"host={postgres.host} dbname={self.settings.db_name} user={self.settings.db_user}"
-        self.connection = psycopg.connect(self.conninfo, autocommit=True)
-        self.connection.execute((ROOT / "tests/data/many_tasks.sql").read_bytes())
-        self.connection.execute((ROOT / "bench/numbered.sql").read_bytes())
-        self.connection.execute("update leases set expires_at = now() + interval '1 day'")
-        self.connection.execute("vacuum analyze")
-        self.sample = Sample(self.connection)
-        self.operations = [each for each in operations(self.conninfo) if wanted(each.name, ONLY)]
+        self.dataset = Dataset(postgres, fresh_database(postgres))
+        self.operations = [each for each in operations(self.dataset.conninfo) if wanted(each.name, ONLY)]
         self.servers: list[Server] = []
 
     def start(self, server: Server) -> dict[str, float]:
-        """Start a server and return what that took."""
-        headers = {"Authorization": f"Bearer {self.key}"}
-        ready = "/health/ready" if server.name == CONTESTANTS[0].name else f"/v1/tasks/{self.sample.tasks[0]}"
+        """Wait for a server that starts and return what that took."""
+        headers = {"Authorization": f"Bearer {self.dataset.key}"}
+        task = self.dataset.sample.tasks[0]
+        ready = "/health/ready" if server.name == CONTESTANTS[0].name else f"/v1/tasks/{task}"
         ready_s = server.wait(ready, headers)
         time.sleep(1)
         self.servers.append(server)
         return {"ready_s": ready_s, "idle_mib": server.memory_mib()}
 
-    def restore(self, operation: Operation) -> None:
-        """Have 100,000 tasks again, and enough open ones to claim."""
-        if operation.adds_tasks:
-            self.connection.execute("delete from tasks where id not in (select id from numbered)")
-            self.connection.execute("truncate history")
-        if operation.takes_tasks:
-            self.connection.execute("delete from leases where worker = 'bench'")
-            self.connection.execute("update leases set expires_at = now() + interval '1 day'")  # pulses shorten it
-            self.connection.execute(
-                "update tasks set status = 'open', finished_at = null, completed_by = null, claimable_at = null"
-                " where id in (select id from numbered where n <= %s) and status <> 'open'",
-                [OPEN_TASKS],
-            )
-        if operation.adds_tasks or operation.takes_tasks:
-            self.connection.execute("vacuum analyze tasks")
-        self.connection.execute("checkpoint")
-
     def measure(self, operation: Operation, server: Server, rate: int = 0) -> dict[str, float]:
         """Warm up, then send for so many seconds."""
-        self.restore(operation)
+        self.dataset.restore(operation)
         targets = self.folder / "targets"
-        targets.write_bytes(operation.targets(self.sample, server.url, self.key))
-        command = ["taskset", "-c", OTHER_CORES, str(TOOLS / "bin" / "load"), f"-targets={targets}"]
-        command += [f"-connections={CONNECTIONS}", f"-rate={rate}"] + ["-complete"] * operation.takes_tasks
-        self._load([*command, f"-duration={max(0.5, SECONDS / 4)}s"])
+        targets.write_bytes(operation.targets(self.dataset.sample, server.url, self.dataset.key))
+        generator.send(targets, operation, max(0.5, SECONDS / 4), rate)
         before = server.cpu_s(), family_cpu_s(self.postgres.pid)
-        report = self._load([*command, f"-duration={SECONDS}s"])
+        report = generator.send(targets, operation, SECONDS, rate)
         requests = report.pop("requests")
         report["server_us"] = (server.cpu_s() - before[0]) / requests * 1e6
         report["database_us"] = (family_cpu_s(self.postgres.pid) - before[1]) / requests * 1e6
         report["mib"] = server.memory_mib()
         return report
 
-    def _load(self, command: list[str]) -> dict[str, float]:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(done.stderr)
-        report: dict[str, float] = json.loads(done.stdout)
-        return report
-
     def pgbench(self, operation: Operation) -> dict[str, float]:
         """Let pgbench take the place of a server: its core, its connections, its statements."""
-        self.restore(operation)
+        self.dataset.restore(operation)
+        settings = self.dataset.settings
         script = self.folder / "script.sql"
         script.write_text(operation.script)
         command = ["taskset", "-c", SERVER_CORE, str(_binaries() / "pgbench"), "--no-vacuum", "--protocol=prepared"]
         command += [f"--client={POOL}", "--jobs=1", f"--time={max(1, round(SECONDS))}", f"--file={script}"]
-        command += [f"--host={self.postgres.host}", f"--username={self.settings.db_user}", self.settings.db_name]
+        command += [f"--host={self.postgres.host}", f"--username={settings.db_user}", settings.db_name]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         found = re.search(r"^tps = ([0-9.]+)", done.stdout, re.MULTILINE)
         if done.returncode or found is None or "number of failed transactions: 0 " not in done.stdout:
@@ -134,8 +107,8 @@ def same_answers(bench: Bench) -> None:
 
     Raises RuntimeError.
     """
-    task, (held, token) = bench.sample.tasks[0], bench.sample.leases[0]
-    headers = {"Authorization": f"Bearer {bench.key}"}
+    task, (held, token) = bench.dataset.sample.tasks[0], bench.dataset.sample.leases[0]
+    headers = {"Authorization": f"Bearer {bench.dataset.key}"}
     calls = [
         ("GET", f"/v1/tasks/{task}", None),
         ("GET", "/v1/tasks?limit=2", None),
@@ -159,7 +132,7 @@ def same_answers(bench: Bench) -> None:
     for server in bench.servers:
         if httpx.get(f"{server.url}/v1/tasks", headers={"Authorization": "Bearer tp_x_y"}).status_code != 401:
             raise RuntimeError(f"{server.name} serves whoever comes")
-    bench.connection.execute("delete from leases where worker = 'bench'")
+    bench.dataset.connection.execute("delete from leases where worker = 'bench'")
 
 
 def machine() -> str:
@@ -185,47 +158,58 @@ def rounds(bench: Bench) -> Iterator[tuple[str, str, str, dict[str, float]]]:
                 yield operation.name, "closed", PGBENCH, bench.pgbench(operation)
 
 
+class Results:
+    """What a run has found so far, in a file that holds all of it after each measurement."""
+
+    def __init__(self, target: Path, measured: list[Operation]) -> None:
+        self.starts: dict[str, dict[str, float]] = {}
+        self.figures: dict[str, dict[str, dict[str, dict[str, list[float]]]]] = {}
+        self._target = target
+        self._about = {
+            "machine": machine(),
+            "at": datetime.now(UTC).strftime("%Y-%m-%d"),
+            "rounds": ROUNDS,
+            "seconds": SECONDS,
+            "connections": generator.CONNECTIONS,
+            "pool": POOL,
+            "rates": {operation.name: operation.rate for operation in measured if operation.rate},
+        }
+
+    def add(self, operation: str, loop: str, server: str, measured: dict[str, float]) -> None:
+        """Keep the figures of one measurement, and write the file."""
+        row = self.figures.setdefault(operation, {}).setdefault(loop, {}).setdefault(server, {})
+        for figure, value in measured.items():
+            row.setdefault(figure, []).append(round(value, 3))
+        unfinished = self._target.with_name(f"{self._target.name}.unfinished")
+        results = {**self._about, "starts": self.starts, "figures": self.figures}
+        unfinished.write_text(json.dumps(results, indent=1) + "\n")
+        unfinished.replace(self._target)
+
+
 def main() -> None:
     """Run it all."""
     if len(CORES) < 2:
         sys.exit("make bench: this needs two cores: one for the server, the others for the rest.")
+    end_on_sigterm()
     os.sched_setaffinity(0, CORES[1:])
-    options = {"max_connections": "100", "shared_buffers": "512MB", "max_wal_size": "4GB"}
-    figures: dict[str, dict[str, dict[str, dict[str, list[float]]]]] = {}
-    starts: dict[str, dict[str, float]] = {}
-    with tempfile.TemporaryDirectory() as name, EmbeddedPostgres(Path(name) / "data", options) as postgres:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        EmbeddedPostgres(Path(name) / "data", OPTIONS) as postgres,
+        contextlib.ExitStack() as running,
+    ):
         folder = Path(name)
         folder.chmod(0o755)
         bench = Bench(folder, postgres)
-        try:
-            for number, contestant in enumerate(CONTESTANTS):
-                if wanted(contestant.name, SERVERS):
-                    server = Server(contestant, bench.settings, folder / f"{number}.log")
-                    starts[contestant.name] = bench.start(server)
-            same_answers(bench)
-            for operation, loop, server_name, measured in rounds(bench):
-                row = figures.setdefault(operation, {}).setdefault(loop, {}).setdefault(server_name, {})
-                for figure, value in measured.items():
-                    row.setdefault(figure, []).append(round(value, 3))
-                print(f"  {loop:6} {server_name:32} {describe(measured)}", file=sys.stderr)
-        finally:
-            for server in bench.servers:
-                server.__exit__()
-    rates = {operation.name: operation.rate for operation in bench.operations if operation.rate}
-    results = {
-        "machine": machine(),
-        "at": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "rounds": ROUNDS,
-        "seconds": SECONDS,
-        "connections": CONNECTIONS,
-        "pool": POOL,
-        "rates": rates,
-        "starts": starts,
-        "figures": figures,
-    }
-    target = Path(os.environ.get("RESULTS") or RESULTS)
-    target.write_text(json.dumps(results, indent=1) + "\n")
-    for operation, loops in figures.items():
+        results = Results(Path(os.environ.get("RESULTS") or RESULTS), bench.operations)
+        for number, contestant in enumerate(CONTESTANTS):
+            if wanted(contestant.name, SERVERS):
+                server = running.enter_context(Server(contestant, bench.dataset.settings, folder / f"{number}.log"))
+                results.starts[contestant.name] = bench.start(server)
+        same_answers(bench)
+        for operation, loop, server_name, measured in rounds(bench):
+            results.add(operation, loop, server_name, measured)
+            print(f"  {loop:6} {server_name:32} {describe(measured)}", file=sys.stderr)
+    for operation, loops in results.figures.items():
         for server_name, row in loops["closed"].items():
             print(f"{operation:18} {server_name:32} {describe({k: statistics.median(v) for k, v in row.items()})}")
 

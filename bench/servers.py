@@ -1,4 +1,4 @@
-"""The servers that are compared: each one process on a core of its own, with ten connections to one database."""
+"""The servers that are compared: each one process, all on the same core, with ten connections to one database."""
 
 import contextlib
 import os
@@ -22,6 +22,8 @@ CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE = str(CORES[0])
 """The core of whichever server is measured; PostgreSQL and the load generator have the others."""
 OTHER_CORES = ",".join(map(str, CORES[1:]))
+STOP_S = 10
+"""Seconds that a server has to end after SIGTERM; TaskPulse drains for two."""
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -54,6 +56,16 @@ CONTESTANTS = (
 )
 
 
+def end_on_sigterm() -> None:
+    """Let SIGTERM end this process as an exception does, so that it ends the processes that it has started."""
+
+    def end(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would interrupt that
+        sys.exit(128 + signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, end)
+
+
 class Server:
     """A contestant that runs; a context manager that stops it."""
 
@@ -80,13 +92,26 @@ class Server:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.process.send_signal(signal.SIGINT)
+        self.stop()
+
+    def stop(self) -> None:
+        """End the process, by force when SIGTERM does not end it within STOP_S."""
+        # not SIGINT: a process that a shell started in the background ignores it
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self.process.kill()
         self.process.wait()
 
     def wait(self, path: str, headers: dict[str, str]) -> float:
         """Return the seconds from the start until `path` answers 200.
 
-        Raises RuntimeError, with the server's log, when that takes longer than a minute.
+        Raises RuntimeError, with the end of its log, when that takes longer than a minute.
         """
         while (passed := time.monotonic() - self.started) < 60 and self.process.poll() is None:
             try:
@@ -95,7 +120,8 @@ class Server:
             except httpx.TransportError:
                 pass
             time.sleep(0.01)
-        raise RuntimeError(f"{self.name} did not start: {self.log.read_text()}")
+        lines = self.log.read_text().splitlines()[-10:]
+        raise RuntimeError("\n".join([f"{self.name} did not start:", *lines]))
 
     def cpu_s(self) -> float:
         """Return the processor time that the server has used."""
@@ -108,9 +134,11 @@ class Server:
 
 
 def cpu_s(pid: int) -> float:
-    """Return the processor time of a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    """Return the processor time of a process, to the nanosecond; /proc has hundredths of a second.
+
+    Raises OSError where there is no such process.
+    """
+    return time.clock_gettime((~pid << 3) | 2)  # the clock that clock_getcpuclockid(3) names
 
 
 def family_cpu_s(pid: int) -> float:
@@ -119,6 +147,6 @@ def family_cpu_s(pid: int) -> float:
     total = sum(map(int, fields[11:15])) / TICKS
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     for child in children:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             total += cpu_s(int(child))
     return total

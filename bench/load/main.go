@@ -2,15 +2,20 @@
 //
 // Without -rate each connection sends its next request when the answer to the last one is there (a closed loop), with
 // -rate requests start on time whatever the server does (an open loop). With -complete each claimed task is completed.
+//
+// With -slices it sends so many requests for each number on standard input, in a closed loop over connections that stay
+// open, and prints a JSON object for each.
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"log"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,6 +30,23 @@ type Claimed struct {
 	}
 }
 
+// Load is what is sent, and what is due because of answers.
+type load struct {
+	next     vegeta.Targeter
+	claim    vegeta.Target
+	pending  chan vegeta.Target
+	complete bool
+}
+
+// Count is the pace of a closed loop that ends after so many requests.
+type count uint64
+
+func (most count) Pace(_ time.Duration, sent uint64) (time.Duration, bool) {
+	return 0, sent >= uint64(most)
+}
+
+func (most count) Rate(time.Duration) float64 { return 0 }
+
 func main() {
 	log.SetFlags(0)
 	file := flag.String("targets", "", "file of requests in vegeta's JSON format, sent in turn")
@@ -32,20 +54,39 @@ func main() {
 	rate := flag.Int("rate", 0, "requests a second of an open loop; 0: a closed loop")
 	duration := flag.Duration("duration", 3*time.Second, "how long to send")
 	complete := flag.Bool("complete", false, "complete each task that an answer says was claimed")
+	slices := flag.Bool("slices", false, "send as many requests as each line of standard input says")
 	flag.Parse()
 
 	targets := read(*file)
-	next := vegeta.NewStaticTargeter(targets...)
-	pending := make(chan vegeta.Target, 1<<16)
+	requests := load{next: vegeta.NewStaticTargeter(targets...), claim: targets[0], complete: *complete}
 	if *complete {
-		next = completing(pending, next)
+		requests.pending = make(chan vegeta.Target, 1<<16)
+		requests.next = completing(requests.pending, requests.next)
 	}
 	workers := uint64(*connections)
-	attacker := vegeta.NewAttacker(vegeta.Workers(workers), vegeta.Connections(*connections), vegeta.Timeout(20*time.Second), limit(*rate, workers))
+	if !*slices {
+		attacker := vegeta.NewAttacker(vegeta.Workers(workers), vegeta.Connections(*connections), vegeta.Timeout(20*time.Second), limit(*rate, workers))
+		requests.send(attacker, vegeta.Rate{Freq: *rate, Per: time.Second}, *duration)
+		return
+	}
+	transport := &http.Transport{MaxIdleConnsPerHost: *connections, MaxConnsPerHost: *connections}
+	client := &http.Client{Timeout: 20 * time.Second, Transport: transport}
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		number, err := strconv.ParseUint(lines.Text(), 10, 64)
+		if err != nil {
+			log.Fatal(err)
+		}
+		attacker := vegeta.NewAttacker(vegeta.Workers(workers), vegeta.MaxWorkers(workers), vegeta.Client(client))
+		requests.send(attacker, count(number), 0)
+	}
+}
+
+// Send sends, without end where duration is 0 and pace does not end it, and prints what came of it.
+func (l *load) send(attacker *vegeta.Attacker, pace vegeta.Pacer, duration time.Duration) {
 	var metrics vegeta.Metrics
-	for result := range attacker.Attack(next, vegeta.Rate{Freq: *rate, Per: time.Second}, *duration, "") {
-		if *complete && strings.HasSuffix(result.URL, "/tasks/claim") {
-			push(pending, result, targets[0])
+	for result := range attacker.Attack(l.next, pace, duration, "") {
+		if l.complete && strings.HasSuffix(result.URL, "/tasks/claim") {
+			push(l.pending, result, l.claim)
 		}
 		result.Body = nil
 		metrics.Add(result)

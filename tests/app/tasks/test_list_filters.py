@@ -134,7 +134,7 @@ def test_every_filter_reaches_the_query(tasks: httpx.Client, filters: dict[str, 
     for value in [*values, values] if schema["type"] == "array" else values:
         assert tasks.get("/v1/tasks", params={name: value}).status_code == 200
         refused = tasks.get("/v1/tasks", params={name: value, "cursor": cursor})
-        assert refused.status_code == 400, f"list_tasks in app/http/routes/list.py does not pass {name} to its TaskQuery"
+        assert refused.status_code == 400, f"list_tasks in app/http/routes/list.py does not pass {name} on"
 
 
 def test_total_is_there_only_when_asked_for(tasks: httpx.Client) -> None:
