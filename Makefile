@@ -36,11 +36,11 @@ test: $(READY) ## Lint, types and the quick tests (ARGS='-k claim' goes to pytes
 test-quick: $(TOOLS) ## The quick tests alone (ARGS=tests/app for those of a folder)
 	@$(PYTEST) -m 'not slow' $(ARGS)
 
-test-all: $(READY) ## Everything, what takes long too
+test-all: $(READY) ## All tests but those of e2e, what takes long too
 	@$(MAKE) --jobs check validate $(CONTROLPLANE) $(MONITORING) $(HELM) $(LOAD)
 	@$(PYTEST) -m 'not e2e' $(ARGS)
 
-check: $(READY) ## Lint, layers and types only
+check: $(READY) ## Lint, format, layers, types and YAML only
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports --no-logo --no-cache
 	@$(BIN)/ruff format --check .

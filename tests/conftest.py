@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Run a test marked `alone` while no other process of the run has one under way.
+    """Run a test marked `alone` while no other process that tests this checkout has one under way.
 
     Every test holds a shared lock on this file, and such a test the exclusive one. The kernel releases the lock of a
     process that dies.

@@ -7,7 +7,7 @@ from typing import Any
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
-from app.http.headers import get_header
+from app.http.request_headers import get_header
 from app.http.services import services
 from app.keys.keyring import TOKEN, Credentials
 from app.problems import Problem

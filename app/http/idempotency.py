@@ -14,7 +14,7 @@ import psycopg
 from litestar import Request, Response
 
 from app.http.auth import actor
-from app.http.headers import document_header
+from app.http.request_headers import document_header
 from app.http.responses import JSONResponse
 from app.http.services import services
 from app.postgres.pool import Connection

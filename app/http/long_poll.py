@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 
 from litestar import Request
 
-from app.http.headers import get_header
+from app.http.request_headers import get_header
 from app.http.services import services
 
 T = TypeVar("T")

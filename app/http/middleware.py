@@ -13,7 +13,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import HTTPScope, LifeSpanScope, Message, Receive, Scope, Send
 from litestar.utils import normalize_path
 
-from app.http.headers import combine_headers
+from app.http.request_headers import combine_headers
 from app.http.services import Services
 from app.logs import Line, write_line
 from app.metrics.requests import RequestMetrics

@@ -9,8 +9,8 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import ParameterKwarg
 from litestar.typing import FieldDefinition
 
-from app.http.headers import get_header
 from app.http.problem_details import ProblemWithHeaders
+from app.http.request_headers import get_header
 from app.problems import FieldError, Problem, invalid
 
 JSON = "application/json"

@@ -12,11 +12,11 @@ from litestar.params import Body, FromPath
 from app.http import conditional
 from app.http.auth import actor
 from app.http.endpoint import api_router, endpoint
-from app.http.headers import document_header
 from app.http.idempotency import IDEMPOTENCY_KEY, ResponseData, once
 from app.http.long_poll import preferred_wait, wait_for_work
 from app.http.negotiation import JSON
 from app.http.openapi import ETAG, response_header
+from app.http.request_headers import document_header
 from app.http.responses import JSONResponse
 from app.http.services import services
 from app.leases import store

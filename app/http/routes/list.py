@@ -12,9 +12,9 @@ from litestar.response import Response, Stream
 
 from app.http import page
 from app.http.endpoint import endpoint
-from app.http.headers import get_header
 from app.http.negotiation import JSON, NDJSON, preferred
 from app.http.openapi import LINK
+from app.http.request_headers import get_header
 from app.http.services import services
 from app.problems import FieldError, invalid
 from app.tasks.model import Assignee, Label, Priority, Status, TaskPage, Time

@@ -11,11 +11,11 @@ from litestar.params import Body, FromPath
 from app.http import conditional
 from app.http.auth import actor
 from app.http.endpoint import api_router, endpoint
-from app.http.headers import get_header
 from app.http.idempotency import IDEMPOTENCY_KEY, ResponseData, once
 from app.http.json_body import MEBIBYTE
 from app.http.negotiation import JSON, MERGE_PATCH
 from app.http.openapi import ACCEPT_PATCH, ETAG, LOCATION
+from app.http.request_headers import get_header
 from app.http.responses import JSONResponse
 from app.http.routes.history import get_history
 from app.http.routes.list import list_tasks

@@ -1,4 +1,4 @@
-"""The bell: few NOTIFYs however many writes, one LISTEN connection that is made again, and readers who hear it."""
+"""Few NOTIFYs however many writes, one LISTEN connection that is made again, and readers who get them."""
 
 import itertools
 import time
@@ -44,7 +44,7 @@ def test_readers_hear_it(client: httpx.Client, service: Service) -> None:
 
 @pytest.mark.alone
 def test_the_first_reader_hears_it_at_once(client: httpx.Client, service: Service) -> None:
-    """A process without readers looks once a second and on no ring."""
+    """A process without readers looks once a second and on no NOTIFY."""
     started = time.monotonic()
     for _ in range(5):
         with EventReader(service.url, service.key) as reader:

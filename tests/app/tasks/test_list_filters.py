@@ -120,8 +120,8 @@ def test_sorts_order(tasks: httpx.Client, sort: str, titles: str) -> None:
 
 def test_every_filter_of_the_document_stands_in_list_tasks_toml(filters: dict[str, Any]) -> None:
     stands = PARTS.any_of.keys() | PARTS.filters.keys() | {"lease"}
-    assert filters.keys() <= stands, f"app/sql/list_tasks.toml lacks {filters.keys() - stands}"
-    assert filters.keys() >= stands, f"list_tasks in app/tasks/listing.py lacks {stands - filters.keys()}"
+    assert filters.keys() <= stands, f"app/postgres/sql/tasks/list_tasks.toml lacks {filters.keys() - stands}"
+    assert filters.keys() >= stands, f"list_tasks in app/http/routes/list.py lacks {stands - filters.keys()}"
     assert filters["lease"]["enum"] == list(PARTS.lease)
 
 

@@ -6,6 +6,7 @@ kernel grants it as soon as no user is left, however the users ended.
 
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -51,6 +52,8 @@ def start_keeper(folder: Path) -> None:
 def keep(folder: Path) -> None:
     """Run the control plane until it has no users."""
     stages = folder / "stages"
+    for left in (stages, folder / "etcd"):  # by a keeper whose users had all left
+        shutil.rmtree(left, ignore_errors=True)
     stages.mkdir()
     write_stages(stages)
     (port,) = free_ports(1)
