@@ -46,9 +46,9 @@ def test_the_page_shows_every_call_and_asks_no_other_host(service: Service, cont
         page.on("request", note)
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(f"{service.url}/docs")
+        page.goto(f"{service.url}/docs", timeout=120_000)
         operations = [operation for methods in contract.document["paths"].values() for operation in methods.values()]
-        expect(page.locator(".opblock")).to_have_count(len(operations), timeout=30_000)
+        expect(page.locator(".opblock")).to_have_count(len(operations), timeout=120_000)
         text = page.locator("#docs").inner_text()
         page.screenshot(path=tmp_path / "docs.png", full_page=True)
         browser.close()

@@ -144,7 +144,7 @@ def tab(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
 
 def show(tab: Page, path: Path, text: str) -> None:
     path.write_text(text)
-    tab.goto(path.as_uri())
+    tab.goto(path.as_uri(), timeout=120_000)
 
 
 def no_sideways_scrolling(tab: Page) -> bool:
@@ -200,9 +200,9 @@ def test_five_thousand_objects_and_one_of_two_megabytes_open(browser: Browser, t
     path = tmp_path / "review.html"
     path.write_text(page(review(OverlayReview("dev", "kept", changes=(large, *small)))))
     tab = browser.new_page(viewport={"width": 390, "height": 844})
-    tab.goto(path.as_uri(), timeout=20_000)
+    tab.goto(path.as_uri(), timeout=120_000)
     assert tab.locator("details").count() == 5_001
-    tab.locator("summary").first.click(timeout=10_000)
+    tab.locator("summary").first.click(timeout=60_000)
     expect(tab.locator("details").first.locator(".lines").first).to_be_visible()
     assert no_sideways_scrolling(tab)
     tab.close()
