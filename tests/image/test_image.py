@@ -16,7 +16,7 @@ from tests.image.conftest import BASE, REVISION, Image
 from tests.image.engine import Engine
 from tests.support.service import free_port
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("image")]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.xdist_group("image")]  # the start is timed
 
 LARGEST_MB = 35
 LATEST_READY_S = 1.5

@@ -18,7 +18,7 @@ from tests.support.contract import problem
 from tests.support.service import Service, fresh_database
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.xdist_group("database-away")  # they share a service
+pytestmark = [pytest.mark.alone, pytest.mark.xdist_group("database-away")]  # they share a service, and time refusals
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,6 @@ def recovered(client: httpx.Client, since: float) -> None:
     assert up(client) == "1.0"
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["shut down", "crashed"])
 def test_it_works(client: httpx.Client, own_postgres: EmbeddedPostgres, how: signal.Signals) -> None:
     acknowledged = client.post("/v1/tasks", json={"title": "keep me"}).headers["location"]
@@ -96,7 +95,6 @@ def test_it_works(client: httpx.Client, own_postgres: EmbeddedPostgres, how: sig
     assert client.get(acknowledged).json()["title"] == "keep me"
 
 
-@pytest.mark.alone
 def test_a_database_that_hangs(client: httpx.Client, own_postgres: EmbeddedPostgres) -> None:
     """All its processes are stopped: connections stay open, and nothing answers."""
     postmaster = psutil.Process(own_postgres.pid)
@@ -118,7 +116,6 @@ def test_a_database_that_hangs(client: httpx.Client, own_postgres: EmbeddedPostg
     recovered(client, time.monotonic())
 
 
-@pytest.mark.alone
 def test_a_database_whose_connections_were_cut(client: httpx.Client, own_service: Service) -> None:
     """As a failover does it: the next requests may get a 503, and none another error."""
     with psycopg.connect(own_service.conninfo, autocommit=True) as connection:
@@ -150,7 +147,6 @@ def test_a_busy_pool_is_overloaded_and_not_away(postgres: EmbeddedPostgres, tmp_
             assert client.patch(path, json={"title": "y"}).status_code == 200
 
 
-@pytest.mark.alone
 def test_nobody_there_from_the_start(tmp_path: Path, own_postgres: EmbeddedPostgres) -> None:
     service = Service(fresh_database(own_postgres), tmp_path / "log")
     away = Settings(db_host=str(tmp_path), db_name=service.settings.db_name, db_user=NAME, db_sslmode="disable")
