@@ -78,14 +78,6 @@ def test_the_limit_may_change_from_page_to_page(client: httpx.Client) -> None:
     assert titles(client.get("/v1/tasks", params={"cursor": cursor})) == ["3", "2", "1", "0"]
 
 
-def test_status(client: httpx.Client) -> None:
-    for status in ("open", "in_progress", "done", "cancelled", "failed"):
-        client.post("/v1/tasks", json={"title": status, "status": status})
-    assert titles(client.get("/v1/tasks?status=done")) == ["done"]
-    assert titles(client.get("/v1/tasks?status=open&status=failed")) == ["failed", "open"]
-    assert titles(client.get("/v1/tasks?status=open&status=open")) == ["open"]
-
-
 def test_a_link_keeps_the_filters(client: httpx.Client) -> None:
     make(client, 3, status="done")
     make(client, 3, status="failed")
