@@ -71,7 +71,11 @@ def build_document(handlers: Sequence[ControllerRouterHandler]) -> bytes:
         tags=[Tag("Tasks"), Tag("Tasks with a pulse"), Tag("Service", description="What runs, and how it is.")],
         components=Components(
             security_schemes={
-                "key": SecurityScheme(type="http", scheme="bearer", description="An API key, `tp_<id>_<secret>`.")
+                "key": SecurityScheme(
+                    type="http",
+                    scheme="bearer",
+                    description="An API key, `tp_<id>_<secret>`. Each call lists the scope that it needs.",
+                )
             }
         ),
     )

@@ -80,8 +80,9 @@ def test_a_change_is_made_and_stands_in_the_history(client: httpx.Client, name: 
     before = client.post("/v1/tasks", json={"title": "x"}).json()
     path = f"/v1/tasks/{before['id']}"
     patch = {name: VALUES[name]} | status
-    after = client.patch(path, json=patch).json()
-    assert {changed: after[changed] for changed in patch} == patch
+    response = client.patch(path, json=patch)
+    assert response.status_code == 200, response.text
+    assert {changed: response.json()[changed] for changed in patch} == patch
     last = client.get(f"{path}/history").json()["items"][-1]
     for changed in patch:
         assert (last["before"][changed], last["after"][changed]) == (before[changed], patch[changed])
