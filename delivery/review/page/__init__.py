@@ -4,10 +4,10 @@ import base64
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from delivery.review.model import VERBS, Danger, ObjectChange, OverlayReview, Review
@@ -67,14 +67,10 @@ class Part:
 
 def page(review: Review) -> str:
     """The review as one HTML document; the same review gives the same bytes."""
-    environment = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["visible"] = visible
     style = (HERE / "page.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     parts = list(arrange(review))
-    return environment.get_template("page.html").render(
+    return template().render(
         review=review,
         parts=parts,
         verbs=VERBS,
@@ -83,6 +79,16 @@ def page(review: Review) -> str:
         style=Markup(style),  # noqa: S704 - a file of ours
         digest=digest,
     )
+
+
+@cache
+def template() -> Template:
+    """The template of the page; to compile it takes longer than to render most reviews."""
+    environment = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["visible"] = visible
+    return environment.get_template("page.html")
 
 
 def arrange(review: Review) -> Iterator[Part]:
