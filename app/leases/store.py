@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from app.leases.counters import CLAIMS, PULSES, TAKEOVERS
+from app.leases.metrics import CLAIMS, PULSES, TAKEOVERS
 from app.leases.model import Claim, ClaimMany, Completion, Failure, Pulse
 from app.postgres.batching import Batcher
 from app.postgres.pool import Connection, Database, Row

@@ -20,7 +20,7 @@ from app.http.request_headers import document_header
 from app.http.responses import JSONResponse
 from app.http.services import services
 from app.leases import store
-from app.leases.counters import CLAIMS
+from app.leases.metrics import CLAIMS
 from app.leases.model import (
     Claim,
     ClaimedTask,
