@@ -9,6 +9,8 @@ from typing import Any, Self
 
 import httpx
 
+from app.client.clock import ServerClock
+
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 10.0
 """Well under the 30 s that a restart of the database grants to every lease."""
@@ -52,10 +54,12 @@ class Api:
     """Calls the API with a key; an asynchronous context manager."""
 
     def __init__(self, url: str, key: str) -> None:
+        self.clock = ServerClock()
         self._client = httpx.AsyncClient(
             base_url=f"{url.rstrip('/')}/v1/",
             headers={"Authorization": f"Bearer {key}"},
             timeout=_timeout(0),
+            event_hooks=self.clock.hooks(),
         )
 
     async def __aenter__(self) -> Self:
