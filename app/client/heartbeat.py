@@ -78,6 +78,7 @@ class Work:
             if answer["cancel_requested"] and not self.given_up:
                 say(f"task {self.id}: is to be cancelled, ending the command")
                 self.give_up()
+        await asyncio.sleep(max(0.0, quiet_after_s - (time.monotonic() - started)))
         say(f"task {self.id}: the command takes too long; no more pulses")
 
     async def report(self, status: int) -> None:

@@ -179,7 +179,7 @@ def _field_errors(value: Any, kind: Any, pointer: str) -> Iterator[FieldError]:
             elif field.required:
                 yield FieldError("body", f"{pointer}/{name}", f"{pointer}/{name} is required.")
         return
-    if JSONValue in (kind, *get_args(kind)) or isinstance(value, dict) and JSONObject in (kind, *get_args(kind)):
+    if JSONValue in (kind, *get_args(kind)) or (isinstance(value, dict) and JSONObject in (kind, *get_args(kind))):
         return
     try:
         msgspec.convert(value, kind)
