@@ -10,6 +10,7 @@ from typing import Any, Self
 import httpx
 
 from app.client.clock import ServerClock
+from app.client.exact_json import decode
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 10.0
@@ -98,7 +99,7 @@ class Api:
                 reason = str(error) or type(error).__name__
             else:
                 if response.is_success:
-                    return response.json() if response.content else None
+                    return decode(response.content) if response.content else None
                 refusal = RefusedError(response)
                 if response.status_code < 500 and refusal.problem != "idempotency-in-progress":
                     raise refusal

@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-import json
 import time
 from collections.abc import Sequence
 from typing import Any
 
 from app.client.api import Api, AwayError, RefusedError, say
 from app.client.child import Child, verdict
+from app.client.exact_json import encode
 
 REPORT_PATIENCE_S = 300.0
 """Seconds for which the report is retried; after that the lease expires."""
@@ -38,7 +38,7 @@ class Work:
 
         Raises OSError when the command cannot be started.
         """
-        self._child = await Child.start(self._command, json.dumps(self._task).encode())
+        self._child = await Child.start(self._command, encode(self._task))
         pulsing = asyncio.create_task(self._pulse(quiet_after_s))
         try:
             if self.given_up:
