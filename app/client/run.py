@@ -1,6 +1,7 @@
 """`taskpulse run`: runs a script of cron under a task, so that a missing run is noticed."""
 
 import asyncio
+import contextlib
 import hashlib
 import signal
 import uuid
@@ -68,6 +69,8 @@ class Heartbeat:
         unfinished = await self._unfinished()
         waiting = [task for task in unfinished if task["status"] == "open"]
         if len(waiting) < len(unfinished):
+            with contextlib.suppress(AwayError, RefusedError):
+                await self._expect_next(waiting, PATIENCE_S)
             raise StillRunningError
         task = waiting[0] if waiting else await self._make_first()
         self._others = waiting[1:]
@@ -85,14 +88,24 @@ class Heartbeat:
 
         Waits for as long as the API is away. Raises RefusedError.
         """
-        began = self._api.clock.correct(self._began)
-        next_due_at = self._expected.schedule.next_start(began, self._began) + self._expected.start_grace
-        if not self._others:
-            key = f"after-{claimed['task']['id']}-{claimed['lease']['fence']}"
-            await self._make(next_due_at, key, patience_s=float("inf"))
-        for task in self._others:  # somebody has requeued one
-            await self._set_due(task["id"], next_due_at)
-        await self._set_due(claimed["task"]["id"], began + self._expected.max_runtime)
+        task_id, patience_s = claimed["task"]["id"], float("inf")
+        if self._others:  # somebody has requeued one
+            await self._expect_next(self._others, patience_s)
+        else:
+            await self._make(self._next_due_at(), f"after-{task_id}-{claimed['lease']['fence']}", patience_s)
+        await self._set_due(task_id, self._now() + self._expected.max_runtime, patience_s)
+
+    def _now(self) -> datetime:
+        """Return the server's time when this run began, as exactly as it is known by now."""
+        return self._api.clock.correct(self._began)
+
+    def _next_due_at(self) -> datetime:
+        return self._expected.schedule.next_start(self._now(), self._began) + self._expected.start_grace
+
+    async def _expect_next(self, waiting: list[dict[str, Any]], patience_s: float) -> None:
+        """Have tasks that wait for a run become overdue no sooner than the next one is late."""
+        for task in waiting:
+            await self._set_due(task["id"], self._next_due_at(), patience_s)
 
     async def _unfinished(self) -> list[dict[str, Any]]:
         """Return the tasks of this script that are open or in progress, but those whose worker is gone."""
@@ -110,7 +123,7 @@ class Heartbeat:
 
     async def _make_first(self) -> dict[str, Any]:
         """Make a task that is the same for all that start within this minute, so that only one of them gets it."""
-        minute = self._api.clock.correct(self._began).replace(second=0, microsecond=0)
+        minute = self._now().replace(second=0, microsecond=0)
         digest = hashlib.sha256(self.title.encode()).hexdigest()
         due_at = minute + timedelta(minutes=1) + self._expected.start_grace
         return await self._make(due_at, f"first-{digest}-{minute.timestamp():.0f}")
@@ -123,12 +136,12 @@ class Heartbeat:
             "max_attempts": 1,
         }
         headers = {"Idempotency-Key": key}
-        made: dict[str, Any] = await self._call("POST", "tasks", json=task, headers=headers, patience_s=patience_s)
+        made: dict[str, Any] = await self._call("POST", "tasks", patience_s, json=task, headers=headers)
         return made
 
-    async def _set_due(self, task_id: str, due_at: datetime) -> None:
+    async def _set_due(self, task_id: str, due_at: datetime, patience_s: float) -> None:
         body = {"due_at": due_at.isoformat()}
-        await self._call("PATCH", f"tasks/{task_id}", json=body, patience_s=float("inf"))
+        await self._call("PATCH", f"tasks/{task_id}", patience_s, json=body)
 
     async def _call(self, method: str, path: str, patience_s: float = PATIENCE_S, **parts: Any) -> Any:
         return await self._api.call(method, path, patience_s=patience_s, **parts)

@@ -1,6 +1,7 @@
-"""A reverse proxy in front of the service whose answers have another `Date`, or none."""
+"""A reverse proxy in front of the service that changes or removes the `Date` of answers, or holds requests back."""
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,11 +12,19 @@ import httpx
 from tests.support.service import NO_TLS, Service
 
 
-class DateProxy:
-    """Passes requests on, and answers as if the service's clock were `ahead`; a context manager."""
+class Proxy:
+    """Passes requests on once `before` has returned, and answers as if the service's clock were `ahead`.
 
-    def __init__(self, service: Service, ahead: timedelta | None) -> None:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(service.url, ahead))
+    A context manager. `before` gets the method; where `ahead` is None, answers have no `Date`.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        ahead: timedelta | None = timedelta(),
+        before: Callable[[str], object] = lambda method: method,
+    ) -> None:
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(service.url, ahead, before))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Self:
@@ -27,10 +36,11 @@ class DateProxy:
         self._server.server_close()
 
 
-def _handler(upstream: str, ahead: timedelta | None) -> type[BaseHTTPRequestHandler]:
+def _handler(upstream: str, ahead: timedelta | None, before: Callable[[str], object]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            before(self.command)
             headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
             answer = httpx.request(
                 self.command, upstream + self.path, content=body, headers=headers, timeout=60, verify=NO_TLS

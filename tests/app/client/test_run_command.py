@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,7 @@ from app.client.api import Api
 from app.client.run import Expectation, Heartbeat, StillRunningError, label_of
 from app.client.schedule import Every
 from tests.support.leases import Json
-from tests.support.proxy import DateProxy
+from tests.support.proxy import Proxy
 from tests.support.service import TASKPULSE, Service
 from tests.support.waiting import Until, eventually
 
@@ -78,6 +79,14 @@ def test_the_next_run_takes_the_task_that_waits(client: httpx.Client, service: S
     for _ in range(3):
         assert run(service, "true")[0] == 0
     assert [task["status"] for task in tasks(client)] == ["done", "done", "done", "open"]
+
+
+def test_the_script_gets_the_task_to_the_last_digit(client: httpx.Client, service: Service) -> None:
+    payload = '{"n":[0.10,1e308,123456789012345678901234567890.10]}'
+    run(service, "true")
+    body = f'{{"payload": {payload}}}'
+    client.patch(f"/v1/tasks/{tasks(client)[1]['id']}", content=body, headers={"Content-Type": "application/json"})
+    assert f'"payload":{payload}' in run(service, "cat")[1]
 
 
 def test_a_script_that_fails_says_so(client: httpx.Client, service: Service) -> None:
@@ -183,10 +192,24 @@ class TestGraces:
             service, *script.command, options=["--every", "1h", "--start-grace", "1h", "--max-runtime", "1s"]
         )
         eventually(lambda: overdue(client))
+        assert process.stderr is not None
+        assert "takes too long" in process.stderr.readline()
         script.end()
-        _, errors = process.communicate(timeout=60)
-        assert "takes too long" in errors
+        process.communicate(timeout=60)
         assert overdue(client) == []
+
+    def test_a_start_while_the_run_before_goes_on_is_not_missing(
+        self, client: httpx.Client, service: Service, tmp_path: Path
+    ) -> None:
+        script = Until(tmp_path)
+        process = start(
+            service, *script.command, options=["--every", "1s", "--start-grace", "1s", "--max-runtime", "1h"]
+        )
+        eventually(lambda: overdue(client))
+        assert run(service, "true")[0] == 75
+        assert overdue(client) == []
+        script.end()
+        process.communicate(timeout=60)
 
     def test_a_task_that_was_requeued_leaves_the_next_one_in_time(self, client: httpx.Client, service: Service) -> None:
         run(service, "true", options=["--every", "1s", "--grace", "1s"])
@@ -231,13 +254,32 @@ def test_due_times_are_those_of_the_servers_clock(client: httpx.Client, service:
     ahead = None if minutes is None else timedelta(minutes=minutes)
     by_cron = ["--cron", "* * * * *", "--grace", "1m"]
     earliest = datetime.now(UTC) - timedelta(seconds=2) + (ahead or timedelta())
-    with DateProxy(service, ahead) as proxy:
+    with Proxy(service, ahead) as proxy:
         assert run(service, "true", url=proxy.url)[0] == 0
         assert run(service, "true", url=proxy.url, title="by cron", options=by_cron)[0] == 0
     latest = datetime.now(UTC) + timedelta(seconds=2) + (ahead or timedelta())
     following = [datetime.fromisoformat(tasks(client, title)[1]["due_at"]) for title in ("backup", "by cron")]
     assert earliest <= following[0] - timedelta(hours=26) <= latest
     assert earliest + timedelta(minutes=1) < following[1] < latest + timedelta(minutes=2)
+
+
+def test_sigterm_before_the_script_has_begun(client: httpx.Client, service: Service, tmp_path: Path) -> None:
+    planning, goes_on = threading.Event(), threading.Event()
+
+    def hold(method: str) -> None:
+        if method == "PATCH":
+            planning.set()
+            goes_on.wait(60)
+
+    with Proxy(service, before=hold) as proxy:
+        process = start(service, "touch", str(tmp_path / "proof"), url=proxy.url)
+        assert planning.wait(60)
+        process.send_signal(signal.SIGTERM)
+        goes_on.set()
+        process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert not (tmp_path / "proof").exists()
+    assert [task["status"] for task in tasks(client)] == ["failed", "open"]
 
 
 def test_a_command_that_cannot_be_started_fails_its_task(
