@@ -11,9 +11,9 @@ from cronsim import CronSim, CronSimError
 
 LOCAL_ZONE = Path("/etc/localtime")
 UNCERTAINTY = timedelta(seconds=2)
-"""How exactly the server's time is known."""
+"""How exactly `ServerClock` knows the server's time."""
 DELAY = timedelta(seconds=90)
-"""Seconds that cron or a systemd timer takes to start what is due."""
+"""How long cron or a systemd timer may take to start what is due."""
 
 
 class ScheduleError(ValueError):
@@ -57,10 +57,8 @@ class Cron:
         clock; that start counts as the one that is still to come there.
         """
         coming = self._after(started)
-        following = self._after(coming)
-        early = coming - started
-        started_by_cron = coming <= here <= coming + DELAY and early <= (following - coming) / 2
-        return following if early <= UNCERTAINTY or started_by_cron else coming
+        started_by_cron = coming <= here <= coming + DELAY
+        return self._after(coming) if started_by_cron or coming - started <= UNCERTAINTY else coming
 
     def _after(self, moment: datetime) -> datetime:
         """Return the first start after a moment, in UTC.
