@@ -41,7 +41,10 @@ def test_the_domain_loads_no_web_framework(module: str) -> None:
     assert "http" not in of_the_service(loaded)
 
 
-@pytest.mark.parametrize("module", ["api", "child", "heartbeat", "run", "watch", "work"])
+@pytest.mark.parametrize(
+    "module",
+    ["answers", "api", "backoff", "child", "heartbeat", "key", "output", "run", "signals", "watch", "work"],
+)
 def test_a_client_module_loads_nothing_of_the_server(module: str) -> None:
     loaded = loaded_by(f"import app.client.{module}")
     assert not packages(loaded) & SERVER

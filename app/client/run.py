@@ -1,18 +1,27 @@
 """`taskpulse run`: runs a script of cron under a task, so that a missing run is noticed."""
 
 import asyncio
+import contextlib
 import hashlib
 import signal
+import time
+import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.client.api import Api, AwayError, RefusedError, say
+from app.client.answers import RefusedError
+from app.client.api import Api, AwayError
 from app.client.child import Child
-from app.client.heartbeat import Work
+from app.client.heartbeat import LAST_TRY_S, Claimed, Work, cancel
+from app.client.key import Key
+from app.client.output import say
+from app.client.signals import on_stop
 
 PATIENCE_S = 20.0
 """Seconds for the API to answer before the script starts without a heartbeat."""
+REPORT_PATIENCE_S = 300.0
+"""Seconds for which the report is tried: cron's next run must not wait for this one."""
 TTL_S = 60
 STILL_RUNNING = 75
 """Exit status EX_TEMPFAIL of sysexits.h: the previous run has not ended, so this one was not started."""
@@ -41,8 +50,9 @@ class Heartbeat:
         self._grace = grace
         self._period = every + grace
         self._worker = worker
+        self._claiming: dict[str, Any] | None = None
 
-    async def begin(self) -> dict[str, Any]:
+    async def begin(self) -> Claimed:
         """Claim today's task, or one made for it, and make the next; return the claim.
 
         Raises StillRunningError, AwayError, RefusedError.
@@ -53,16 +63,33 @@ class Heartbeat:
         if len(waiting) < len(unfinished):
             raise StillRunningError
         task = waiting[0] if waiting else await self._make_first(started)
-        body = {"worker": self._worker, "ttl_s": TTL_S}
+        self._claiming = {
+            "path": f"tasks/{task['id']}/claim",
+            "json": {"worker": self._worker, "ttl_s": TTL_S},
+            "headers": {"Idempotency-Key": str(uuid.uuid4())},
+            "answer": Claimed,
+        }
         try:
-            claimed: dict[str, Any] = await self._call("POST", f"tasks/{task['id']}/claim", json=body)
+            claimed: Claimed = await self._call("POST", **self._claiming)
         except RefusedError as error:
             if error.problem == "task-claimed":
                 raise StillRunningError from None
             raise
         if len(waiting) < 2:
-            await self._make(started + self._period, f"after-{task['id']}")
+            try:
+                await self._make(started + self._period, f"after-{task['id']}")
+            except (AwayError, RefusedError) as error:
+                say(f"{self._title}: the next run has no task, so nobody will notice if it is missing ({error})")
         return claimed
+
+    async def give_back(self) -> None:
+        """Release what a claim that was interrupted may have got."""
+        if self._claiming is not None:
+            asked_at = time.monotonic()
+            with contextlib.suppress(AwayError, RefusedError):
+                claimed = await self._api.call("POST", **self._claiming, patience_s=LAST_TRY_S)
+                async with Work(self._api, claimed, TTL_S, (), asked_at=asked_at) as work:
+                    work.give_up()
 
     async def _unfinished(self) -> list[dict[str, Any]]:
         """Return the tasks of this script that are open or in progress, but those whose worker is gone."""
@@ -95,33 +122,92 @@ class Heartbeat:
         return made
 
     async def _call(self, method: str, path: str, **parts: Any) -> Any:
-        return await self._api.call(method, path, patience_s=PATIENCE_S, **parts)
+        return await self._api.call(method, path, **{"answer": dict[str, Any], **parts}, patience_s=PATIENCE_S)
+
+
+class Run:
+    """One run of the script, and what a signal does to it."""
+
+    def __init__(self, heartbeat: Heartbeat, api: Api, command: Sequence[str], title: str) -> None:
+        self._heartbeat = heartbeat
+        self._api = api
+        self._command = command
+        self._title = title
+        self._stopped: asyncio.Future[signal.Signals] = asyncio.get_running_loop().create_future()
+        self._work: Work | None = None
+        self._child: Child | None = None
+
+    def stop(self, number: signal.Signals) -> None:
+        """End the script, or do not start it; the second time, stop trying to report how it ended."""
+        if self._work is not None and self._stopped.done():
+            self._work.hurry()
+        elif self._work is not None:
+            self._work.terminate()
+        elif self._child is not None:
+            self._child.terminate()
+        if not self._stopped.done():
+            self._stopped.set_result(number)
+
+    async def begin(self) -> tuple[Claimed, float] | None:
+        """Claim today's task; return the claim and when it was asked for, or None where a signal came first.
+
+        Raises StillRunningError, AwayError, RefusedError.
+        """
+        asked_at = time.monotonic()
+        beginning = asyncio.create_task(self._heartbeat.begin())
+        first: set[asyncio.Future[Any]] = {beginning, self._stopped}
+        try:
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await cancel(beginning)
+        if not self._stopped.done():
+            return beginning.result(), asked_at
+        await self._heartbeat.give_back()
+        return None
+
+    async def with_heartbeat(self, claimed: Claimed, asked_at: float, quiet_after_s: float) -> int:
+        """Run the script under its task; return its exit status."""
+        async with Work(self._api, claimed, TTL_S, self._command, asked_at=asked_at) as self._work:
+            status = await self._work.run(quiet_after_s=quiet_after_s)
+            await self._work.report(status, REPORT_PATIENCE_S)
+            return status
+
+    async def without_heartbeat(self) -> int:
+        """Run the script; return its exit status."""
+        self._child = await Child.start(self._command, b"")
+        if self._stopped.done():
+            self._child.terminate()
+        status = await self._child.wait()
+        await self._heartbeat.give_back()
+        return status
+
+    @property
+    def stopped_by(self) -> signal.Signals:
+        """The signal that came first."""
+        return self._stopped.result()
 
 
 async def run(
-    url: str, key: str, worker: str, command: Sequence[str], *, title: str, every: timedelta, grace: timedelta
+    url: str, key: Key, worker: str, command: Sequence[str], *, title: str, every: timedelta, grace: timedelta
 ) -> int:
     """Run the script under its task and return its exit status, or 75 where the run before has not ended.
 
     The script runs whatever the API says: without an answer it runs without a heartbeat, and its task becomes overdue.
+    The status is negative for a signal that killed it, or that came before it was started.
     Raises OSError when the script cannot be started.
     """
-    loop = asyncio.get_running_loop()
     async with Api(url, key) as api:
+        this = Run(Heartbeat(api, title, every, grace, worker), api, command, title)
+        on_stop(this.stop)
         try:
-            claimed = await Heartbeat(api, title, every, grace, worker).begin()
+            begun = await this.begin()
         except StillRunningError:
             say(f"{title}: the run before has not ended; not started")
             return STILL_RUNNING
         except (AwayError, RefusedError) as error:
             say(f"{title}: running without a heartbeat, as the API said {error}")
-            child = await Child.start(command, b"")
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, child.terminate)
-            return await child.wait()
-        work = Work(api, claimed, command)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, work.terminate)
-        status = await work.run(quiet_after_s=grace.total_seconds())
-        await work.report(status)
-        return status
+            return await this.without_heartbeat()
+        if begun is None:
+            say(f"{title}: stopped before it was started")
+            return -this.stopped_by
+        return await this.with_heartbeat(*begun, quiet_after_s=grace.total_seconds())

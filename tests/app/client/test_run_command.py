@@ -12,6 +12,8 @@ import httpx
 import pytest
 
 from app.client.api import Api
+from app.client.heartbeat import Claimed
+from app.client.key import Key
 from app.client.run import Heartbeat, StillRunningError, label_of
 from tests.support.leases import Json
 from tests.support.service import TASKPULSE, Service
@@ -91,8 +93,8 @@ def test_two_runs_do_not_overlap(client: httpx.Client, service: Service, tmp_pat
 
 
 def test_first_runs_at_the_same_moment_share_one_task(client: httpx.Client, service: Service) -> None:
-    async def begin_all(title: str) -> list[Json | BaseException]:
-        async with Api(service.url, service.key) as api:
+    async def begin_all(title: str) -> list[Claimed | BaseException]:
+        async with Api(service.url, Key(service.key)) as api:
             runs = [Heartbeat(api, title, timedelta(days=1), timedelta(hours=1), f"w{n}").begin() for n in range(3)]
             return await asyncio.gather(*runs, return_exceptions=True)
 
