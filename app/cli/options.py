@@ -73,7 +73,7 @@ def api_key(file: Path | None) -> Key:
         if file is None:
             text = os.environ.get("TASKPULSE_KEY", "")
         else:
-            text = sys.stdin.read() if file == Path("-") else file.read_text("utf-8")
+            text = file.read_text("utf-8") if file != Path("-") else sys.stdin.read() if sys.stdin else ""
     except (OSError, UnicodeDecodeError) as error:
         fail(f"the key cannot be read from {file}: {error}")
     key = Key(text.strip(), file)

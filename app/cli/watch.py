@@ -29,9 +29,8 @@ def watch_events(
     API's own. With --output json, a line holds the event as the API sends it, with its id: give the last one that you
     handled to --after, and you continue where you stopped. A slow reader is waited for.
 
-    \b
-    Exit status: 0 after a signal, or when nobody reads the output any more; 1 when the API refuses, or the
-    output cannot be written; 2 for wrong arguments.
+    Exit status: 0 after a signal, or when nobody reads the output any more; 1 when the API refuses, or the output
+    cannot be written; 2 for wrong arguments.
     """
     import asyncio
 
@@ -39,8 +38,8 @@ def watch_events(
     from app.client.output import streams
     from app.client.watch import OutputError, watch
 
-    key = api_key(key_file)
     streams()
+    key = api_key(key_file)
     try:
         asyncio.run(watch(url, key, filters, after, as_json=output == "json"))
     except RefusedError as error:

@@ -62,9 +62,8 @@ def work_on_tasks(
     Any answer that is not the API's own is tried again, with growing pauses; a finished task is reported until the
     API has decided. When nobody reads the worker's output, it is dropped and counted, and the work goes on.
 
-    \b
-    Exit status: 0 after a signal, with no lease left; 1 when the API refuses the key or a claim, the command
-    cannot be started, or a second signal came before the API knew how the task ended; 2 for wrong arguments.
+    Exit status: 0 after a signal, with no lease left; 1 when the API refuses the key or a claim, the command cannot be
+    started, or a second signal came before the API knew how the task ended; 2 for wrong arguments.
     """
     import asyncio
 
@@ -72,9 +71,9 @@ def work_on_tasks(
     from app.client.output import streams
     from app.client.work import work
 
+    streams()
     _refuse_missing(command)
     key = api_key(key_file)
-    streams()
     try:
         in_order = asyncio.run(
             work(url, key, worker, command, labels=labels, ttl_s=ttl, stop_on_expiry=on_expiry == "stop")
@@ -113,11 +112,11 @@ def run_script(
     from app.client.output import streams
     from app.client.run import run
 
+    streams()
     _refuse_missing(command)
     if not 1 <= len(title) <= 200:
         refuse("--title must have 1 to 200 characters.")
     key = api_key(key_file)
-    streams()
     try:
         status = asyncio.run(run(url, key, worker, command, title=title, every=every, grace=grace))
     except OSError as error:

@@ -1,7 +1,5 @@
 """Tells the answers of this API from those of anything else on the way to it."""
 
-import http
-
 import httpx
 import msgspec
 
@@ -53,11 +51,7 @@ def verdict_of(response: httpx.Response) -> RefusedError | None:
 def summary(response: httpx.Response) -> str:
     """Return what an answer that is no verdict says, in a few words."""
     try:
-        detail = msgspec.json.decode(response.content, type=_Problem).detail
+        return f"{response.status_code}: {msgspec.json.decode(response.content, type=_Problem).detail}"
     except ValueError:
-        try:
-            detail = http.HTTPStatus(response.status_code).phrase
-        except ValueError:
-            detail = "unknown status"
-    kind = media_type(response) or "no content type"
-    return f"{response.status_code}: {detail} ({kind})"
+        kind = media_type(response) or "without a content type"
+        return f"{response.status_code} ({kind}) is no answer of this API; is --url right?"

@@ -51,18 +51,19 @@ class Api:
         method: str,
         path: str,
         *,
-        answer: Any = Any,
+        answer: Any,
         json: Any = None,
         params: Any = None,
         headers: dict[str, str] | None = None,
         within_s: float = READ_TIMEOUT_S,
         patience_s: float = float("inf"),
         backoff: Backoff | None = None,
+        quiet: bool = False,
     ) -> Any:
         """Return the JSON of a 2xx answer as the type `answer`; None for an empty 204.
 
         Retries, with backoff, until the API gives a verdict: after no response within `within_s`, a status that asks
-        for it, and any answer that is not of this API. A 401 has the key read again from its file.
+        for it, and any answer that is not of this API; says so unless `quiet`. A 401 has the key read again.
         Raises AwayError when the next try would come after `patience_s`, RefusedError for the API's own 4xx.
         """
         started, told_at, backoff = time.monotonic(), None, backoff or Backoff()
@@ -75,7 +76,7 @@ class Api:
             now = time.monotonic()
             if now + delay - started > patience_s:
                 raise AwayError(str(reason))
-            if told_at is None or now - told_at > REMIND_EVERY_S:
+            if not quiet and (told_at is None or now - told_at > REMIND_EVERY_S):
                 say(f"the API does not answer ({reason}); trying again until it does")
                 told_at = now
             await asyncio.sleep(delay)

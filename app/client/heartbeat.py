@@ -9,14 +9,13 @@ from typing import Any, Self
 import msgspec
 
 from app.client.answers import RefusedError
-from app.client.api import READ_TIMEOUT_S, Api, AwayError
+from app.client.api import Api, AwayError
 from app.client.backoff import Backoff
 from app.client.child import Child, verdict
 from app.client.output import say
 
 LAST_TRY_S = 5.0
 """Seconds for which the report is still tried once the user is in a hurry."""
-SHORTEST_PULSE_TIMEOUT_S = 1.5
 TOO_LARGE = (400, 413, 422)
 """Statuses with which the API refuses a report for what it holds."""
 
@@ -66,10 +65,11 @@ class Work:
         self._api = api
         self._command = command
         self._json = bytes(claimed.task)
-        self._lease = claimed.lease
+        self._token, self._every_s = claimed.lease.token, claimed.lease.pulse_every_s
         self._ttl_s = ttl_s
         self._contact = asked_at if retried else time.monotonic()
         self._sent = asked_at
+        self._out_of_contact = False
         self._retried = retried
         self._stop_on_expiry = stop_on_expiry
         self._child: Child | None = None
@@ -101,7 +101,7 @@ class Work:
     async def is_held(self) -> bool:
         """Return whether the command may start: a lease that may be over is renewed first, and may be lost."""
         if self._retried and time.monotonic() - self._contact > self._ttl_s / 2:
-            pulse = asyncio.create_task(self._send_pulse(self._lease.pulse_every_s))
+            pulse = asyncio.create_task(self._send_pulse(float("inf")))
             await self._unless_hurried(pulse)
             if not pulse.cancelled():
                 pulse.result()
@@ -143,39 +143,48 @@ class Work:
     def terminate(self) -> None:
         """End the command; that counts as its failure."""
         self._terminated = True
-        if self._child is not None:
+        if self._child is not None and not self._child.ended:
             self._child.terminate()
 
     async def _pulse(self, quiet_after_s: float) -> None:
-        started, every_s = time.monotonic(), self._lease.pulse_every_s
-        while time.monotonic() - started + every_s <= quiet_after_s:
-            await asyncio.sleep(self._sent + every_s - time.monotonic())
-            every_s = await self._send_pulse(every_s)
-            if self.lost:
-                return
-        say(f"task {self.id}: the command takes too long; no more pulses")
+        """Send pulses. Each may take its time, as long as the next ones are sent in time."""
+        started = time.monotonic()
+        async with asyncio.TaskGroup() as pulses:
+            while time.monotonic() - started + self._every_s <= quiet_after_s:
+                await asyncio.sleep(self._sent + self._every_s - time.monotonic())
+                if self.lost:
+                    return
+                pulses.create_task(self._send_pulse(self._every_s))
+            say(f"task {self.id}: the command takes too long; no more pulses")
 
-    async def _send_pulse(self, every_s: float) -> float:
-        """Send a pulse until there is a verdict on it; return the seconds between this one and the next."""
-        self._sent = time.monotonic()
-        within_s = min(max(every_s, SHORTEST_PULSE_TIMEOUT_S), READ_TIMEOUT_S)
-        backoff = Backoff(every_s / 2, every_s)
+    async def _send_pulse(self, patience_s: float) -> None:
+        """Send a pulse until there is a verdict on it, or until the next one is due."""
+        sent = self._sent = time.monotonic()
         try:
-            pulsed: _Pulsed = await self._call("pulse", answer=_Pulsed, within_s=within_s, backoff=backoff)
+            pulsed: _Pulsed = await self._call(
+                "pulse", answer=_Pulsed, patience_s=patience_s, backoff=Backoff(self._every_s / 2), quiet=True
+            )
+        except AwayError as error:
+            if not self._out_of_contact:
+                say(f"task {self.id}: no pulse gets through ({error}); trying again until one does")
+            self._out_of_contact = True
         except RefusedError as error:
-            if error.problem not in {"lease-lost", "not-found"}:
-                say(f"task {self.id}: the API refused a pulse ({error})")
-                return every_s
-            self.lost = True
-            if self._child is None or not self._child.ended:
-                say(f"task {self.id}: the lease is lost, ending the command")
-            self.give_up()
-            return every_s
-        self._contact = time.monotonic()
-        if pulsed.cancel_requested and not self.given_up:
-            say(f"task {self.id}: is to be cancelled, ending the command")
-            self.give_up()
-        return pulsed.pulse_every_s
+            self._refuse_pulse(error)
+        else:
+            self._contact, self._out_of_contact = max(sent, self._contact), False
+            self._every_s = pulsed.pulse_every_s
+            if pulsed.cancel_requested and not self.given_up:
+                say(f"task {self.id}: is to be cancelled, ending the command")
+                self.give_up()
+
+    def _refuse_pulse(self, error: RefusedError) -> None:
+        if error.problem not in {"lease-lost", "not-found"}:
+            say(f"task {self.id}: the API refused a pulse ({error})")
+            return
+        self.lost = True
+        if self._child is None or not self._child.ended:
+            say(f"task {self.id}: the lease is lost, ending the command")
+        self.give_up()
 
     async def _end_on_expiry(self) -> None:
         while (left_s := self._contact + self._ttl_s - time.monotonic()) > 0:  # noqa: ASYNC110 - pulses move it
@@ -243,19 +252,19 @@ class Work:
         name: str,
         *,
         answer: type,
-        within_s: float = READ_TIMEOUT_S,
         patience_s: float = float("inf"),
         backoff: Backoff | None = None,
+        quiet: bool = False,
         **body: Any,
     ) -> Any:
         return await self._api.call(
             "POST",
             f"tasks/{self.id}/{name}",
             answer=answer,
-            json={"token": self._lease.token, **body},
-            within_s=within_s,
+            json={"token": self._token, **body},
             patience_s=patience_s,
             backoff=backoff,
+            quiet=quiet,
         )
 
 

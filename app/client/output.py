@@ -190,6 +190,7 @@ def streams() -> Streams:
     sys.stdout = _text(sys.stdout, found.output)
     sys.stderr = _text(sys.stderr, found.errors)
     atexit.register(_finish, found)
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # writing to a terminal from the background may stop the process
     return found
 
 

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from app.client.answers import RefusedError
 from app.client.api import Api, AwayError
 from app.client.child import Child
@@ -41,6 +43,20 @@ def label_of(title: str) -> str:
     return f"{label[: MAX_LABEL - 13]}-{digest}"
 
 
+class _Task(msgspec.Struct):
+    id: str
+    status: str
+    due_at: str | None
+
+
+class _Page(msgspec.Struct):
+    items: list[_Task]
+
+
+class _LeaseState(msgspec.Struct):
+    state: str
+
+
 class Heartbeat:
     """The tasks of one script: today's, and the next one, which becomes overdue if the script never starts again."""
 
@@ -59,12 +75,12 @@ class Heartbeat:
         """
         started = datetime.now(UTC)
         unfinished = await self._unfinished()
-        waiting = [task for task in unfinished if task["status"] == "open"]
+        waiting = [task for task in unfinished if task.status == "open"]
         if len(waiting) < len(unfinished):
             raise StillRunningError
         task = waiting[0] if waiting else await self._make_first(started)
         self._claiming = {
-            "path": f"tasks/{task['id']}/claim",
+            "path": f"tasks/{task.id}/claim",
             "json": {"worker": self._worker, "ttl_s": TTL_S},
             "headers": {"Idempotency-Key": str(uuid.uuid4())},
             "answer": Claimed,
@@ -77,7 +93,7 @@ class Heartbeat:
             raise
         if len(waiting) < 2:
             try:
-                await self._make(started + self._period, f"after-{task['id']}")
+                await self._make(started + self._period, f"after-{task.id}")
             except (AwayError, RefusedError) as error:
                 say(f"{self._title}: the next run has no task, so nobody will notice if it is missing ({error})")
         return claimed
@@ -91,38 +107,39 @@ class Heartbeat:
                 async with Work(self._api, claimed, TTL_S, (), asked_at=asked_at) as work:
                     work.give_up()
 
-    async def _unfinished(self) -> list[dict[str, Any]]:
+    async def _unfinished(self) -> list[_Task]:
         """Return the tasks of this script that are open or in progress, but those whose worker is gone."""
         params = {"label": label_of(self._title), "status": ["open", "in_progress"], "limit": 200}
-        page = await self._call("GET", "tasks", params=params)
-        tasks: list[dict[str, Any]] = sorted(page["items"], key=lambda task: str(task["due_at"]))
-        return [task for task in tasks if task["status"] == "open" or await self._is_alive(task["id"])]
+        page: _Page = await self._call("GET", "tasks", answer=_Page, params=params)
+        tasks = sorted(page.items, key=lambda task: str(task.due_at))
+        return [task for task in tasks if task.status == "open" or await self._is_alive(task.id)]
 
     async def _is_alive(self, task_id: str) -> bool:
         try:
-            lease = await self._call("GET", f"tasks/{task_id}/lease")
+            lease: _LeaseState = await self._call("GET", f"tasks/{task_id}/lease", answer=_LeaseState)
         except RefusedError:
             return False
-        return bool(lease["state"] == "live")
+        return lease.state == "live"
 
-    async def _make_first(self, started: datetime) -> dict[str, Any]:
+    async def _make_first(self, started: datetime) -> _Task:
         """Make a task that is the same for all that start within this minute, so that only one of them gets it."""
         minute = started.replace(second=0, microsecond=0)
         digest = hashlib.sha256(self._title.encode()).hexdigest()
         return await self._make(minute + timedelta(minutes=1) + self._grace, f"first-{digest}-{minute.timestamp():.0f}")
 
-    async def _make(self, due_at: datetime, key: str) -> dict[str, Any]:
+    async def _make(self, due_at: datetime, key: str) -> _Task:
         task = {
             "title": self._title,
             "labels": [label_of(self._title)],
             "due_at": due_at.isoformat(timespec="seconds"),
             "max_attempts": 1,
         }
-        made: dict[str, Any] = await self._call("POST", "tasks", json=task, headers={"Idempotency-Key": key})
+        headers = {"Idempotency-Key": key}
+        made: _Task = await self._call("POST", "tasks", answer=_Task, json=task, headers=headers)
         return made
 
     async def _call(self, method: str, path: str, **parts: Any) -> Any:
-        return await self._api.call(method, path, **{"answer": dict[str, Any], **parts}, patience_s=PATIENCE_S)
+        return await self._api.call(method, path, patience_s=PATIENCE_S, **parts)
 
 
 class Run:
@@ -139,14 +156,15 @@ class Run:
 
     def stop(self, number: signal.Signals) -> None:
         """End the script, or do not start it; the second time, stop trying to report how it ended."""
-        if self._work is not None and self._stopped.done():
-            self._work.hurry()
-        elif self._work is not None:
-            self._work.terminate()
-        elif self._child is not None:
-            self._child.terminate()
         if not self._stopped.done():
+            say(f"{self._title}: ending, because of {number.name}")
             self._stopped.set_result(number)
+            if self._work is not None:
+                self._work.terminate()
+            elif self._child is not None:
+                self._child.terminate()
+        elif self._work is not None:
+            self._work.hurry()
 
     async def begin(self) -> tuple[Claimed, float] | None:
         """Claim today's task; return the claim and when it was asked for, or None where a signal came first.
@@ -162,6 +180,8 @@ class Run:
             await cancel(beginning)
         if not self._stopped.done():
             return beginning.result(), asked_at
+        if not beginning.cancelled():
+            beginning.exception()  # whatever it was, the signal goes first
         await self._heartbeat.give_back()
         return None
 

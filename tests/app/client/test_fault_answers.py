@@ -54,8 +54,6 @@ def test_work_goes_on_after_every_answer_that_is_no_verdict(
         process.start("work", "--ttl", "3", "--", *script)
         for name in answers:
             proxy.faults = [no_verdict(name, CALLS[call])]
-            if call == "claim":
-                eventually(lambda: proxy.faults[0].times == 0)
             task_id = new_task(client, max_attempts=1)
             if call == "release":
                 eventually(lambda task_id=task_id: read(client, task_id)["status"] == "in_progress")  # type: ignore[misc]
@@ -86,7 +84,7 @@ def test_work_and_refusals(
             )
             process.send(signal.SIGTERM)
         assert process.wait() == row["exit"]
-        assert process.said(row["said"])
+        assert process.said(row.get("said", ""))
     assert (read(client, task_id)["status"], leases(database)) == (row["task"], row["left"])
 
 

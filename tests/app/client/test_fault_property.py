@@ -9,7 +9,6 @@ import random
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -70,16 +69,14 @@ class Run:
             psycopg.connect(self._service.conninfo, autocommit=True) as database,
         ):
             tasks = [new_task(client, labels=[self._label], max_attempts=20) for _ in range(3)]
-            workers = [threading.Thread(target=self._work, args=[f"{self._label}-{name}"]) for name in "ab"]
-            for worker in workers:
-                worker.start()
-            for worker in workers:
-                worker.join()
+            with ThreadPoolExecutor() as workers:
+                list(workers.map(self._work, [f"{self._label}-{name}" for name in "ab"]))
             leases = database.execute("select worker from leases where task_id = any(%s::uuid[])", [tasks]).fetchall()
             assert {worker for (worker,) in leases} <= self._killed, self._told("a lease is left", leases)
-            with self._process("rest", self._service.url, "fine", "fine") as (rest, _):
+            with self._process("rest", self._service.url, "fine", "fine") as (rest, (_, errors)):
                 finished = "select count(*) from tasks where id = any(%s::uuid[]) and status = 'done'"
                 eventually(lambda: database.execute(finished, [tasks]).fetchone() == (len(tasks),))
+                eventually(lambda: "waiting for tasks" in errors.text)
                 rest.send_signal(signal.SIGTERM)
                 assert rest.wait(60) == 0
             assert not database.execute("select from leases where task_id = any(%s::uuid[])", [tasks]).fetchall()
@@ -107,6 +104,7 @@ class Run:
             Proxy(self._service.port, faults) as proxy,
             self._process(name, proxy.url, output, errors) as (process, streams),
         ):
+            eventually(lambda: proxy.seen)
             time.sleep(after_s)  # the random moment of this run; nothing is asserted about it
             for stream in streams:
                 if not stream.spoiled:
