@@ -2,13 +2,17 @@
 
 import os
 import re
+import sys
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, TextIO
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
 
 from app.cli.errors import fail, refuse
+from app.client.key import VALID, Key
 from app.settings import Settings, SettingsError
 
 # the server's own lists: importing them from it would load all of it for every --help
@@ -56,11 +60,25 @@ def _api_url(_context: click.Context, _parameter: click.Parameter, value: str) -
 URL = click.option("--url", envvar="TASKPULSE_URL", required=True, callback=_api_url, help="The API; or TASKPULSE_URL.")
 
 
-def api_key(file: TextIO | None) -> str:
+def key_file(scopes: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add --key-file; `scopes` says what the key in it must have."""
+    path = click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True, path_type=Path)
+    text = f"A file with the key, read again when the API refuses the key; without it, TASKPULSE_KEY. {scopes}"
+    return click.option("--key-file", type=path, help=text)
+
+
+def api_key(file: Path | None) -> Key:
     """Return the key in `file` or in TASKPULSE_KEY, or fail with the reason."""
-    key = (file.read() if file else os.environ.get("TASKPULSE_KEY", "")).strip()
-    if not key:
+    try:
+        if file is None:
+            text = os.environ.get("TASKPULSE_KEY", "")
+        else:
+            text = file.read_text("utf-8") if file != Path("-") else sys.stdin.read() if sys.stdin else ""
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"the key cannot be read from {file}: {error}")
+    key = Key(text.strip(), file)
+    if not key.text:
         refuse("There is no key: set TASKPULSE_KEY, or name a file by --key-file.")
-    if not re.fullmatch(r"[!-~]+", key):
+    if not VALID.fullmatch(key.text):
         refuse("The key must be one word that begins with tp_: it holds a character that no key has, such as a blank.")
     return key

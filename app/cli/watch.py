@@ -1,16 +1,16 @@
 """The command watch."""
 
-from typing import TextIO
+from pathlib import Path
 
 import click
 
 from app.cli.errors import fail
-from app.cli.options import ACTIONS, STATUSES, URL, api_key
+from app.cli.options import ACTIONS, STATUSES, URL, api_key, key_file
 
 
 @click.command("watch")
 @URL
-@click.option("--key-file", type=click.File(), help="A file with the key, of scope read; without it, TASKPULSE_KEY.")
+@key_file("Its scope: read.")
 @click.option("--after", help="Begin after the event with this id; 0: with the oldest that is kept. Default: now.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--task", multiple=True, help="Only events of the task with this id; repeat any filter for several.")
@@ -21,19 +21,28 @@ from app.cli.options import ACTIONS, STATUSES, URL, api_key
 @click.option("--assignee", multiple=True, help="Only events of tasks with this assignee.")
 @click.option("--label", multiple=True, help="Only events of tasks with this label.")
 def watch_events(
-    *, url: str, key_file: TextIO | None, after: str | None, output: str, **filters: tuple[str, ...]
+    *, url: str, key_file: Path | None, after: str | None, output: str, **filters: tuple[str, ...]
 ) -> None:
     """Follow every change, a line each, until Ctrl-C.
 
-    Comes back by itself to where it was when the connection ends. With --output json, a line holds the event as the
-    API sends it.
+    Comes back by itself to where it was when the connection ends, and tries again after any answer that is not the
+    API's own. With --output json, a line holds the event as the API sends it, with its id: give the last one that you
+    handled to --after, and you continue where you stopped. A slow reader is waited for.
+
+    Exit status: 0 after a signal, or when nobody reads the output any more; 1 when the API refuses, or the output
+    cannot be written; 2 for wrong arguments.
     """
     import asyncio
 
-    from app.client.api import RefusedError
-    from app.client.watch import watch
+    from app.client.answers import RefusedError
+    from app.client.output import streams
+    from app.client.watch import OutputError, watch
 
+    streams()
+    key = api_key(key_file)
     try:
-        asyncio.run(watch(url, api_key(key_file), filters, after, as_json=output == "json"))
+        asyncio.run(watch(url, key, filters, after, as_json=output == "json"))
     except RefusedError as error:
         fail(f"the API refuses: {error}")
+    except OutputError as error:
+        fail(error)

@@ -6,12 +6,13 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, TextIO
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from app.cli.errors import fail, refuse
-from app.cli.options import URL, Duration, api_key
+from app.cli.options import URL, Duration, api_key, key_file
 
 if TYPE_CHECKING:
     from app.client.schedule import Schedule
@@ -19,13 +20,9 @@ if TYPE_CHECKING:
 
 def _for_workers(command: Callable[..., None]) -> Callable[..., None]:
     """Add what `work` and `run` have in common."""
-    options = [
+    options: list[Callable[[Callable[..., None]], Callable[..., None]]] = [
         URL,
-        click.option(
-            "--key-file",
-            type=click.File(),
-            help="A file with the key; without it, TASKPULSE_KEY. Its scopes: work; for `run` also read and write.",
-        ),
+        key_file("Its scopes: work; for `run` also read and write."),
         click.option(
             "--worker",
             default=lambda: f"{socket.gethostname()}-{os.getpid()}",
@@ -41,9 +38,23 @@ def _for_workers(command: Callable[..., None]) -> Callable[..., None]:
 @click.command("work", context_settings={"allow_interspersed_args": False})
 @click.option("--label", "labels", multiple=True, help="Only tasks with this label; repeat it for any of several.")
 @click.option("--ttl", default=60, show_default=True, type=click.IntRange(1, 86_400), help="Seconds a lease lasts.")
+@click.option(
+    "--on-expiry",
+    type=click.Choice(["continue", "stop"]),
+    default="continue",
+    show_default=True,
+    help="Whether the command goes on when its lease has run out while the API could not be reached.",
+)
 @_for_workers
 def work_on_tasks(
-    *, labels: tuple[str, ...], ttl: int, url: str, key_file: TextIO | None, worker: str, command: tuple[str, ...]
+    *,
+    labels: tuple[str, ...],
+    ttl: int,
+    on_expiry: str,
+    url: str,
+    key_file: Path | None,
+    worker: str,
+    command: tuple[str, ...],
 ) -> None:
     """Claim tasks, one after the other, and run COMMAND for each.
 
@@ -51,19 +62,31 @@ def work_on_tasks(
     completes the task, any other fails it, with the last lines of output as result or error. The command and its
     children are ended when the task is cancelled or the lease is lost. SIGTERM (or Ctrl-C) lets the task at hand be
     finished and then ends the worker; a second one gives the task back at once.
+
+    Any answer that is not the API's own is tried again, with growing pauses; a finished task is reported until the
+    API has decided. When nobody reads the worker's output, it is dropped and counted, and the work goes on.
+
+    Exit status: 0 after a signal, with no lease left; 1 when the API refuses the key or a claim, the command cannot be
+    started, or a second signal came before the API knew how the task ended; 2 for wrong arguments.
     """
     import asyncio
 
-    from app.client.api import RefusedError
+    from app.client.answers import RefusedError
+    from app.client.output import streams
     from app.client.work import work
 
+    streams()
     _refuse_missing(command)
+    key = api_key(key_file)
     try:
-        asyncio.run(work(url, api_key(key_file), worker, command, labels=labels, ttl_s=ttl))
+        in_order = asyncio.run(
+            work(url, key, worker, command, labels=labels, ttl_s=ttl, stop_on_expiry=on_expiry == "stop")
+        )
     except RefusedError as error:
         fail(f"the API refuses to let this worker claim: {error}")
     except OSError as error:
         fail(f"{command[0]!r} cannot be started: {error.strerror}.")
+    sys.exit(0 if in_order else 1)
 
 
 @click.command("run", context_settings={"allow_interspersed_args": False})
@@ -87,7 +110,7 @@ def run_script(
     max_runtime: timedelta | None,
     grace: timedelta | None,
     url: str,
-    key_file: TextIO | None,
+    key_file: Path | None,
     worker: str,
     command: tuple[str, ...],
 ) -> None:
@@ -103,8 +126,10 @@ def run_script(
     """
     import asyncio
 
+    from app.client.output import streams
     from app.client.run import Expectation, run
 
+    streams()
     _refuse_missing(command)
     if not 1 <= len(title) <= 200:
         refuse("--title must have 1 to 200 characters.")

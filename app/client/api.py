@@ -1,66 +1,45 @@
-"""A client of the API that retries with backoff while the API is away."""
+"""A client of the API that retries, with backoff, whatever is not the API's own verdict."""
 
 import asyncio
-import random
-import sys
 import time
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
+import msgspec
 
+from app.client.answers import media_type, summary, verdict_of
+from app.client.backoff import Backoff, seconds
 from app.client.clock import ServerClock
-from app.client.exact_json import decode
+from app.client.key import Key
+from app.client.output import say
 
-FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 10.0
-"""Well under the 30 s that a restart of the database grants to every lease."""
 READ_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5.0
-
-
-def _timeout(wait_s: float) -> httpx.Timeout:
-    """Return the timeouts of a call that the service may answer `wait_s` seconds late."""
-    return httpx.Timeout(READ_TIMEOUT_S + wait_s, connect=CONNECT_TIMEOUT_S)
+REMIND_EVERY_S = 300.0
+"""Seconds after which a call that still has no verdict says so again."""
 
 
 class AwayError(Exception):
-    """The API could not be reached in time."""
+    """The API gave no verdict in time."""
 
 
-class RefusedError(Exception):
-    """The API refused a call; the message is that of the API."""
+class _NoVerdictError(Exception):
+    """Something else than the API's verdict came, or nothing."""
 
-    def __init__(self, response: httpx.Response) -> None:
-        try:
-            problem = response.json()
-        except ValueError:
-            problem = {}
-        self.status = response.status_code
-        self.problem = str(problem.get("type", "")).rpartition("/")[2]
-        super().__init__(printable(f"{response.status_code}: {problem.get('detail') or response.reason_phrase}"))
-
-
-def printable(text: str) -> str:
-    """Return text without control characters, which a terminal would interpret."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
-
-
-def say(message: str) -> None:
-    """Print a message on standard error."""
-    print(f"taskpulse: {printable(message)}", file=sys.stderr, flush=True)
+    def __init__(self, reason: str, retry_after_s: float = 0) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
 
 
 class Api:
     """Calls the API with a key; an asynchronous context manager."""
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: Key) -> None:
         self.clock = ServerClock()
+        self._key = key
         self._client = httpx.AsyncClient(
-            base_url=f"{url.rstrip('/')}/v1/",
-            headers={"Authorization": f"Bearer {key}"},
-            timeout=_timeout(0),
-            event_hooks=self.clock.hooks(),
+            base_url=f"{url.rstrip('/')}/v1/", timeout=READ_TIMEOUT_S, event_hooks=self.clock.hooks()
         )
 
     async def __aenter__(self) -> Self:
@@ -76,43 +55,72 @@ class Api:
         method: str,
         path: str,
         *,
+        answer: Any,
         json: Any = None,
         params: Any = None,
         headers: dict[str, str] | None = None,
-        wait_s: float = 0,
+        within_s: float = READ_TIMEOUT_S,
         patience_s: float = float("inf"),
+        backoff: Backoff | None = None,
+        quiet: bool = False,
     ) -> Any:
-        """Return the JSON of a 2xx answer, None where it has none.
+        """Return the JSON of a 2xx answer as the type `answer`; None for an empty 204.
 
-        Retries after a 5xx or no response, with exponential backoff and jitter, or after `Retry-After`.
-        The server may take `wait_s` longer than usual.
-        Raises AwayError after `patience_s`, RefusedError for a 4xx.
+        Retries, with backoff, until the API gives a verdict: after no response within `within_s`, a status that asks
+        for it, and any answer that is not of this API; says so unless `quiet`. A 401 has the key read again.
+        Raises AwayError when the next try would come after `patience_s`, RefusedError for the API's own 4xx.
         """
-        started, pause, told = time.monotonic(), FIRST_PAUSE_S, False
+        started, told_at, backoff = time.monotonic(), None, backoff or Backoff()
+        request = {"json": json, "params": params, "headers": headers or {}}
         while True:
-            asked_for = 0.0
             try:
-                response = await self._client.request(
-                    method, path, json=json, params=params, headers=headers, timeout=_timeout(wait_s)
-                )
-            except httpx.TransportError as error:
-                reason = str(error) or type(error).__name__
-            else:
-                if response.is_success:
-                    return decode(response.content) if response.content else None
-                refusal = RefusedError(response)
-                if response.status_code < 500 and refusal.problem != "idempotency-in-progress":
-                    raise refusal
-                reason, asked_for = str(refusal), _seconds(response.headers.get("retry-after"))
-            delay = min(max(asked_for, pause * random.uniform(0.5, 1.5)), LONGEST_PAUSE_S)  # noqa: S311 - no secret
-            if time.monotonic() + delay - started > patience_s:
-                raise AwayError(reason)
-            if not told:
+                return await self._try(method, path, request, answer, within_s)
+            except _NoVerdictError as error:
+                reason, delay = error, backoff.next(error.retry_after_s)
+            now = time.monotonic()
+            if now + delay - started > patience_s:
+                raise AwayError(str(reason))
+            if not quiet and (told_at is None or now - told_at > REMIND_EVERY_S):
                 say(f"the API does not answer ({reason}); trying again until it does")
-                told = True
+                told_at = now
             await asyncio.sleep(delay)
-            pause = min(pause * 2, LONGEST_PAUSE_S)
+
+    async def _try(self, method: str, path: str, request: dict[str, Any], answer: Any, within_s: float) -> Any:
+        response = await self._response(method, path, request, within_s)
+        if response.status_code == 401 and self._key.reread():
+            response = await self._response(method, path, request, within_s)
+        if response.is_success:
+            found = _content(response, answer)
+            self._key.accepted = True
+            return found
+        refusal = verdict_of(response)
+        if refusal is None or (refusal.status == 401 and self._key.accepted):
+            raise _NoVerdictError(summary(response), seconds(response.headers.get("retry-after")))
+        self._key.accepted = refusal.status != 401
+        raise refusal
+
+    async def _response(self, method: str, path: str, request: dict[str, Any], within_s: float) -> httpx.Response:
+        headers = {**request["headers"], "Authorization": f"Bearer {self._key.text}"}
+        timeout = httpx.Timeout(within_s, connect=min(within_s, CONNECT_TIMEOUT_S))
+        try:
+            async with asyncio.timeout(within_s + CONNECT_TIMEOUT_S):  # for an answer that comes in drops
+                return await self._client.request(method, path, **{**request, "headers": headers}, timeout=timeout)
+        except TimeoutError:
+            raise _NoVerdictError(f"no answer within {within_s:.0f} s") from None
+        except httpx.RequestError as error:
+            raise _NoVerdictError(str(error) or type(error).__name__) from None
 
 
-def _seconds(retry_after: str | None) -> float:
-    return float(retry_after) if retry_after and retry_after.isdigit() else 0.0
+def _content(response: httpx.Response, answer: Any) -> Any:
+    """Return what a 2xx answer holds.
+
+    Raises _NoVerdictError where it is not what the API answers.
+    """
+    try:
+        if response.status_code == 204:
+            return msgspec.convert(None, answer)
+        if media_type(response) == "application/json":
+            return msgspec.json.decode(response.content, type=answer)
+    except ValueError:
+        pass
+    raise _NoVerdictError(summary(response))

@@ -5,18 +5,19 @@ import contextlib
 import os
 import shutil
 import signal
-import sys
 from collections import deque
 from collections.abc import Sequence
-from typing import BinaryIO
 
 import msgspec
+
+from app.client.output import CHECK_EVERY_S, Output, streams
 
 KILL_AFTER_S = 10.0
 """Seconds between SIGTERM and SIGKILL."""
 EOF_WITHIN_S = 1.0
 """Seconds for processes that the command left behind to close its output."""
-EXIT_CHECK_EVERY_S = 0.02
+READ_BYTES = 1 << 16
+"""Of output that is read ahead: it fits into the buffer of an Output that is half full."""
 LINES = 20
 CHARACTERS = 4000
 BYTES = 16_000
@@ -24,7 +25,11 @@ BYTES = 16_000
 
 
 class Child:
-    """A running command; its output is passed on, and its last lines are kept."""
+    """A running command; its output is passed on, and its last lines are kept.
+
+    A slow reader of the output slows the command down, as a pipe does. One that has stopped reading does not: what it
+    does not take is dropped.
+    """
 
     def __init__(self, process: asyncio.subprocess.Process, task_json: bytes) -> None:
         self._process = process
@@ -32,10 +37,11 @@ class Child:
         self._ending: asyncio.Task[None] | None = None
         assert process.stdout  # noqa: S101 - it was asked for
         assert process.stderr  # noqa: S101
+        ours = streams()
         self._streams = [
             asyncio.create_task(self._feed(task_json)),
-            asyncio.create_task(self._pass_on(process.stdout, sys.stdout.buffer)),
-            asyncio.create_task(self._pass_on(process.stderr, sys.stderr.buffer)),
+            asyncio.create_task(self._pass_on(process.stdout, ours.output)),
+            asyncio.create_task(self._pass_on(process.stderr, ours.errors)),
         ]
 
     @classmethod
@@ -54,15 +60,20 @@ class Child:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
-            limit=1 << 20,
+            limit=READ_BYTES,
         )
         return cls(process, task_json)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the command has ended; wait() may still wait for its output."""
+        return self._process.returncode is not None
 
     async def wait(self) -> int:
         """Return the exit status, negative for the signal that killed it, once its output has ended."""
         # Process.wait() of Python 3.11 would also wait for what the command left behind to close the pipes.
         while (status := self._process.returncode) is None:  # noqa: ASYNC110 - there is no event for it
-            await asyncio.sleep(EXIT_CHECK_EVERY_S)
+            await asyncio.sleep(CHECK_EVERY_S)
         _, late = await asyncio.wait(self._streams, timeout=EOF_WITHIN_S)
         for stream in late:
             stream.cancel()
@@ -103,18 +114,21 @@ class Child:
             self._process.stdin.close()
             await self._process.stdin.wait_closed()
 
-    async def _pass_on(self, stream: asyncio.StreamReader, target: BinaryIO) -> None:
+    async def _pass_on(self, stream: asyncio.StreamReader, target: Output) -> None:
         line = b""
         try:
-            while piece := await stream.read(1 << 16):
-                with contextlib.suppress(OSError):
-                    target.write(piece)
-                    target.flush()
+            while piece := await stream.read(READ_BYTES):
                 *lines, line = (line + piece).splitlines(keepends=True)
                 self._lines.extend(lines)
                 if line.endswith(b"\n") or len(line) > CHARACTERS * 4:
                     self._lines.append(line)
                     line = b""
+                while target.behind and not target.stalled and not self.ended:  # noqa: ASYNC110 - a thread makes room
+                    await asyncio.sleep(CHECK_EVERY_S)
+                if target.behind and not self.ended:
+                    target.drop(len(piece))
+                else:
+                    target.write(piece)
         finally:
             if line:
                 self._lines.append(line + b"\n")

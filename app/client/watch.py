@@ -2,18 +2,20 @@
 
 import asyncio
 import contextlib
-import io
 import json
-import random
-import signal
-import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import msgspec
 
-from app.client.api import CONNECT_TIMEOUT_S, FIRST_PAUSE_S, LONGEST_PAUSE_S, RefusedError, printable, say
+from app.client.answers import media_type, summary, verdict_of
+from app.client.api import CONNECT_TIMEOUT_S
+from app.client.backoff import Backoff, seconds
+from app.client.key import Key
+from app.client.output import CHECK_EVERY_S, printable, say, streams
+from app.client.signals import on_stop
 
 SILENCE_S = 40.0
 """Seconds without a byte after which the connection counts as dead: more than two heartbeats."""
@@ -56,14 +58,46 @@ async def blocks(lines: AsyncIterator[str]) -> AsyncIterator[Block]:
             data.append(value)
 
 
-def in_words(change: Mapping[str, Any]) -> str:
-    """Return an event as a line for people, without control characters."""
-    actor = change["actor"]
-    who = (actor["name"] or actor["key_id"]) if actor else "taskpulse"
-    title = _short(change["title"] or "-")
-    line = f"{change['at'][:19]}Z  {change['action']:9}  {change['task_id']}  {title}  by {_short(who)}"
-    before, after = change["before"] or {}, change["after"] or {}
-    if change["action"] in ("created", "deleted"):
+class _Actor(msgspec.Struct):
+    key_id: str
+    name: str | None
+
+
+class Change(msgspec.Struct):
+    """What of an event is shown to people."""
+
+    task_id: str
+    title: str | None
+    at: str
+    action: str
+    actor: _Actor | None
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Event:
+    """A change, or a `reset`, as the API sent it."""
+
+    id: str | None
+    name: str
+    data: dict[str, Any]
+
+    def as_json(self) -> str:
+        """Return it as one line of ASCII."""
+        return json.dumps({"event": self.name, "id": self.id, **self.data})
+
+    def in_words(self) -> str:
+        """Return it as a line for people, without control characters."""
+        return _in_words(msgspec.convert(self.data, Change))
+
+
+def _in_words(change: Change) -> str:
+    who = (change.actor.name or change.actor.key_id) if change.actor else "taskpulse"
+    title = _short(change.title or "-")
+    line = f"{change.at[:19]}Z  {change.action:9}  {change.task_id}  {title}  by {_short(who)}"
+    before, after = change.before or {}, change.after or {}
+    if change.action in ("created", "deleted"):
         return printable(line)
     changes = (f"{name}: {_side(before, name)} -> {_side(after, name)}" for name in {**before, **after})
     return printable(f"{line}  ({', '.join(changes)})")
@@ -77,89 +111,119 @@ def _short(text: str) -> str:
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
+class _NoEventsError(Exception):
+    """What came is no stream of events, or none any more."""
+
+    def __init__(self, reason: str, retry_after_s: float = 0) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
+
+
 class Watch:
     """Follows the stream, and resumes after the last event whenever the connection ends."""
 
-    def __init__(self, url: str, key: str, filters: Mapping[str, Sequence[str]], after: str | None) -> None:
+    def __init__(self, url: str, key: Key, filters: Mapping[str, Sequence[str]], after: str | None) -> None:
         self._filters = {name: list(values) for name, values in filters.items() if values}
+        self._key = key
         self._last_id = after
+        self._told = False
+        self._backoff = Backoff()
         self._client = httpx.AsyncClient(
             base_url=f"{url.rstrip('/')}/v1/",
-            headers={"Authorization": f"Bearer {key}", "Accept": "text/event-stream"},
+            headers={"Accept": "text/event-stream"},
             timeout=httpx.Timeout(SILENCE_S, connect=CONNECT_TIMEOUT_S),
         )
 
-    async def events(self) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-        """Yield name and data of each event, for ever.
+    async def events(self) -> AsyncIterator[Event]:
+        """Yield each event, for ever.
 
-        Raises RefusedError for a 4xx.
+        Raises RefusedError for the API's own 4xx; whatever else comes is retried, with backoff.
         """
-        pause, told = FIRST_PAUSE_S, False
         async with self._client:
             while True:
-                reason = "the stream ended"
+                retry_after_s = 0.0
                 try:
-                    async with self._client.stream("GET", "events", **self._where()) as response:
-                        if response.is_success and not _is_stream(response):
-                            reason = f"{response.url} is no stream of events; is --url right?"
-                            told = _tell(reason, told=told)
-                        elif response.is_success:
-                            if told:
-                                say("the API is back")
-                            pause, told = FIRST_PAUSE_S, False
-                            async for block in blocks(lines(response.aiter_text())):
-                                if block.data is not None:
-                                    yield block.event, json.loads(block.data)
-                                self._last_id = block.id or self._last_id
-                        else:
-                            await response.aread()
-                            refusal = RefusedError(response)
-                            if response.status_code < 500:
-                                raise refusal
-                            reason = str(refusal)
-                            told = _tell(reason, told=told)
-                except httpx.TransportError as error:
-                    told = _tell(str(error) or type(error).__name__, told=told)
-                await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
-                pause = min(pause * 2, LONGEST_PAUSE_S)
+                    async for block in self._blocks():
+                        if block.data is not None:
+                            yield _event(block.id, block.event, block.data)
+                        self._last_id = block.id or self._last_id
+                except _NoEventsError as error:
+                    retry_after_s = error.retry_after_s
+                    self._tell(str(error))
+                except httpx.RequestError as error:
+                    self._tell(str(error) or type(error).__name__)
+                await asyncio.sleep(self._backoff.next(retry_after_s))
 
-    def _where(self) -> dict[str, Any]:
-        return {"params": self._filters | ({"after": self._last_id} if self._last_id else {})}
+    async def _blocks(self) -> AsyncIterator[Block]:
+        parameters = self._filters | ({"after": self._last_id} if self._last_id else {})
+        headers = {"Authorization": f"Bearer {self._key.text}"}
+        async with self._client.stream("GET", "events", params=parameters, headers=headers) as response:
+            if not response.is_success:
+                await response.aread()
+                refusal = verdict_of(response)
+                if refusal is None or (refusal.status == 401 and (self._key.reread() or self._key.accepted)):
+                    raise _NoEventsError(summary(response), seconds(response.headers.get("retry-after")))
+                raise refusal
+            if media_type(response) != "text/event-stream":
+                raise _NoEventsError(f"{response.url} is no stream of events; is --url right?")
+            if self._told:
+                say("the API is back")
+            self._key.accepted, self._told, self._backoff = True, False, Backoff()
+            async for block in blocks(lines(response.aiter_text())):
+                yield block
 
-
-def _is_stream(response: httpx.Response) -> bool:
-    return str(response.headers.get("content-type", "")).startswith("text/event-stream")
-
-
-def _tell(reason: str, *, told: bool) -> bool:
-    if not told:
-        say(f"the API does not answer ({reason}); trying again until it does")
-    return True
+    def _tell(self, reason: str) -> None:
+        if not self._told:
+            say(f"the API does not answer ({reason}); trying again until it does")
+        self._told = True
 
 
-async def watch(url: str, key: str, filters: Mapping[str, Sequence[str]], after: str | None, *, as_json: bool) -> None:
-    """Print every event until SIGINT or SIGTERM, or until nobody reads what is printed.
+def _event(event_id: str | None, name: str, data: str) -> Event:
+    """Return the event that a block holds.
 
-    Raises RefusedError when the API refuses.
+    Raises _NoEventsError where it is none of this API.
     """
+    try:
+        event = Event(event_id, name, msgspec.convert(json.loads(data), dict[str, Any]))
+        if name == "message":
+            msgspec.convert(event.data, Change)
+    except (ValueError, RecursionError):
+        raise _NoEventsError("an event is not one of this API") from None
+    return event
+
+
+class OutputError(Exception):
+    """Standard output cannot be written."""
+
+
+async def watch(url: str, key: Key, filters: Mapping[str, Sequence[str]], after: str | None, *, as_json: bool) -> None:
+    """Print every event until a signal asks for the end, or until nobody reads what is printed.
+
+    A slow reader is waited for. Raises RefusedError when the API refuses, OutputError when nothing can be printed.
+    """
+    ours = streams()
+    if ours.closed:
+        raise OutputError("standard output is closed, so no event can be printed")
 
     async def follow() -> None:
-        async for name, data in Watch(url, key, filters, after).events():
-            if name == "reset":
-                say(f"events are missing ({data['reason']}): read the tasks anew; going on with what there is")
+        async for event in Watch(url, key, filters, after).events():
+            if event.name == "reset":
+                say(
+                    f"events are missing ({event.data.get('reason')}): read the tasks anew; going on with what there is"
+                )
             if as_json:
-                print(json.dumps({"event": name, **data}), flush=True)
-            elif name == "message":
-                print(in_words(data), flush=True)
+                print(event.as_json())
+            elif event.name == "message":
+                print(event.in_words())
+            while ours.output.behind:  # noqa: ASYNC110 - a thread makes room
+                await asyncio.sleep(CHECK_EVERY_S)
 
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a title may hold what the terminal's encoding lacks
     following = asyncio.create_task(follow())
+    on_stop(lambda _: following.cancel())
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, following.cancel)
-    try:
-        with contextlib.suppress(asyncio.CancelledError):
-            await following
-    except BrokenPipeError:
-        sys.stdout = None  # otherwise the interpreter flushes it at exit, and complains
+    ours.output.on_error = lambda: loop.is_closed() or loop.call_soon_threadsafe(following.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await following
+
+    if ours.output.error is not None and not isinstance(ours.output.error, BrokenPipeError):
+        raise OutputError(f"standard output cannot be written: {ours.output.error.strerror}")

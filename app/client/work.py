@@ -3,94 +3,148 @@
 import asyncio
 import contextlib
 import signal
+import time
 import uuid
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
 
-from app.client.api import Api, AwayError, RefusedError, say
+import msgspec
+
+from app.client.answers import RefusedError
+from app.client.api import READ_TIMEOUT_S, Api, AwayError
+from app.client.backoff import Backoff
 from app.client.child import verdict
-from app.client.heartbeat import Work
+from app.client.heartbeat import LAST_TRY_S, Claimed, Work, cancel
+from app.client.key import Key
+from app.client.output import say
+from app.client.signals import on_stop
 
 WAIT_S = 20
+
+
+class Claims(msgspec.Struct):
+    """The answer to a claim of any tasks."""
+
+    items: list[Claimed]
 
 
 class Worker:
     """Claims one task after the other until it is told to stop."""
 
-    def __init__(self, api: Api, name: str, labels: Sequence[str], ttl_s: int, command: Sequence[str]) -> None:
+    def __init__(
+        self, api: Api, name: str, labels: Sequence[str], ttl_s: int, command: Sequence[str], *, stop_on_expiry: bool
+    ) -> None:
         self._api = api
         self._claim = {"worker": name, "ttl_s": ttl_s, "labels": list(labels)}
+        self._ttl_s = ttl_s
         self._command = command
+        self._stop_on_expiry = stop_on_expiry
         self._stopping = asyncio.Event()
         self._work: Work | None = None
+        self._left_behind = False
 
-    def stop(self) -> None:
+    def stop(self, _number: signal.Signals) -> None:
         """Claim no more and finish the task at hand; the second time, end the command and give the task back."""
         if not self._stopping.is_set():
             say("draining: finishing the task at hand" if self._work else "stopping")
             self._stopping.set()
         elif self._work is not None:
             self._work.give_up()
+            self._work.hurry()
 
-    async def run(self) -> None:
-        """Work until stopped.
+    async def run(self) -> bool:
+        """Work until stopped; return False where a lease may be left.
 
         Raises RefusedError when the API refuses a claim, as the key or the labels are wrong, and OSError when the
         command cannot be started.
         """
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop)
+        on_stop(self.stop)
         say("waiting for tasks")
         while not self._stopping.is_set():
-            for claimed in await self._claim_one():
-                await self._do(claimed)
+            for work in await self._claim_one():
+                await self._do(work)
+        return not self._left_behind
 
-    async def _do(self, claimed: dict[str, Any]) -> None:
-        self._work = Work(self._api, claimed, self._command)
-        say(f"task {self._work.id}: {claimed['task']['title']}")
+    async def _do(self, claimed: Work) -> None:
+        async with self._working(claimed) as work:
+            say(f"task {work.id}: {work.title}")
+            if not await work.is_held():
+                self._left_behind |= not await work.report(1)
+                return
+            try:
+                status = await work.run()
+            except OSError as error:
+                say(f"task {work.id}: the command cannot be started ({error}); giving the task back")
+                work.give_up()
+                await work.report(1)
+                raise
+            say(f"task {work.id}: {verdict(status)}")
+            self._left_behind |= not await work.report(status)
+
+    @contextlib.asynccontextmanager
+    async def _working(self, claimed: Work) -> AsyncIterator[Work]:
+        self._work = claimed
         try:
-            status = await self._work.run()
-        except OSError as error:
-            say(f"task {self._work.id}: the command cannot be started ({error}); giving the task back")
-            self._work.give_up()
-            await self._work.report(1)
-            raise
-        say(f"task {self._work.id}: {verdict(status)}")
-        await self._work.report(status)
-        self._work = None
+            async with claimed:
+                yield claimed
+        finally:
+            self._work = None
 
-    async def _claim_one(self) -> list[dict[str, Any]]:
+    async def _claim_one(self) -> list[Work]:
         """Wait for a task; an answer that gets lost is fetched again by its Idempotency-Key."""
         key = {"Idempotency-Key": str(uuid.uuid4())}
         asking = asyncio.create_task(self._ask(key | {"Prefer": f"wait={WAIT_S}"}))
         stopping = asyncio.create_task(self._stopping.wait())
-        await asyncio.wait({asking, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if asking.done():
+        try:
+            await asyncio.wait({asking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await cancel(asking, stopping)
+        if not asking.cancelled():
             return asking.result()
-        asking.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asking
-        # The claim may have been granted just now: whatever it got goes back.
-        with contextlib.suppress(AwayError, RefusedError):
-            for claimed in await self._ask(key, patience_s=2):
-                work = Work(self._api, claimed, self._command)
-                work.give_up()
-                await work.report(0)
+        await self._give_back(key)
         return []
 
-    async def _ask(self, headers: dict[str, str], patience_s: float = float("inf")) -> list[dict[str, Any]]:
-        answer = await self._api.call(
-            "POST", "tasks/claim", json=self._claim, headers=headers, wait_s=WAIT_S, patience_s=patience_s
+    async def _give_back(self, key: dict[str, str]) -> None:
+        """Release what a claim without an answer may have got."""
+        try:
+            for claimed in await self._ask(key, patience_s=LAST_TRY_S):
+                async with self._working(claimed) as work:
+                    work.give_up()
+                    self._left_behind |= not await work.report(0)
+        except (AwayError, RefusedError) as error:
+            say(f"a task that the API may just have given to this worker stays claimed for {self._ttl_s} s ({error})")
+
+    async def _ask(self, headers: dict[str, str], patience_s: float = float("inf")) -> list[Work]:
+        asked_at, backoff = time.monotonic(), Backoff()
+        claims: Claims | None = await self._api.call(
+            "POST",
+            "tasks/claim",
+            answer=Claims | None,
+            json=self._claim,
+            headers=headers,
+            within_s=READ_TIMEOUT_S + WAIT_S,
+            patience_s=patience_s,
+            backoff=backoff,
         )
-        return answer["items"] if answer else []
+        return [
+            Work(
+                self._api,
+                claimed,
+                self._ttl_s,
+                self._command,
+                asked_at=asked_at,
+                retried=backoff.used,
+                stop_on_expiry=self._stop_on_expiry,
+            )
+            for claimed in (claims.items if claims else [])
+        ]
 
 
-async def work(url: str, key: str, name: str, command: Sequence[str], *, labels: Sequence[str], ttl_s: int) -> None:
-    """Run a worker until SIGTERM or SIGINT.
+async def work(
+    url: str, key: Key, name: str, command: Sequence[str], *, labels: Sequence[str], ttl_s: int, stop_on_expiry: bool
+) -> bool:
+    """Run a worker until SIGTERM, SIGINT or SIGHUP; return False where it may have left a lease.
 
     Raises RefusedError, OSError.
     """
     async with Api(url, key) as api:
-        await Worker(api, name, labels, ttl_s, command).run()
+        return await Worker(api, name, labels, ttl_s, command, stop_on_expiry=stop_on_expiry).run()

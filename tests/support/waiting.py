@@ -33,17 +33,24 @@ class Until:
     def __init__(self, folder: Path) -> None:
         self._fifo = folder / "end"
         os.mkfifo(self._fifo)
+        self._writers = list[int]()
         self.command = ["cat", str(self._fifo)]
 
     def end(self) -> None:
         """Let it end, as soon as it has begun."""
-        eventually(self._write_nothing)
+        self.wait_until_begun()
+        os.close(self._writers.pop())
         self._fifo.unlink()
         self._fifo.touch()
 
-    def _write_nothing(self) -> bool:
+    def wait_until_begun(self) -> None:
+        """Return once it has begun; it goes on until `end`."""
+        eventually(self._open)
+
+    def _open(self) -> bool:
         try:
-            os.close(os.open(self._fifo, os.O_WRONLY | os.O_NONBLOCK))
+            if not self._writers:
+                self._writers.append(os.open(self._fifo, os.O_WRONLY | os.O_NONBLOCK))
         except OSError:  # nobody reads yet
             return False
         return True

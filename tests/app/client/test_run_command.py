@@ -16,10 +16,12 @@ import httpx
 import pytest
 
 from app.client.api import Api
+from app.client.heartbeat import Claimed
+from app.client.key import Key
 from app.client.run import Expectation, Heartbeat, StillRunningError, label_of
 from app.client.schedule import Every
 from tests.support.leases import Json
-from tests.support.proxy import Proxy
+from tests.support.reverse_proxy import ReverseProxy
 from tests.support.service import TASKPULSE, Service
 from tests.support.waiting import Until, eventually
 
@@ -122,8 +124,8 @@ def test_two_runs_do_not_overlap(client: httpx.Client, service: Service, tmp_pat
 def test_first_runs_at_the_same_moment_share_one_task(client: httpx.Client, service: Service) -> None:
     expected = Expectation(Every(timedelta(days=1)), timedelta(hours=1), timedelta(hours=1))
 
-    async def begin_all(title: str) -> list[Json | BaseException]:
-        async with Api(service.url, service.key) as api:
+    async def begin_all(title: str) -> list[Claimed | BaseException]:
+        async with Api(service.url, Key(service.key)) as api:
             runs = [Heartbeat(api, title, expected, f"w{n}").begin() for n in range(3)]
             return await asyncio.gather(*runs, return_exceptions=True)
 
@@ -254,7 +256,7 @@ def test_due_times_are_those_of_the_servers_clock(client: httpx.Client, service:
     ahead = None if minutes is None else timedelta(minutes=minutes)
     by_cron = ["--cron", "* * * * *", "--grace", "1m"]
     earliest = datetime.now(UTC) - timedelta(seconds=2) + (ahead or timedelta())
-    with Proxy(service, ahead) as proxy:
+    with ReverseProxy(service, ahead) as proxy:
         assert run(service, "true", url=proxy.url)[0] == 0
         assert run(service, "true", url=proxy.url, title="by cron", options=by_cron)[0] == 0
     latest = datetime.now(UTC) + timedelta(seconds=2) + (ahead or timedelta())
@@ -271,7 +273,7 @@ def test_sigterm_before_the_script_has_begun(client: httpx.Client, service: Serv
             planning.set()
             goes_on.wait(60)
 
-    with Proxy(service, before=hold) as proxy:
+    with ReverseProxy(service, before=hold) as proxy:
         process = start(service, "touch", str(tmp_path / "proof"), url=proxy.url)
         assert planning.wait(60)
         process.send_signal(signal.SIGTERM)

@@ -1,0 +1,57 @@
+"""Tells the answers of this API from those of anything else on the way to it."""
+
+import httpx
+import msgspec
+
+from app.client.output import printable
+
+NO_VERDICT = (408, 425, 429)
+"""Statuses that ask for another try (RFC 9110, 8470, 6585)."""
+
+
+class RefusedError(Exception):
+    """The API refused a call; the message is that of the API."""
+
+    def __init__(self, status: int, problem: str, detail: str) -> None:
+        self.status = status
+        self.problem = problem
+        """The name of the problem type, as in `lease-lost`."""
+        super().__init__(printable(f"{status}: {detail}"))
+
+
+class _Problem(msgspec.Struct):
+    """What of a problem document (RFC 9457) matters here."""
+
+    type: str
+    status: int
+    detail: str
+
+
+def media_type(response: httpx.Response) -> str:
+    """Return the media type without its parameters."""
+    return str(response.headers.get("content-type", "")).partition(";")[0].strip().lower()
+
+
+def verdict_of(response: httpx.Response) -> RefusedError | None:
+    """Return the refusal if it is this API's own and final; None for what may be otherwise the next time."""
+    if not 400 <= response.status_code < 500 or response.status_code in NO_VERDICT:
+        return None
+    if media_type(response) != "application/problem+json":
+        return None
+    try:
+        problem = msgspec.json.decode(response.content, type=_Problem)
+    except ValueError:
+        return None
+    name = problem.type.removeprefix("/problems/")
+    if name in {"", problem.type, "idempotency-in-progress"} or problem.status != response.status_code:
+        return None
+    return RefusedError(problem.status, name, problem.detail)
+
+
+def summary(response: httpx.Response) -> str:
+    """Return what an answer that is no verdict says, in a few words."""
+    try:
+        return f"{response.status_code}: {msgspec.json.decode(response.content, type=_Problem).detail}"
+    except ValueError:
+        kind = media_type(response) or "without a content type"
+        return f"{response.status_code} ({kind}) is no answer of this API; is --url right?"
