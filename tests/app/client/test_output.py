@@ -48,15 +48,15 @@ def test_it_works(pipe: Pipe) -> None:
 
 
 def test_nothing_waits_for_a_reader_and_what_is_dropped_is_counted(pipe: Pipe, tmp_path: Path) -> None:
-    with (tmp_path / "errors").open("wb") as file:
-        errors = Output(file.fileno(), "standard error")
-        output = Output(pipe.writer, "standard output", errors)
-        written = 0
-        while written < 2 * LIMIT:
-            written += output.write(b"x" * PIECE)
-        eventually(lambda: output.stalled)
-        output.finish()
-        errors.finish()
+    file = os.open(tmp_path / "errors", os.O_CREAT | os.O_WRONLY)  # not closed, like the pipe
+    errors = Output(file, "standard error")
+    output = Output(pipe.writer, "standard output", errors)
+    written = 0
+    while written < 2 * LIMIT:
+        written += output.write(b"x" * PIECE)
+    eventually(lambda: output.stalled)
+    output.finish()
+    errors.finish()
     said = (tmp_path / "errors").read_text().splitlines()
     lost = [int(line.split()[1].replace(",", "")) for line in said if "bytes of standard output were dropped" in line]
     assert said[0] == "taskpulse: standard output is dropped from here on (nobody reads it)"
