@@ -38,6 +38,12 @@ class RefusedError(Exception):
         super().__init__(printable(f"{response.status_code}: {problem.get('detail') or response.reason_phrase}"))
 
 
+def may_retry(refusal: RefusedError) -> bool:
+    """Return whether the same call may succeed later."""
+    passing = refusal.status >= 500 or refusal.status in (408, 429)
+    return passing or refusal.problem == "idempotency-in-progress"
+
+
 def printable(text: str) -> str:
     """Return text without control characters, which a terminal would interpret."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
@@ -79,9 +85,9 @@ class Api:
     ) -> Any:
         """Return the JSON of a 2xx answer, None where it has none.
 
-        Retries after a 5xx or no response, with exponential backoff and jitter, or after `Retry-After`.
+        Retries after a 5xx, a 408, a 429 or no response, with exponential backoff and jitter, or after `Retry-After`.
         The server may take `wait_s` longer than usual.
-        Raises AwayError after `patience_s`, RefusedError for a 4xx.
+        Raises AwayError after `patience_s`, RefusedError for any other 4xx.
         """
         started, pause, told = time.monotonic(), FIRST_PAUSE_S, False
         while True:
@@ -96,7 +102,7 @@ class Api:
                 if response.is_success:
                     return response.json() if response.content else None
                 refusal = RefusedError(response)
-                if response.status_code < 500 and refusal.problem != "idempotency-in-progress":
+                if not may_retry(refusal):
                     raise refusal
                 reason, asked_for = str(refusal), _seconds(response.headers.get("retry-after"))
             delay = min(max(asked_for, pause * random.uniform(0.5, 1.5)), LONGEST_PAUSE_S)  # noqa: S311 - no secret

@@ -67,8 +67,13 @@ class Heartbeat:
     async def _unfinished(self) -> list[dict[str, Any]]:
         """Return the tasks of this script that are open or in progress, but those whose worker is gone."""
         params = {"label": label_of(self._title), "status": ["open", "in_progress"], "limit": 200}
-        page = await self._call("GET", "tasks", params=params)
-        tasks: list[dict[str, Any]] = sorted(page["items"], key=lambda task: str(task["due_at"]))
+        tasks: list[dict[str, Any]] = []
+        cursor: dict[str, str] | None = {}
+        while cursor is not None:
+            page = await self._call("GET", "tasks", params={**params, **cursor})
+            tasks += page["items"]
+            cursor = {"cursor": page["next_cursor"]} if page["next_cursor"] else None
+        tasks.sort(key=lambda task: str(task["due_at"]))
         return [task for task in tasks if task["status"] == "open" or await self._is_alive(task["id"])]
 
     async def _is_alive(self, task_id: str) -> bool:

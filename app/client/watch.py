@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from app.client.api import CONNECT_TIMEOUT_S, FIRST_PAUSE_S, LONGEST_PAUSE_S, RefusedError, printable, say
+from app.client.api import CONNECT_TIMEOUT_S, FIRST_PAUSE_S, LONGEST_PAUSE_S, RefusedError, may_retry, printable, say
 
 SILENCE_S = 40.0
 """Seconds without a byte after which the connection counts as dead: more than two heartbeats."""
@@ -114,7 +114,7 @@ class Watch:
                         else:
                             await response.aread()
                             refusal = RefusedError(response)
-                            if response.status_code < 500:
+                            if not may_retry(refusal):
                                 raise refusal
                             reason = str(refusal)
                             told = _tell(reason, told=told)
