@@ -36,6 +36,18 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     revision: str = "unknown"
     """The commit that the image was built from."""
+    heavy_calls_per_key: Annotated[int, Meta(ge=1, le=100_000)] = 20
+    """Lists, histories and exports that a key may have under way at the same time in one process."""
+    heavy_calls: Annotated[int, Meta(ge=1, le=100_000)] = 200
+    """The same for all keys together."""
+    long_polls_per_key: Annotated[int, Meta(ge=1, le=100_000)] = 1000
+    """Claims that wait for work that a key may have open at the same time in one process."""
+    long_polls: Annotated[int, Meta(ge=1, le=100_000)] = 2000
+    event_streams_per_key: Annotated[int, Meta(ge=1, le=100_000)] = 100
+    """Event streams that a key may have open at the same time in one process."""
+    event_streams: Annotated[int, Meta(ge=1, le=100_000)] = 1000
+    answer_bytes: Annotated[int, Meta(ge=1024 * 1024, le=1024 * 1024 * 1024)] = 32 * 1024 * 1024
+    """Bytes of lists, histories and exports that one process holds until clients have read them."""
     history_days: Annotated[int, Meta(ge=1, le=36_500)] = 365
     """Days for which changes of tasks are kept."""
     metrics_token: Annotated[str, Meta(pattern="^[!-~]*$")] = ""

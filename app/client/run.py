@@ -55,6 +55,7 @@ class _Task(msgspec.Struct):
 
 class _Page(msgspec.Struct):
     items: list[_Task]
+    next_cursor: str | None
 
 
 class _LeaseState(msgspec.Struct):
@@ -151,8 +152,14 @@ class Heartbeat:
     async def _unfinished(self) -> list[_Task]:
         """Return the tasks of this script that are open or in progress, but those whose worker is gone."""
         params = {"label": label_of(self._title), "status": ["open", "in_progress"], "limit": 200}
-        page: _Page = await self._call("GET", "tasks", answer=_Page, params=params)
-        tasks = sorted(page.items, key=lambda task: str(task.due_at))
+        tasks, cursor = list[_Task](), dict[str, str]()
+        while True:
+            page: _Page = await self._call("GET", "tasks", answer=_Page, params={**params, **cursor})
+            tasks += page.items
+            if page.next_cursor is None:
+                break
+            cursor = {"cursor": page.next_cursor}
+        tasks.sort(key=lambda task: str(task.due_at))
         return [task for task in tasks if task.status == "open" or await self._is_alive(task.id)]
 
     async def _is_alive(self, task_id: str) -> bool:

@@ -10,13 +10,16 @@ from prometheus_client import REGISTRY
 
 from app.http.middleware import RequestMiddleware
 from app.http.problem_details import problem_response
-from app.http.routes import docs, events, favicon, health, leases, metrics, problems, tasks
+from app.http.routes import docs, events, favicon, health, leases, limits, metrics, problems, tasks
 from app.http.services import Services
+from app.keys.keyring import REFRESH_EVERY_S
 from app.leases.expiry import SWEEP_EVERY_S, sweep
+from app.limits import LimitCollector
 from app.metrics.events import EventCollector
 from app.metrics.service import ServiceCollector
 from app.metrics.tasks import COLLECT_EVERY_S, TaskCollector
 from app.periodic import periodically
+from app.postgres.plans import CHECK_EVERY_S
 from app.postgres.pruning import PRUNE_EVERY_S, prune
 
 HANDLERS: list[ControllerRouterHandler] = [
@@ -26,6 +29,7 @@ HANDLERS: list[ControllerRouterHandler] = [
     tasks.router,
     leases.router,
     events.router,
+    limits.router,
 ]
 """Everything that the OpenAPI document describes."""
 
@@ -37,6 +41,7 @@ def create_app(services: Services) -> RequestMiddleware:
     REGISTRY.register(ServiceCollector(database, services.settings.revision))
     REGISTRY.register(tasks)
     REGISTRY.register(EventCollector(services.hub))
+    REGISTRY.register(LimitCollector(services.limits))
 
     async def sweep_leases() -> None:
         await sweep(database, notifier)
@@ -50,6 +55,8 @@ def create_app(services: Services) -> RequestMiddleware:
             database.open(),
             notifier.open(),
             services.hub.open(),
+            periodically(services.keyring.refresh, REFRESH_EVERY_S),
+            periodically(database.check_plans, CHECK_EVERY_S),
             periodically(sweep_leases, SWEEP_EVERY_S),
             periodically(tasks.refresh, COLLECT_EVERY_S),
             periodically(prune_what_is_old, PRUNE_EVERY_S),

@@ -31,13 +31,13 @@ def credentials(connection: ASGIConnection[Any, Any, Any, Any]) -> Credentials:
 
 
 async def authorize(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Require a key that has the scope in the route's `opt["scope"]`.
+    """Require a key that has the scope in the route's `opt["scope"]`, or any key where that is None.
 
     Raises Problem: unauthenticated, forbidden; psycopg.OperationalError.
     """
     key = await services(connection).keyring.authenticate(credentials(connection))
     connection.scope["state"]["key_id"] = key.id
-    if handler.opt["scope"] not in key.scopes:
+    if handler.opt["scope"] not in (None, *key.scopes):
         raise Problem(
             "forbidden",
             f"This call needs the scope {handler.opt['scope']!r}; the key has {', '.join(sorted(key.scopes))}.",

@@ -22,7 +22,7 @@ def endpoint(
     *,
     operation_id: str,
     summary: str,
-    scope: Scope,
+    scope: Scope | None,
     takes: tuple[str, ...] = (),
     gives: tuple[str, ...] = (JSON,),
     reads: tuple[Mapping[str, Any], ...] = (),
@@ -33,9 +33,10 @@ def endpoint(
 ) -> HTTPRouteHandler:
     """Declare an endpoint: a decorator for its handler; `method` is Litestar's `get`, `post`, `patch` or `delete`.
 
-    The key needs `scope`. `takes` and `gives` are the media types of request and response; `reads` and `sends` are
-    their headers in the OpenAPI document. `problems` lists the statuses of errors that do not follow from these,
-    `responses` describes responses that are not errors, and `options` are passed to Litestar.
+    The key needs `scope`; any key will do where that is None. `takes` and `gives` are the media types of request and
+    response; `reads` and `sends` are their headers in the OpenAPI document. `problems` lists the statuses of errors
+    that do not follow from these, `responses` describes responses that are not errors, and `options` are passed to
+    Litestar.
     """
     statuses = set(problems)
     if takes:

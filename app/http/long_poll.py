@@ -31,22 +31,34 @@ async def wait_for_work(
     """Return what `attempt` finds within `seconds`, or None; None at once when the client disconnects or we drain.
 
     Calls that wait for the same labels form a queue: only the first one queries, and the next one after it got
-    something, so that one new task does not wake a hundred calls.
+    something, so that one new task does not wake a hundred calls. Calls for different labels all wake up, but only few
+    of them query at the same time.
     """
-    notifier = services(request).notifier
+    notifier, turns = services(request).notifier, services(request).claim_turns
     end = asyncio.get_running_loop().time() + seconds
     leaving: set[asyncio.Future[Any]] = {
         asyncio.ensure_future(_disconnected(request)),
         asyncio.ensure_future(notifier.draining.wait()),
     }
     queue = _queues.setdefault(labels, asyncio.Lock())
+
+    async def attempt_in_turn() -> T | None:
+        if not await _until(turns.acquire(), end, leaving):
+            return None
+        try:
+            return await attempt()
+        finally:
+            turns.release()
+
     try:
+        if (found := await attempt_in_turn()) is not None:
+            return found
         if not await _until(queue.acquire(), end, leaving):
             return None
         try:
             while True:
                 work = notifier.next_work
-                if (found := await attempt()) is not None:
+                if (found := await attempt_in_turn()) is not None:
                     return found
                 if not await _until(work.wait(), end, leaving):
                     return None

@@ -15,11 +15,14 @@ from litestar.utils import normalize_path
 
 from app.http.request_headers import combine_headers
 from app.http.services import Services
+from app.limits import Hold
 from app.logs import Line, write_line
 from app.metrics.requests import RequestMetrics
 
 log = logging.getLogger("app.http.access")
 
+LARGE = 64 * 1024
+"""Bytes that the server buffers for a connection before it waits for the client."""
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._~:/+=-]{1,128}")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -74,7 +77,14 @@ class RequestMiddleware:
         method = outer["method"]
         fields = combine_headers(outer["headers"])
         request_id, trace_id, echoed = _identity(fields)
-        state: dict[str, Any] = {"fields": fields, "request_id": request_id, "head": method == "HEAD", "gone": False}
+        held: list[Hold] = []
+        state: dict[str, Any] = {
+            "fields": fields,
+            "request_id": request_id,
+            "head": method == "HEAD",
+            "gone": False,
+            "held": held,
+        }
         # The server keeps the outer scope: it sees HEAD there and omits the body of the response.
         scope = cast("HTTPScope", {**outer, "method": "GET" if method == "HEAD" else method, "state": state})
         status = 500
@@ -91,6 +101,9 @@ class RequestMiddleware:
                 status = message["status"]
                 closing = [(b"connection", b"close")] if self._services.draining else []
                 message["headers"] = [*message["headers"], *echoed, *closing]
+            elif message["type"] == "http.response.body" and len(message["body"]) > LARGE and not message["more_body"]:
+                await send({"type": "http.response.body", "body": message["body"], "more_body": True})
+                message["body"] = b""  # sent once the client has read nearly all of the body, which is held till then
             await send(message)
 
         try:
@@ -99,6 +112,8 @@ class RequestMiddleware:
             else:
                 await self._app(scope, listen, respond)
         finally:
+            for taken in held:
+                taken.release()
             duration_s = time.perf_counter() - started
             self._requests.end(scope, status, duration_s)
             if log.isEnabledFor(logging.INFO):

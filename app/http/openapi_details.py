@@ -23,8 +23,8 @@ def add_details(document: dict[str, Any], options: Mapping[str, Mapping[str, Any
         name = operation["operationId"]
         if "scope" in options[name]:
             scope = options[name]["scope"]
-            operation["description"] += f"\n\nNeeds a key with the scope `{scope}`."
-            operation["security"] = [{"key": [scope]}]
+            operation["description"] += f"\n\nNeeds a key with the scope `{scope}`." if scope else "\n\nNeeds any key."
+            operation["security"] = [{"key": [scope] if scope else []}]
         operation["responses"] = {
             status: response
             for status, response in operation["responses"].items()

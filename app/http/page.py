@@ -6,9 +6,11 @@ from urllib.parse import quote, unquote_plus
 from litestar import Request, Response
 from litestar.params import QueryParameter
 
+from app.http.holding import hold
 from app.http.responses import JSONResponse
+from app.http.services import services
 
-Limit = Annotated[int, QueryParameter(ge=1, le=200, description="Items a page.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=200, description="Items a page; large ones make it end earlier.")]
 Cursor = Annotated[
     str | None, QueryParameter(description="`next_cursor` of the page before, with the same filters and sort.")
 ]
@@ -20,7 +22,10 @@ _QUERY = "%&=+!$'()*,;:@/?"
 def respond(
     request: Request[Any, Any, Any], items: bytes, next_cursor: str | None, total: int | None = None
 ) -> Response[Any]:
-    """Return a page of `items`, which are JSON with SEPARATOR between them, and a link to the next page (RFC 8288)."""
+    """Return a page of `items`, which are JSON with SEPARATOR between them, and a link to the next page (RFC 8288).
+
+    Raises Problem: overloaded, where too much waits to be sent.
+    """
     headers = {}
     token = b"null"
     if next_cursor is not None:
@@ -31,4 +36,5 @@ def respond(
         headers["Link"] = f'<{request.scope["raw_path"].decode("ascii")}?{target}>; rel="next"'
     counted = b"" if total is None else b',"total":%d' % total
     body = b'{"items":[' + items + b'],"next_cursor":' + token + counted + b"}"
+    hold(request, services(request).limits.answer_bytes, len(body))
     return JSONResponse(body, headers=headers)

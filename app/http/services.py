@@ -1,5 +1,6 @@
 """The services that the routes use, one instance for each process."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +9,10 @@ from litestar.connection import ASGIConnection
 from app.events.hub import Hub
 from app.keys.keyring import KeyRing
 from app.leases.store import Pulses
+from app.limits import Limits
 from app.postgres.notifications import Notifier
 from app.postgres.pool import Database
+from app.postgres.slow_statements import SlowStatements
 from app.settings import Settings
 from app.tasks.store import BatchedTasks
 from app.tasks.update import Updates
@@ -27,6 +30,10 @@ class Services:
     tasks: BatchedTasks
     updates: Updates
     pulses: Pulses
+    limits: Limits
+    slow_statements: SlowStatements
+    claim_turns: asyncio.Semaphore
+    """How many calls that wait for work may look for some at the same time."""
     schema_is_current: bool = False
     """Set once the database has been seen with every migration of this version."""
     draining: bool = False
@@ -47,6 +54,9 @@ class Services:
             tasks=BatchedTasks(database),
             updates=Updates(database),
             pulses=Pulses(database),
+            limits=Limits(settings),
+            slow_statements=SlowStatements(database, settings.db_pool_size),
+            claim_turns=asyncio.Semaphore(max(1, settings.db_pool_size // 3)),
         )
 
 

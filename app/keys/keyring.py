@@ -1,11 +1,11 @@
-"""API keys as a process looks them up: their form, their scopes, and a short-lived cache."""
+"""API keys as a process knows them: their form, their scopes, and the hashes of all of them in memory."""
 
+import asyncio
 import hashlib
 import hmac
 import re
 import secrets
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
@@ -16,12 +16,16 @@ from app.problems import Problem
 Scope = Literal["read", "write", "work", "metrics"]
 SCOPES: tuple[Scope, ...] = ("read", "write", "work", "metrics")
 
-RECHECK_S = 5.0
-"""Seconds for which a cached key is trusted; after that, a revocation holds in every process."""
+REFRESH_EVERY_S = 1.0
+"""Seconds between two reads of all keys; a key that was revoked ends that much later."""
+TRUST_S = 8.0
+"""Seconds for which the keys in memory are trusted while the database cannot be read."""
+PAUSE_S = 0.1
+"""Seconds between two reads at least, however many calls come with unknown keys."""
 
 TOKEN = re.compile(r"tp_([0-9a-f]{12})_([0-9a-f]{64})")
 """A key as its owner has it; the groups are those of `Credentials`."""
-_GET_KEY = sql("keys/get_api_key")
+_LIST_KEYS = sql("keys/list_usable_api_keys")
 
 
 class Credentials(NamedTuple):
@@ -39,16 +43,13 @@ class StoredKey(NamedTuple):
     expires_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A cached key."""
+class Key(NamedTuple):
+    """A row of list_usable_api_keys.sql."""
 
     id: str
     secret_sha256: bytes
-    scopes: frozenset[str]
+    scopes: list[str]
     expires_at: datetime | None
-    looked_up: float
-    """Monotonic seconds."""
 
 
 def new_token() -> tuple[str, bytes, str]:
@@ -63,33 +64,47 @@ def digest(secret: str) -> bytes:
 
 
 class KeyRing:
-    """Looks keys up in the database and caches them for RECHECK_S."""
+    """Holds all keys in memory, so that a call needs no connection to find out who calls, nor does an unknown key."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._keys: dict[str, Key] = {}
+        self._read_at = -TRUST_S
+        """Monotonic seconds; when the last read that succeeded began."""
+        self._reading = asyncio.Lock()
+        self._next: asyncio.Task[None] | None = None
+        """The read that has not begun yet."""
 
     async def authenticate(self, credentials: Credentials) -> Key:
-        """Return the key with this id and secret.
+        """Return the key with this id and secret; one that was created a moment ago is found too.
 
         Raises Problem: unauthenticated; psycopg.OperationalError when the database is away.
         """
         key_id, secret = credentials
+        if key_id not in self._keys or time.monotonic() - self._read_at > TRUST_S:
+            await self.refresh()
         key = self._keys.get(key_id)
-        if key is None or time.monotonic() - key.looked_up > RECHECK_S:
-            key = await self._look_up(key_id)
         if key is None or not hmac.compare_digest(key.secret_sha256, digest(secret)):
             raise Problem("unauthenticated", "The key is unknown or revoked.")
         if key.expires_at is not None and key.expires_at <= datetime.now(UTC):
             raise Problem("unauthenticated", f"The key expired at {key.expires_at:%Y-%m-%dT%H:%M:%SZ}.")
         return key
 
-    async def _look_up(self, key_id: str) -> Key | None:
-        rows = await self._database.fetch(_GET_KEY, {"id": key_id})
-        if not rows:
-            self._keys.pop(key_id, None)
-            return None
-        row = StoredKey._make(rows[0])
-        key = Key(key_id, row.secret_sha256, frozenset(row.scopes), row.expires_at, time.monotonic())
-        self._keys[key_id] = key
-        return key
+    async def refresh(self) -> None:
+        """Return once a read of all keys that began after this call has ended; all calls that wait share it.
+
+        Raises psycopg.OperationalError.
+        """
+        if self._next is None:
+            self._next = asyncio.create_task(self._read())
+        await asyncio.shield(self._next)
+
+    async def _read(self) -> None:
+        async with self._reading:
+            try:
+                await asyncio.sleep(PAUSE_S - (time.monotonic() - self._read_at))
+            finally:
+                self._next = None
+            began = time.monotonic()
+            self._keys = {row[0]: Key._make(row) for row in await self._database.fetch(_LIST_KEYS, {})}
+            self._read_at = began

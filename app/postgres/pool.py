@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, LiteralString
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg.pq import Format
@@ -14,6 +15,7 @@ from psycopg.sql import Composed
 from psycopg.types.string import ByteaBinaryLoader, TextBinaryLoader
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from app.postgres.plans import SIZES, SizeRow, TableSizes
 from app.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
@@ -69,6 +71,10 @@ class Database:
         self._settings = settings
         self._suspect = asyncio.Event()
         self._lent: set[Connection] = set()
+        self._sizes = TableSizes()
+        self.plans_made = 0
+        """How often all plans had to be made again."""
+        self._plans_of: WeakKeyDictionary[Connection, int] = WeakKeyDictionary()
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             kwargs=lambda: (
                 connection_parameters(settings)
@@ -110,6 +116,9 @@ class Database:
             connection = await self._pool.getconn()
             self._lent.add(connection)
             try:
+                if self._plans_of.setdefault(connection, self.plans_made) != self.plans_made:
+                    await connection.execute("discard plans", prepare=False)
+                    self._plans_of[connection] = self.plans_made
                 yield connection
             finally:
                 self._lent.discard(connection)
@@ -129,6 +138,14 @@ class Database:
         """
         async with self.connection() as connection:
             return await (await connection.execute(query, parameters, prepare=prepare)).fetchall()
+
+    async def check_plans(self) -> None:
+        """Have every connection plan its statements again if tables have become much larger or smaller.
+
+        Raises psycopg.OperationalError.
+        """
+        if self._sizes.outgrown([SizeRow._make(row) for row in await self.fetch(SIZES, {})]):
+            self.plans_made += 1
 
     def statistics(self) -> dict[str, int]:
         """Return psycopg_pool's statistics, including those that are zero."""

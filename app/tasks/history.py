@@ -6,9 +6,12 @@ from uuid import UUID
 
 import msgspec
 
-from app.postgres.pool import Database
+from app.postgres.slow_statements import Fetcher
 from app.postgres.statements import sql
 from app.tasks.problems import task_not_found
+
+PAGE_BYTES = 512 * 1024
+"""Bytes after which a page of changes ends; a single change has 160 KiB at most."""
 
 LIST, IS_KNOWN = sql("tasks/list_history"), sql("tasks/task_is_known")
 
@@ -52,17 +55,21 @@ class HistoryRow(NamedTuple):
     """A `Change` as JSON."""
 
 
-async def read_history(database: Database, task_id: UUID, after: int, limit: int) -> list[HistoryRow]:
-    """Return up to `limit` changes after a sequence number, oldest first; a deleted task keeps its history.
+async def read_history(database: Fetcher, task_id: UUID, after: int, limit: int) -> tuple[list[HistoryRow], int | None]:
+    """Return up to `limit` changes after a sequence number, oldest first, and the last one's number if more follow.
 
+    They are fewer than `limit` where they would be larger than PAGE_BYTES. A deleted task keeps its history.
     Raises Problem: not-found; psycopg.OperationalError.
     """
-    rows = await database.fetch(LIST, {"task_id": task_id, "after": after, "limit": limit})
+    values = {"task_id": task_id, "after": after, "limit": limit + 1, "bytes": PAGE_BYTES}
+    rows = [HistoryRow._make(row) for row in await database.fetch(LIST, values)]
     if not rows and not await _is_known(database, task_id):
         raise task_not_found(task_id)
-    return [HistoryRow._make(row) for row in rows]
+    cut = len(rows) > 1 and sum(len(row.change) for row in rows) > PAGE_BYTES
+    kept = rows[:-1] if cut else rows[:limit]
+    return kept, kept[-1].sequence if len(kept) < len(rows) else None
 
 
-async def _is_known(database: Database, task_id: UUID) -> bool:
+async def _is_known(database: Fetcher, task_id: UUID) -> bool:
     [(known,)] = await database.fetch(IS_KNOWN, {"task_id": task_id})
     return bool(known)

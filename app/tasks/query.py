@@ -8,16 +8,22 @@ from uuid import UUID
 
 import msgspec
 
-from app.postgres.pool import Database, Row
+from app.postgres.pool import Row
+from app.postgres.slow_statements import Fetcher
 from app.postgres.statements import Template, toml
 from app.tasks import cursor
 from app.tasks.model import Priority, Time
 
-LIST, COUNT = Template("tasks/list_tasks"), Template("tasks/count_tasks")
+LIST, LIST_MANY = Template("tasks/list_tasks"), Template("tasks/list_many_tasks")
+COUNT = Template("tasks/count_tasks")
 SEPARATOR = b",\n"
 """Separates the tasks of a page; it never occurs within one, as each is JSON in one line."""
+PAGE_BYTES = 512 * 1024
+"""Bytes after which a page ends, however many tasks were asked for; a single task has 80 KiB at most."""
+FEW = 51
+"""Tasks of which the text is made without a look at its size; more could be too much to hold."""
 EXPORT_PAGE = 200
-"""Tasks that one statement of an export reads: about 10 ms, and 5 MiB if every task has the maximum size."""
+"""Tasks that one statement of an export reads, in about 10 ms."""
 
 SortName = Literal[
     "created_at", "-created_at", "updated_at", "-updated_at", "due_at", "-due_at", "priority", "-priority"
@@ -94,17 +100,24 @@ class TaskQuery:
         """Return the cursor for the page after `last`."""
         return cursor.encode(last, self._identity)
 
-    async def page(self, database: Database, limit: int, after: Position | None) -> tuple[bytes, Position | None]:
-        """Return up to `limit` tasks as JSON with SEPARATOR between, and the last one's position if more follow."""
+    async def page(self, database: Fetcher, limit: int, after: Position | None) -> tuple[bytes, Position | None]:
+        """Return up to `limit` tasks as JSON with SEPARATOR between, and the last one's position if more follow.
+
+        They are fewer than `limit` where they would be larger than PAGE_BYTES.
+        """
         statement, values = self.statement(limit + 1, after)
         [row] = map(PageRow._make, await self._fetch(database, statement, values))
-        if row.tasks is None or row.number <= limit:
-            return row.tasks or b"", None
-        tasks = row.tasks.rpartition(SEPARATOR)[0]
+        tasks, more = row.tasks or b"", row.number > limit
+        if more:
+            tasks = tasks.rpartition(SEPARATOR)[0]
+        if len(tasks) > PAGE_BYTES:
+            tasks, more = tasks[: tasks.rindex(SEPARATOR, 0, PAGE_BYTES)], True
+        if not more:
+            return tasks, None
         last = msgspec.json.decode(tasks.rpartition(SEPARATOR)[2], type=_Keys)
         return tasks, (getattr(last, self._sort), last.id)
 
-    async def pages(self, database: Database) -> AsyncIterator[bytes]:
+    async def pages(self, database: Fetcher) -> AsyncIterator[bytes]:
         """Yield every task, a page for each statement; no connection is held between two of them."""
         tasks, last = await self.page(database, EXPORT_PAGE, None)
         yield tasks
@@ -112,7 +125,7 @@ class TaskQuery:
             tasks, last = await self.page(database, EXPORT_PAGE, last)
             yield tasks
 
-    async def total(self, database: Database) -> int:
+    async def total(self, database: Fetcher) -> int:
         """Return the number of tasks on all pages."""
         statement = COUNT.fill(conditions=_where(self._conditions))
         [(total,)] = await self._fetch(database, statement, self._values)
@@ -126,7 +139,7 @@ class TaskQuery:
         key = tuple(self._conditions), self._sort, self._descending, after is not None, limit
         return _list_statement(*key), values
 
-    async def _fetch(self, database: Database, statement: LiteralString, values: Mapping[str, Any]) -> list[Row]:
+    async def _fetch(self, database: Fetcher, statement: LiteralString, values: Mapping[str, Any]) -> list[Row]:
         """Run a statement; PostgreSQL plans one with filters each time, for its values.
 
         A plan for any value would treat the rare label and the one that half of all tasks have alike.
@@ -143,7 +156,8 @@ def _list_statement(
     direction, comparison = (" desc", "<") if descending else ("", ">")
     if continued:
         conditions = (*conditions, f"({key}, t.id) {comparison} (%(after_key)s::{kind}, %(after_id)s::uuid)")
-    return LIST.fill(conditions=_where(conditions), order=f"{key}{direction}, t.id{direction}", limit=str(limit))
+    parts = {"conditions": _where(conditions), "order": f"{key}{direction}, t.id{direction}", "limit": str(limit)}
+    return LIST.fill(**parts) if limit <= FEW else LIST_MANY.fill(**parts, bytes=str(PAGE_BYTES))
 
 
 def _where(conditions: Sequence[str]) -> str:

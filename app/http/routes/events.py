@@ -13,13 +13,12 @@ from app.events.hub import Reader
 from app.events.model import FROM_START, Action, Event, EventId, Selection
 from app.http.auth import credentials
 from app.http.endpoint import api_router, endpoint
+from app.http.holding import hold
 from app.http.services import services
 from app.http.sse import FRESH_WITHIN_S, HEADERS, MEDIA_TYPE, EventStream
-from app.problems import FieldError, Problem, invalid
+from app.problems import FieldError, invalid
 from app.tasks.model import Assignee, Label, Status
 
-MAX_STREAMS = 1000
-"""Largest number of open streams of one process; test_events_load.py measures what they need."""
 EXAMPLE_ID = "5c1f0a9b3e7d-7421-1093"
 
 
@@ -45,6 +44,7 @@ LastEventId = Annotated[
     summary="Follow every change",
     scope="read",
     gives=(MEDIA_TYPE,),
+    problems=(429,),
     responses={
         200: ResponseSpec(Event, description="Server-sent events.", media_type=MEDIA_TYPE, generate_examples=False)
     },
@@ -89,15 +89,13 @@ async def stream_events(
 
     A comment comes at least every 15 seconds; blocks with an `id` alone move you on past events that your filters leave
     out. Who does not read is cut off; a stream also ends when its key is revoked or the process makes room for another.
-    One process serves up to 1,000 streams and then answers 503.
+    A key may have 100 streams at one process, and all keys 1,000, unless the operator set other bounds: `/v1/limits`.
     """
     hub = services(request).hub
     start = _start(last_event_id, after)
     if not hub.serving or hub.epochs is None:
         await hub.fresh(FRESH_WITHIN_S)
-    if len(hub.readers) >= MAX_STREAMS:  # asked after the wait, in which others come
-        detail = f"{MAX_STREAMS} event streams are open here, as many as may be."
-        raise Problem("overloaded", detail, retry_after_s=5)
+    hold(request, services(request).limits.event_streams)
     if request.scope["state"]["head"]:
         return Response(b"", media_type=MEDIA_TYPE, headers=HEADERS)
     sets: dict[str, Sequence[Any] | None] = {

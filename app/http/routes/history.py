@@ -8,8 +8,8 @@ from litestar.params import FromPath
 
 from app.http import page
 from app.http.endpoint import endpoint
+from app.http.holding import heavy_call
 from app.http.openapi import LINK
-from app.http.services import services
 from app.tasks import cursor as cursors
 from app.tasks.history import History, read_history
 from app.tasks.query import SEPARATOR
@@ -22,7 +22,7 @@ from app.tasks.query import SEPARATOR
     summary="Read what happened to a task",
     scope="read",
     sends=(LINK,),
-    problems=(404,),
+    problems=(404, 429),
 )
 async def get_history(
     request: Request[Any, Any, Any], task_id: FromPath[UUID], limit: page.Limit = 50, cursor: page.Cursor = None
@@ -33,6 +33,6 @@ async def get_history(
     """
     query = {"history": task_id}
     after = cursors.decode(cursor, int, query) if cursor is not None else 0
-    rows = await read_history(services(request).database, task_id, after, limit + 1)
-    next_cursor = cursors.encode(rows[limit - 1].sequence, query) if len(rows) > limit else None
-    return page.respond(request, SEPARATOR.join(row.change for row in rows[:limit]), next_cursor)
+    rows, last = await read_history(heavy_call(request), task_id, after, limit)
+    next_cursor = cursors.encode(last, query) if last is not None else None
+    return page.respond(request, SEPARATOR.join(row.change for row in rows), next_cursor)

@@ -12,6 +12,7 @@ from litestar.params import Body, FromPath
 from app.http import conditional
 from app.http.auth import actor
 from app.http.endpoint import api_router, endpoint
+from app.http.holding import hold
 from app.http.idempotency import IDEMPOTENCY_KEY, ResponseData, once
 from app.http.long_poll import preferred_wait, wait_for_work
 from app.http.negotiation import JSON
@@ -107,6 +108,7 @@ async def claim_task(
     scope="work",
     takes=(JSON,),
     reads=(PREFER, IDEMPOTENCY_KEY),
+    problems=(429,),
     responses={204: ResponseSpec(None, description="There is nothing to claim.")},
     sends=(PREFERENCE_APPLIED,),
 )
@@ -136,9 +138,11 @@ async def claim_tasks(
             return None
 
     seconds = preferred_wait(request)
-    response = await attempt()
-    if response is None and seconds:
+    if seconds:
+        hold(request, services(request).limits.long_polls)
         response = await wait_for_work(attempt, frozenset(data.labels or ()), seconds, request)
+    else:
+        response = await attempt()
     if response is not None:
         services(request).notifier.notify(CHANGES)
     else:

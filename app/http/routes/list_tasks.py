@@ -1,10 +1,12 @@
 """GET /v1/tasks: the list of tasks, by pages or as an export."""
 
+import logging
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC
 from typing import Annotated, Any, Literal
 
 import msgspec
+import psycopg
 from litestar import Request, get
 from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
@@ -12,13 +14,16 @@ from litestar.response import Response, Stream
 
 from app.http import page
 from app.http.endpoint import endpoint
+from app.http.holding import heavy_call, hold
 from app.http.negotiation import JSON, NDJSON, preferred
 from app.http.openapi import LINK
 from app.http.request_headers import get_header
 from app.http.services import services
 from app.problems import FieldError, invalid
 from app.tasks.model import Assignee, Label, Priority, Status, TaskPage, Time
-from app.tasks.query import SEPARATOR, SortName, TaskQuery
+from app.tasks.query import PAGE_BYTES, SEPARATOR, SortName, TaskQuery
+
+log = logging.getLogger(__name__)
 
 VARY = {"Vary": "Accept"}
 _TIME = {"format": "date-time"}
@@ -41,6 +46,7 @@ def _any_of(what: str, max_length: int | None = None) -> QueryParameter:
     summary="List tasks",
     scope="read",
     gives=(JSON, NDJSON),
+    problems=(429,),
     sends=(LINK,),
 )
 async def list_tasks(
@@ -109,7 +115,7 @@ async def list_tasks(
     if preferred(get_header(request, b"accept"), (JSON, NDJSON)) == NDJSON:
         return await _export(request, query)
     after = query.position(cursor) if cursor is not None else None
-    database = services(request).database
+    database = heavy_call(request)
     tasks, last = await query.page(database, limit, after)
     total = await query.total(database) if count else None
     response = page.respond(request, tasks, query.cursor(last) if last else None, total)
@@ -139,16 +145,31 @@ async def _export(request: Request[Any, Any, Any], query: TaskQuery) -> Response
     """
     if wrong := [name for name in ("limit", "cursor", "count") if name in request.query_params]:
         raise invalid(*(FieldError("query", name, f"{name} is for pages; an export has none.") for name in wrong))
-    pages = query.pages(services(request).database)
+    pages = query.pages(heavy_call(request, patient=True))
     first = await anext(pages)
-    return Stream(() if request.scope["state"]["head"] else _lines(first, pages), headers=VARY, media_type=NDJSON)
+    hold(request, services(request).limits.answer_bytes, 2 * PAGE_BYTES)  # one page waits while the next is read
+    return Stream(
+        () if request.scope["state"]["head"] else _lines(first, pages, request), headers=VARY, media_type=NDJSON
+    )
 
 
-async def _lines(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield pages as lines; the next page is read only once the server has sent the one before."""
+async def _lines(first: bytes, rest: AsyncIterator[bytes], request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
+    """Yield pages as lines; the next page is read only once the server has sent the one before.
+
+    An error breaks the connection off: the client must not take what it has for the whole.
+    """
     yield _ndjson(first)
-    async for tasks in rest:
-        yield _ndjson(tasks)
+    try:
+        async for tasks in rest:
+            yield _ndjson(tasks)
+    except psycopg.OperationalError as error:
+        log.warning(
+            "an export ended early: %s",
+            " ".join(str(error).split()) or type(error).__name__,
+            extra={"request_id": request.scope["state"]["request_id"]},
+        )
+        extensions: dict[str, Any] = request.scope.get("extensions") or {}
+        extensions["abort"]()
 
 
 def _ndjson(tasks: bytes) -> bytes:

@@ -17,13 +17,14 @@ import pytest
 
 from app.dev.postgres import EmbeddedPostgres
 from app.events.hub import MAX_BACKLOG
-from app.http.routes.events import MAX_STREAMS
 from app.http.sse import SEND_WITHIN_S
+from app.settings import Settings
 from tests.support.contract import problem
 from tests.support.events import EventReader
 from tests.support.service import Service, fresh_database
 from tests.support.waiting import eventually, is_stuck, wait_until_stuck
 
+MAX_STREAMS = Settings().event_streams
 LIMIT_MIB = 256
 """The memory limit of the pods in base/deployment.yaml."""
 AT_ONCE = 60
@@ -36,8 +37,9 @@ INSERT = (
 
 @pytest.fixture
 def own(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[Service]:
-    """A service on a database of its own."""
-    with Service(fresh_database(postgres), tmp_path / "log") as running:
+    """A service on a database of its own, where one key may have all streams."""
+    options = {"EVENT_STREAMS_PER_KEY": str(2 * MAX_STREAMS)}
+    with Service(fresh_database(postgres), tmp_path / "log", options) as running:
         yield running
 
 

@@ -21,6 +21,7 @@ ALLOWED = [
     ("/v1/tasks/batch", "POST, OPTIONS"),
     (TASK, "GET, HEAD, PATCH, DELETE, OPTIONS"),
     ("/v1/events", "GET, HEAD, OPTIONS"),
+    ("/v1/limits", "GET, HEAD, OPTIONS"),
 ]
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"]
 

@@ -13,6 +13,7 @@ from app.http import idempotency
 from app.keys import admin, keyring
 from app.leases import store as lease_store
 from app.metrics import tasks as task_metrics
+from app.postgres import plans
 from app.postgres.statements import Template, sql
 from app.tasks import history, query, update
 from app.tasks import store as task_store
@@ -28,6 +29,9 @@ FILLED = {
     ),
     "leases/pulse_leases": Template("leases/pulse_leases").fill(waiting=""),
     "tasks/count_tasks": Template("tasks/count_tasks").fill(conditions="true"),
+    "tasks/list_many_tasks": Template("tasks/list_many_tasks").fill(
+        conditions="true", order="t.id", limit="1", bytes="1"
+    ),
     "tasks/list_tasks": Template("tasks/list_tasks").fill(conditions="true", order="t.id", limit="1"),
     "tasks/update_task_status": update._status_statement(("status", "title")),
     "tasks/update_tasks": update._statement(("title",), ""),
@@ -42,6 +46,7 @@ ROWS: dict[str, Any] = {
     "idempotency/get_idempotent_answer": idempotency.StoredAnswer,
     "keys/get_api_key": keyring.StoredKey,
     "keys/list_api_keys": admin.KeyRow,
+    "keys/list_usable_api_keys": keyring.Key,
     "leases/claim_task": lease_store.ClaimRow,
     "leases/claim_tasks": lease_store.ClaimRow,
     "leases/complete_task": lease_store.EndedTask,
@@ -51,10 +56,12 @@ ROWS: dict[str, Any] = {
     "leases/release_task": lease_store.EndedTask,
     "leases/requeue_task": lease_store.RequeuedTask,
     "metrics/task_metrics": task_metrics.Figures,
+    "plans/table_sizes": plans.SizeRow,
     "tasks/delete_task": task_store.DeletedTask,
     "tasks/get_tasks": task_store.StoredTask,
     "tasks/insert_tasks": task_store.CreatedTask,
     "tasks/list_history": history.HistoryRow,
+    "tasks/list_many_tasks": query.PageRow,
     "tasks/list_tasks": query.PageRow,
     "tasks/update_task_status": update.UpdatedStatus,
     "tasks/update_tasks": update.UpdatedTask,
