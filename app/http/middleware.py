@@ -13,9 +13,13 @@ from litestar.exceptions import HTTPException
 from litestar.types import HTTPScope, LifeSpanScope, Message, Receive, Scope, Send
 from litestar.utils import normalize_path
 
+from app.http.access import AccessLine
+from app.http.budget import SMALL
+from app.http.forwarded import TrustedProxies
 from app.http.request_headers import combine_headers
+from app.http.security_headers import DATA_POLICY, HSTS, NO_SNIFFING
 from app.http.services import Services
-from app.logs import Line, write_line
+from app.logs import write_line
 from app.metrics.requests import RequestMetrics
 
 log = logging.getLogger("app.http.access")
@@ -23,18 +27,6 @@ log = logging.getLogger("app.http.access")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._~:/+=-]{1,128}")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
-
-
-class AccessLine(Line, kw_only=True):
-    """The log line of a request."""
-
-    request_id: str
-    method: str
-    route: str | None
-    status: int
-    duration_ms: float
-    key_id: str | None
-    trace_id: str | None
 
 
 def allowed_methods(app: Litestar, path: str) -> list[str]:
@@ -61,6 +53,7 @@ class RequestMiddleware:
         self._app = app
         self._services = services
         self._requests = RequestMetrics()
+        self._proxies = TrustedProxies(services.settings.read_proxies())
 
     async def __call__(self, scope: Scope | LifeSpanScope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -74,15 +67,24 @@ class RequestMiddleware:
         method = outer["method"]
         fields = combine_headers(outer["headers"])
         request_id, trace_id, echoed = _identity(fields)
+        peer = outer["client"][0] if outer["client"] else None
+        if self._proxies.by_https(peer, fields):
+            echoed.append(HSTS)
         state: dict[str, Any] = {"fields": fields, "request_id": request_id, "head": method == "HEAD", "gone": False}
         # The server keeps the outer scope: it sees HEAD there and omits the body of the response.
         scope = cast("HTTPScope", {**outer, "method": "GET" if method == "HEAD" else method, "state": state})
         status = 500
+        held, bodies = 0, self._services.bodies
         self._requests.begin(scope)
 
         async def listen() -> Any:
-            message = await receive()
+            nonlocal held
+            message: Any = await receive()
             state["gone"] = message["type"] == "http.disconnect"
+            if message.get("more_body") or held or len(message.get("body", b"")) > SMALL:
+                size = len(message.get("body", b""))
+                bodies.take(state.get("key_id", ""), size)
+                held += size
             return message
 
         async def respond(message: Message) -> None:
@@ -90,7 +92,9 @@ class RequestMiddleware:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 closing = [(b"connection", b"close")] if self._services.draining else []
-                message["headers"] = [*message["headers"], *echoed, *closing]
+                handler = scope.get("route_handler")
+                policy = DATA_POLICY if handler is None else handler.opt.get("policy", DATA_POLICY)
+                message["headers"] = [*message["headers"], *echoed, policy, *closing]
             await send(message)
 
         try:
@@ -101,12 +105,15 @@ class RequestMiddleware:
         finally:
             duration_s = time.perf_counter() - started
             self._requests.end(scope, status, duration_s)
+            if held:
+                bodies.give_back(state.get("key_id", ""), held)
             if log.isEnabledFor(logging.INFO):
                 write_line(
                     AccessLine(
                         logger=log.name,
                         message=f"{method} {outer['path']} {status}",
                         request_id=request_id,
+                        client=self._proxies.client(peer, fields),
                         method=method,
                         route=scope.get("path_template"),
                         status=status,
@@ -122,7 +129,7 @@ def _identity(fields: Mapping[bytes, bytes]) -> tuple[str, str | None, list[tupl
     request_id, traceparent = fields.get(b"x-request-id"), fields.get(b"traceparent")
     if request_id is None or not _REQUEST_ID.fullmatch(request_id):
         request_id = b"%016x" % random.getrandbits(64)
-    echoed = [(b"x-request-id", request_id)]
+    echoed = [(b"x-request-id", request_id), NO_SNIFFING]
     if traceparent is None or (trace := _TRACEPARENT.fullmatch(traceparent)) is None:
         return request_id.decode(), None, echoed
     return request_id.decode(), trace[1].decode(), [*echoed, (b"traceparent", traceparent)]

@@ -6,6 +6,7 @@ from typing import Any
 from litestar.connection import ASGIConnection
 
 from app.events.hub import Hub
+from app.http.budget import BodyBudget
 from app.keys.keyring import KeyRing
 from app.leases.store import Pulses
 from app.postgres.notifications import Notifier
@@ -27,6 +28,7 @@ class Services:
     tasks: BatchedTasks
     updates: Updates
     pulses: Pulses
+    bodies: BodyBudget
     schema_is_current: bool = False
     """Set once the database has been seen with every migration of this version."""
     draining: bool = False
@@ -47,6 +49,7 @@ class Services:
             tasks=BatchedTasks(database),
             updates=Updates(database),
             pulses=Pulses(database),
+            bodies=BodyBudget(settings.max_body_mib_per_key, settings.max_body_mib),
         )
 
 
