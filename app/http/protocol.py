@@ -15,6 +15,7 @@ from app.http.connections import Connections, Pace
 from app.http.refusal import Refusal, answer, log_refusal
 from app.http.transport import CoalescingTransport
 from app.metrics.refusals import REFUSED
+from app.problems import Problem
 
 MAX_HEAD = 32 * 1024
 """Bytes of the request line and the header fields; the same again for trailers."""
@@ -31,6 +32,10 @@ _NOTHING, _HEAD, _BODY = range(3)
 _HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"})
 _FRAMING = (b"content-length", b"transfer-encoding")
+
+
+def _malformed(detail: str) -> Refusal:
+    return Refusal("malformed", Problem("malformed-request", detail))
 
 
 class Protocol(HttpToolsProtocol):
@@ -56,7 +61,7 @@ class Protocol(HttpToolsProtocol):
         super().connection_made(CoalescingTransport(transport, self.loop))  # type: ignore[arg-type]
         crowded = len(self.connections) > self._everyone.limit
         if crowded and not self._everyone.make_room(self.connections - {self}):  # type: ignore[arg-type]
-            self._refuse(Refusal("connections", "overloaded", "Every connection is busy.", retry_after_s=1))
+            self._refuse(Refusal("connections", Problem("overloaded", "Every connection is busy.", retry_after_s=1)))
         else:
             self._everyone.heads[self] = self.loop.time()
 
@@ -111,7 +116,7 @@ class Protocol(HttpToolsProtocol):
         except httptools.HttpParserError as error:
             cause = error.__context__
             if not isinstance(cause, Refusal):
-                cause = Refusal("malformed", "malformed-request", f"This is not HTTP/1.1: {error or cause}.")
+                cause = _malformed(f"This is not HTTP/1.1: {error or cause}.")
             self._refuse(cause)
 
     def _feed(self, data: bytes) -> None:
@@ -145,7 +150,7 @@ class Protocol(HttpToolsProtocol):
             if before == _BODY:
                 self._wire_bytes += length
                 if self._wire_bytes > MAX_FRAMING + 9 * self._body_bytes:
-                    raise Refusal("malformed", "malformed-request", "The chunks of the body hold too little.")
+                    raise _malformed("The chunks of the body hold too little.")
             if self not in self._everyone.bodies:
                 self._everyone.bodies[self] = Pace(self.loop.time(), self._body_bytes)
         elif self._is_idle():  # line breaks before a request
@@ -154,7 +159,7 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Start a request."""
         if len(self.pipeline) >= MAX_PIPELINED:
-            raise Refusal("pipelining", "malformed-request", f"More than {MAX_PIPELINED} requests wait here.")
+            raise Refusal("pipelining", Problem("malformed-request", f"More than {MAX_PIPELINED} requests wait here."))
         super().on_message_begin()
         self.scope["extensions"] = {"abort": self.abort, "half_closed": self.half_closed}  # type: ignore[dict-item]
         self._unfinished = _HEAD
@@ -177,24 +182,24 @@ class Protocol(HttpToolsProtocol):
         if self.headers[-1][0] == b"host":
             self._hosts += 1
             if not _HOST.fullmatch(value):
-                raise Refusal("malformed", "malformed-request", "Host must be a host name, with or without a port.")
+                raise _malformed("Host must be a host name, with or without a port.")
 
     def _check_head(self, size: int) -> None:
         if size > MAX_HEAD or self._fields > MAX_FIELDS:
             detail = f"The header fields must have at most {MAX_HEAD} bytes, in at most {MAX_FIELDS} fields."
-            raise Refusal("head_too_large", "head-too-large", detail)
+            raise Refusal("head_too_large", Problem("head-too-large", detail))
 
     def on_headers_complete(self) -> None:
         """Check the head as a whole, and start to answer."""
         modern = self.parser.get_http_version() != "1.0"
         if self._hosts != 1 and (modern or self._hosts):
             detail = f"A request must have exactly one Host; this one has {self._hosts}."
-            raise Refusal("malformed", "malformed-request", detail)
+            raise _malformed(detail)
         for name, value in self.headers:
             if name == b"transfer-encoding" and (value.strip().lower() != b"chunked" or not modern):
-                raise Refusal("malformed", "malformed-request", "The only transfer coding is chunked, in HTTP/1.1.")
+                raise _malformed("The only transfer coding is chunked, in HTTP/1.1.")
         if self.parser.get_method() == b"CONNECT":
-            raise Refusal("malformed", "malformed-request", "CONNECT is for proxies; this is none.")
+            raise _malformed("CONNECT is for proxies; this is none.")
         super().on_headers_complete()
         self._everyone.heads.pop(self, None)
         self._unfinished = _BODY
@@ -207,7 +212,7 @@ class Protocol(HttpToolsProtocol):
         if not self._ignores_body and not self.cycle.response_complete:
             super().on_body(body)
         elif self._body_bytes > MAX_IGNORED:
-            raise Refusal("body_too_large", "content-too-large", "This request takes no body.")
+            raise Refusal("body_too_large", Problem("content-too-large", "This request takes no body."))
 
     def on_message_complete(self) -> None:
         """End a request; where it asks for an upgrade, httptools reports the end before the body."""
@@ -255,14 +260,14 @@ class Protocol(HttpToolsProtocol):
     def head_is_late(self) -> None:
         """Refuse a head that is not complete; close a connection on which nothing was sent."""
         if self._unfinished == _HEAD:
-            self._refuse(Refusal("head_timeout", "request-timeout", "The head of the request did not arrive in time."))
+            self._refuse(Refusal("head_timeout", Problem("request-timeout", "The head did not arrive in time.")))
         else:
             self._everyone.forget(self)
             self.transport.close()
 
     def body_is_late(self) -> None:
         """Refuse a body that is not complete."""
-        self._refuse(Refusal("body_timeout", "request-timeout", "The body of the request arrived too slowly."))
+        self._refuse(Refusal("body_timeout", Problem("request-timeout", "The body of the request arrived too slowly.")))
 
     def waits_for_us(self) -> bool:
         """Return whether the service has stopped reading."""

@@ -6,6 +6,7 @@ import logging
 import resource
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from functools import partial
 from types import FrameType
@@ -26,6 +27,8 @@ DRAIN_S = 2.0
 """Seconds between SIGTERM and the closing of the port: time for keep-alive clients to receive `Connection: close`."""
 GRACE_S = 20
 """Seconds that requests in flight have after that."""
+SWITCH_S = 0.001
+"""Seconds that the event loop waits at the most for a thread that decodes a large body (sys.setswitchinterval)."""
 KEEP_ALIVE_S = 620
 """Seconds for which an idle connection stays open: longer than the 600 of Google's load balancers."""
 
@@ -64,6 +67,7 @@ class Server(uvicorn.Server):
                 listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         self._connections.watch(self._loop)
         tune_garbage_collection()
+        sys.setswitchinterval(SWITCH_S)
         self._on_started()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

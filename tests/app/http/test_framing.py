@@ -129,7 +129,9 @@ def test_the_target_may_be_a_whole_url(service: Service) -> None:
 
 def test_trailers_change_nothing(service: Service) -> None:
     trailers = b"Authorization: Bearer " + service.key.encode() + b"\r\nHost: other\r\n"
-    head = b"POST /v1/tasks HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = (
+        b"POST /v1/tasks HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
     answers = exchange(service, head, b"2\r\n{}\r\n0\r\n" + trailers + b"\r\n" + GET + b"\r\n")
     assert statuses(answers) == [401, 200]
 
