@@ -3,6 +3,8 @@
 import asyncio
 import heapq
 import resource
+from collections.abc import Iterator
+from itertools import islice, takewhile
 from typing import NamedTuple, Protocol
 
 from app.metrics.refusals import REFUSED
@@ -14,7 +16,9 @@ GRACE_S = 10.0
 FLOOR = 8 * 1024
 LINGER_S = 2.0
 """Seconds for which a refused peer may go on sending, so that it can still read why (RFC 9112, section 9.6)."""
-SWEEP_EVERY_S = 0.5
+SWEEP_EVERY_S = 0.25
+CLOSED_AT_ONCE = 200
+"""Connections that one sweep closes: thousands would hold up everything else."""
 OTHER_FILES = 128
 """File descriptors for everything but clients: PostgreSQL, logs, listening sockets."""
 CLOSED_TOGETHER = 16
@@ -79,23 +83,27 @@ class Connections:
         loop.call_later(SWEEP_EVERY_S, self.watch, loop)
 
     def sweep(self, now: float) -> None:
-        """Close every connection that is late."""
-        for peer, since in list(self.heads.items()):
-            if now - since < HEAD_WITHIN_S:
-                break
+        """Close the connections that are late, up to CLOSED_AT_ONCE of each kind."""
+        late_heads = takewhile(lambda peer: now - self.heads[peer] >= HEAD_WITHIN_S, self.heads)
+        for peer in list(islice(late_heads, CLOSED_AT_ONCE)):
             peer.head_is_late()
-        for peer, pace in list(self.bodies.items()):
+        for peer in list(islice(self._late_bodies(now), CLOSED_AT_ONCE)):
+            peer.body_is_late()
+        for peer in list(islice(self._late_answers(now), CLOSED_AT_ONCE)):
+            REFUSED.labels("not_reading").inc()
+            peer.abort()
+        for peer in list(islice((one for one, at in self.refused.items() if now - at > LINGER_S), CLOSED_AT_ONCE)):
+            peer.abort()
+
+    def _late_bodies(self, now: float) -> Iterator[Peer]:
+        for peer, pace in self.bodies.items():
             if peer.waits_for_us():
                 self.bodies[peer] = Pace(now, peer.received())
             elif pace.is_late(peer.received() - pace.size, now):
-                peer.body_is_late()
-        for peer, pace in list(self.answers.items()):
-            if pace.is_late(pace.size - peer.unsent(), now):
-                REFUSED.labels("not_reading").inc()
-                peer.abort()
-        for peer, since in list(self.refused.items()):
-            if now - since > LINGER_S:
-                peer.abort()
+                yield peer
+
+    def _late_answers(self, now: float) -> Iterator[Peer]:
+        return (peer for peer, pace in self.answers.items() if pace.is_late(pace.size - peer.unsent(), now))
 
     def forget(self, peer: Peer) -> None:
         """Drop a connection from all lists."""

@@ -22,7 +22,7 @@ from app.validation import Body, JSONObject
 B = TypeVar("B", bound=Body)
 
 MEBIBYTE = 1024 * 1024
-LARGE = MEBIBYTE
+LARGE = 64 * 1024
 """Bytes above which only the first error of a body is reported, and no tree of its values is made."""
 INLINE = 16 * 1024
 """Bytes up to which a body is decoded in the event loop: some milliseconds at the worst."""

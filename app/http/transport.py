@@ -25,7 +25,9 @@ class CoalescingTransport:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """Hold back the first bytes of a turn, and send them with the next ones."""
+        """Hold back the first bytes of a turn, and send them with the next ones; drop them once it is closed."""
+        if self._transport.is_closing():
+            return
         if self._held is None:
             self._held = data
             self._loop.call_soon(self._flush)

@@ -1,10 +1,12 @@
 """GET /v1/tasks: the list of tasks, by pages or as an export."""
 
+import logging
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC
 from typing import Annotated, Any, Literal
 
 import msgspec
+import psycopg
 from litestar import Request, get
 from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
@@ -19,6 +21,8 @@ from app.http.services import services
 from app.problems import FieldError, invalid
 from app.tasks.model import Assignee, Label, Priority, Status, TaskPage, Time
 from app.tasks.query import SEPARATOR, SortName, TaskQuery
+
+log = logging.getLogger(__name__)
 
 VARY = {"Vary": "Accept"}
 _TIME = {"format": "date-time"}
@@ -141,14 +145,24 @@ async def _export(request: Request[Any, Any, Any], query: TaskQuery) -> Response
         raise invalid(*(FieldError("query", name, f"{name} is for pages; an export has none.") for name in wrong))
     pages = query.pages(services(request).database)
     first = await anext(pages)
-    return Stream(() if request.scope["state"]["head"] else _lines(first, pages), headers=VARY, media_type=NDJSON)
+    lines = () if request.scope["state"]["head"] else _lines(request, first, pages)
+    return Stream(lines, headers=VARY, media_type=NDJSON)
 
 
-async def _lines(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield pages as lines; the next page is read only once the server has sent the one before."""
+async def _lines(request: Request[Any, Any, Any], first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield pages as lines; the next page is read only once the server has sent the one before.
+
+    Where the database does not answer, disconnect the client: without the last chunk, it sees that tasks are missing.
+    """
     yield _ndjson(first)
-    async for tasks in rest:
-        yield _ndjson(tasks)
+    try:
+        async for tasks in rest:
+            yield _ndjson(tasks)
+    except psycopg.OperationalError as error:
+        request_id = request.scope["state"]["request_id"]
+        log.warning("an export was broken off: %s", str(error).strip(), extra={"request_id": request_id})
+        extensions: Any = request.scope["extensions"]
+        extensions["abort"]()
 
 
 def _ndjson(tasks: bytes) -> bytes:
