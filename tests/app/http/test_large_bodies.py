@@ -56,9 +56,9 @@ COSTLY = {
     "wrong labels": b'{"title":"x","labels":[' + many(b"1", 400_000) + b"]}",
     "a long name": b'{"title":"x","' + b"n" * 1_000_000 + b'":1}',
     "many errors below 64 KiB": b'{"title":"x",' + UNKNOWN[:60_000].rpartition(b",")[0] + b"}",
-    "many small lists below 16 KiB": b'{"title":"\\ud83d\\ude00","payload":{"a":['
+    "lists below 16 KiB": b'{"title":"","description":"\\ud83d\\ude00","payload":{"a":['
     + many(b"[" * 80 + b"]" * 80, 90)
-    + b"]},",
+    + b"]}}",
 }
 
 
@@ -76,12 +76,8 @@ def test_a_body_that_is_refused_does_not_hold_up_the_loop(
 
 @pytest.mark.alone
 def test_an_honest_batch_of_8_mib(watched: WatchedService, caller: httpx.Client) -> None:
-    task = {
-        "title": "honest",
-        "description": "words and words, " * 250,
-        "labels": ["a", "b"],
-        "payload": {"a": "b" * 3500},
-    }
+    words = "words and words, " * 250
+    task = {"title": "honest", "description": words, "labels": ["a", "b"], "payload": {"a": "b" * 3500}}
     body = json.dumps({"tasks": [task] * 1000}).encode()
     assert 7 * MIB < len(body) < 8 * MIB
     watched.begin()
@@ -156,6 +152,11 @@ def test_what_no_body_may_hold_is_found_in_a_large_one(
     assert response.status_code == status
 
 
+def batch(client: httpx.Client, key: str, body: bytes) -> httpx.Response:
+    """Send a batch."""
+    return client.post("/v1/tasks/batch", content=body, headers={"Authorization": f"Bearer {key}"} | JSON)
+
+
 def unfinished(service: Service, key: str, size: int) -> socket.socket:
     """Send a batch but for its last bytes."""
     connection = socket.create_connection(("127.0.0.1", service.port), 60)
@@ -184,11 +185,9 @@ def test_bodies_that_never_end_take_little_memory(postgres: EmbeddedPostgres, tm
                 assert client.post("/v1/tasks", json={"title": "x"}, headers=headers).status_code == 201
                 open_ones.append(unfinished(own, other, 6 * MIB))
                 body = b'{"tasks":[{"title":"' + b"x" * (5 * MIB)
-                asked = {"headers": {"Authorization": f"Bearer {other}"} | JSON, "content": body}
-                eventually(lambda: client.post("/v1/tasks/batch", **asked).status_code == 503)
-                response = client.post("/v1/tasks/batch", **asked)
-                assert "24 MiB" in problem(response, 503, "overloaded")["detail"]
-                response = client.post("/v1/tasks/batch", content=body, headers=headers | JSON)
+                eventually(lambda: batch(client, other, body).status_code == 503)
+                assert "24 MiB" in problem(batch(client, other, body), 503, "overloaded")["detail"]
+                response = batch(client, own.key, body)
                 assert "16 MiB" in problem(response, 429, "too-many-requests")["detail"]
                 assert response.headers["retry-after"] == "1"
             refused = [connection for connection in open_ones if _answered(connection)]
@@ -197,7 +196,7 @@ def test_bodies_that_never_end_take_little_memory(postgres: EmbeddedPostgres, tm
             for connection in open_ones:
                 connection.close()
         with httpx.Client(base_url=own.url, timeout=60) as client:
-            eventually(lambda: client.post("/v1/tasks/batch", **asked).status_code == 400)
+            eventually(lambda: batch(client, other, body).status_code == 400)
 
 
 def _answered(connection: socket.socket) -> bool:

@@ -11,10 +11,9 @@ TASK = "/v1/tasks/01890000-0000-7000-8000-000000000000"
 
 
 def change(client: httpx.Client, method: str, path: str, **headers: str) -> httpx.Response:
-    body: dict[str, Any] = {"json": {"title": "changed"}} if method == "PATCH" else {}
-    return client.request(
-        method, path, headers={name.replace("_", "-"): text for name, text in headers.items()}, **body
-    )
+    body: Any = {"title": "changed"} if method == "PATCH" else None
+    fields = {name.replace("_", "-"): text for name, text in headers.items()}
+    return client.request(method, path, headers=fields, json=body)
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
