@@ -44,10 +44,9 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
     """A bearer token that reads /metrics, beside keys with the `metrics` scope; empty: keys only."""
     max_connections: Annotated[int, Meta(ge=10, le=65_536)] = 4096
     """Open connections of one process; fewer if the limit of open files is lower."""
-    max_body_mib_per_key: Annotated[int, Meta(ge=8, le=1024)] = 16
-    """MiB of request bodies that one key may have under way."""
-    max_body_mib: Annotated[int, Meta(ge=8, le=1024)] = 24
-    """MiB of request bodies that all keys may have under way in one process."""
+    body_bytes_per_key: Annotated[int, Meta(ge=8 * 1024 * 1024, le=1024 * 1024 * 1024)] = 16 * 1024 * 1024
+    """Bytes of request bodies that a key may have under way at the same time in one process."""
+    body_bytes: Annotated[int, Meta(ge=8 * 1024 * 1024, le=1024 * 1024 * 1024)] = 24 * 1024 * 1024
     trusted_proxies: str = ""
     """Address ranges whose X-Forwarded-For and X-Forwarded-Proto count, separated by commas."""
 

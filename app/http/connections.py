@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice, takewhile
 from typing import NamedTuple, Protocol
 
-from app.metrics.refusals import REFUSED
+from app.limits import REFUSED
 
 HEAD_WITHIN_S = 10.0
 """Seconds from the first byte of a head, or from the beginning of a connection, to the end of that head."""

@@ -15,7 +15,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.openapi.spec import Reference, Schema
 from litestar.typing import FieldDefinition
 
-from app.http.strict_json import check, escape, parse
+from app.http.strict_json import check, escape, parse, shorten
 from app.problems import FieldError, Problem, invalid
 from app.validation import Body, JSONObject
 
@@ -128,7 +128,7 @@ def _located(error: msgspec.ValidationError, pointer: str) -> FieldError:
     what, _, path = str(error).partition(" - at `$")
     for token in re.findall(r"[^.\[\]`]+", path):
         pointer += f"/{escape(token)}"
-    return FieldError("body", pointer, f"{pointer}: {what.replace('`', '')}.")
+    return FieldError("body", pointer, f"{pointer}: {shorten(what.replace('`', ''))}.")
 
 
 class StrictJSON(AbstractDTO[Any]):

@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from app.http.connections import Connections, Pace
 from app.http.refusal import Refusal, answer, log_refusal
 from app.http.transport import CoalescingTransport
-from app.metrics.refusals import REFUSED
+from app.limits import REFUSED
 from app.problems import Problem
 
 MAX_HEAD = 32 * 1024
@@ -68,13 +68,12 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._everyone.forget(self)
-        self.half_closed().set()
+        self._end_of_input()
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Let answers to complete requests go out although the client sends no more; return whether there are any."""
-        self._ended = True
-        self.half_closed().set()
+        self._end_of_input()
         if self._refused or self._unfinished == _BODY or self._is_idle():
             return False
         self.cycle.keep_alive = False
@@ -88,6 +87,11 @@ class Protocol(HttpToolsProtocol):
             if self._ended:
                 self._half_closed.set()
         return self._half_closed
+
+    def _end_of_input(self) -> None:
+        self._ended = True
+        if self._half_closed is not None:
+            self._half_closed.set()
 
     def pause_writing(self) -> None:
         """Note that the client does not keep up with its answer."""

@@ -49,7 +49,7 @@ class Services:
             tasks=BatchedTasks(database),
             updates=Updates(database),
             pulses=Pulses(database),
-            bodies=BodyBudget(settings.max_body_mib_per_key, settings.max_body_mib),
+            bodies=BodyBudget(settings.body_bytes, settings.body_bytes_per_key),
         )
 
 

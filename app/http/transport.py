@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-SEND_BUFFER = 128 * 1024
+SEND_BUFFER = 256 * 1024
 """SO_SNDBUF in bytes; without it, the kernel takes megabytes for a peer that does not read."""
 
 
