@@ -39,7 +39,7 @@ def endpoint(
     """
     statuses = set(problems)
     if takes:
-        statuses |= {413, 415}
+        statuses |= {408, 413, 415, 429}
         options |= {"dto": StrictJSON, "return_dto": None}
     if IDEMPOTENCY_KEY in reads:
         statuses |= {409, 422}

@@ -15,6 +15,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.openapi.spec import Reference, Schema
 from litestar.typing import FieldDefinition
 
+from app.http.services import services
 from app.http.strict_json import check, escape, parse, shorten
 from app.problems import FieldError, Problem, invalid
 from app.validation import Body, JSONObject
@@ -73,16 +74,22 @@ def _decode_large(body: bytes, kind: type[B]) -> B:
 async def decode_in_thread(request: Request[Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Decode a body that is not small outside the event loop, so that other requests go on meanwhile.
 
+    Requests with more than 1 MiB are worked on one at a time, as each needs several times its body in memory; the
+    middleware ends the turn when the answer begins.
     Raises Problem, as `decode` does; what Litestar raises for a body that is too large.
     """
     length = request.scope["state"]["fields"].get(b"content-length")
     if length is not None and int(length) <= INLINE:
         return
     body = await request.body()
+    state = request.scope["state"]
+    if len(body) > MEBIBYTE:
+        await services(request).large_turn.acquire()
+        state["turn"] = services(request).large_turn
     if len(body) > INLINE:
         kind = StrictJSON.kind(handler.handler_id)
         loop = asyncio.get_running_loop()
-        request.scope["state"]["decoded"] = await loop.run_in_executor(_decoder, decode, body, kind)
+        state["decoded"] = await loop.run_in_executor(_decoder, decode, body, kind)
 
 
 def _field_errors(value: Any, kind: Any, pointer: str) -> Iterator[FieldError]:

@@ -90,6 +90,7 @@ class RequestMiddleware:
         async def respond(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
+                _end_turn(state)
                 status = message["status"]
                 closing = [(b"connection", b"close")] if self._services.draining else []
                 handler = scope.get("route_handler")
@@ -105,6 +106,7 @@ class RequestMiddleware:
         finally:
             duration_s = time.perf_counter() - started
             self._requests.end(scope, status, duration_s)
+            _end_turn(state)
             if held:
                 bodies.give_back(state.get("key_id", ""), held)
             if log.isEnabledFor(logging.INFO):
@@ -122,6 +124,12 @@ class RequestMiddleware:
                         trace_id=trace_id,
                     )
                 )
+
+
+def _end_turn(state: dict[str, Any]) -> None:
+    """Let the next large body be worked on."""
+    if "turn" in state:
+        state.pop("turn").release()
 
 
 def _identity(fields: Mapping[bytes, bytes]) -> tuple[str, str | None, list[tuple[bytes, bytes]]]:

@@ -66,10 +66,11 @@ class Protocol(HttpToolsProtocol):
             self._everyone.heads[self] = self.loop.time()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Forget the connection; uvicorn would keep a reset one until its keep-alive ends."""
         self._everyone.forget(self)
         self._end_of_input()
         super().connection_lost(exc)
+        self._unset_keepalive_if_required()
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Let answers to complete requests go out although the client sends no more; return whether there are any."""
@@ -111,10 +112,10 @@ class Protocol(HttpToolsProtocol):
             self._ignore(len(data))
             return
         self._unset_keepalive_if_required()
-        before = self._unfinished
+        before, cycle = self._unfinished, self.cycle
         try:
             self._feed(data)
-            self._note_unfinished(before, len(data))
+            self._note_unfinished(before, len(data), began=self.cycle is not cycle)
         except Refusal as refusal:
             self._refuse(refusal)
         except httptools.HttpParserError as error:
@@ -143,15 +144,18 @@ class Protocol(HttpToolsProtocol):
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self.parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % b"".join(framing))
 
-    def _note_unfinished(self, before: int, length: int) -> None:
-        """Start the clock of a head or a body that is not complete, and bound what httptools has not reported yet."""
+    def _note_unfinished(self, before: int, length: int, *, began: bool) -> None:
+        """Start the clock of a head or a body that is not complete, and bound what httptools has not reported yet.
+
+        `began` says that a request began within these bytes: then how many of them belong to the last one is unknown.
+        """
         if self._unfinished == _HEAD:
-            if before == _HEAD or self.cycle is None:
+            if (before == _HEAD or self.cycle is None) and not began:
                 self._fed += length
                 self._check_head(self._fed)
             self._everyone.heads.setdefault(self, self.loop.time())
         elif self._unfinished == _BODY:
-            if before == _BODY:
+            if not began:
                 self._wire_bytes += length
                 if self._wire_bytes > MAX_FRAMING + 9 * self._body_bytes:
                     raise _malformed("The chunks of the body hold too little.")
@@ -247,8 +251,9 @@ class Protocol(HttpToolsProtocol):
         elif cycle is None and self._unfinished == _BODY:  # its answer was sent before its body was complete
             self.transport.close()
         else:
-            log_refusal(refusal, self.scope, self.client)
-            self.transport.write(answer(refusal, self.scope))
+            scope = None if self._unfinished == _NOTHING else self.scope
+            log_refusal(refusal, scope, self.client)
+            self.transport.write(answer(refusal, scope))
             self.transport.write_eof()
             self._body_bytes = 0
             self.flow.resume_reading()

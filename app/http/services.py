@@ -1,5 +1,6 @@
 """The services that the routes use, one instance for each process."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,8 @@ class Services:
     updates: Updates
     pulses: Pulses
     bodies: BodyBudget
+    large_turn: asyncio.Lock
+    """Held by the one request whose large body is worked on."""
     schema_is_current: bool = False
     """Set once the database has been seen with every migration of this version."""
     draining: bool = False
@@ -49,6 +52,7 @@ class Services:
             tasks=BatchedTasks(database),
             updates=Updates(database),
             pulses=Pulses(database),
+            large_turn=asyncio.Lock(),
             bodies=BodyBudget(settings.body_bytes, settings.body_bytes_per_key),
         )
 

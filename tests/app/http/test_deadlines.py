@@ -3,6 +3,7 @@
 import contextlib
 import json
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -235,6 +236,22 @@ def test_a_half_close_ends_a_stream_as_a_whole_answer(service: Service) -> None:
     answers = exchange(service, b"GET /v1/events HTTP/1.1\r\nHost: test\r\n" + key + b"\r\n")
     assert statuses(answers) == [200]
     assert answers.endswith(b"0\r\n\r\n")
+
+
+@pytest.mark.slow
+def test_connections_that_are_reset_leave_nothing(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    def reset(own: Service, number: int) -> None:
+        for _ in range(number):
+            with connected(own) as connection:
+                connection.sendall(GET + b"\r\n")
+                assert connection.recv(65536)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    with Service(fresh_database(postgres), tmp_path / "log") as own:
+        reset(own, 500)
+        before = own.peak_mib()
+        reset(own, 4000)
+        assert own.peak_mib() - before < 10
 
 
 @pytest.mark.slow
