@@ -21,7 +21,7 @@ HEAD ?= HEAD
 include tools/tools.mk
 
 .PHONY: help run run-monitoring oncall alerts test test-quick test-all render validate check format lock clean
-.PHONY: review review-comment image-test e2e e2e-kind bench compare bench-scale bench-leases terraform-audit github-variables
+.PHONY: review review-comment image-test e2e e2e-kind bench compare attack bench-scale bench-leases terraform-audit github-variables
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -111,6 +111,9 @@ bench: .tools/bench/.ready ## Requests a second beside peers (ROUNDS=3 SECONDS=3
 
 compare: $(LOAD) ## What each operation costs beside a commit (BASE=origin/main BOUND=1.03; about 5 minutes)
 	@BASE='$(BASE)' $(BIN)/python -m bench.compare
+
+attack: $(READY) ## What one client can do to the service, row by row (TASKS=200000 SECONDS=20 ONLY=bodies; about 10 minutes)
+	@$(BIN)/python -m bench.attack
 
 bench-scale: $(READY) ## What 1,000,000 tasks cost beside 100,000 (about 5 minutes)
 	@$(BIN)/python -m bench.scale

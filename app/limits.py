@@ -17,7 +17,7 @@ from app.settings import Settings
 
 REFUSED = Counter(
     "taskpulse_refused_total",
-    "Calls refused because of a bound, by the setting of that bound in lower case.",
+    "Requests and connections refused because of a bound, by that bound.",
     ["reason"],
 )
 RETRY_AFTER_S = 2
@@ -103,11 +103,14 @@ class Limits:
         self.event_streams = Bound(
             "event_streams", "event streams", settings.event_streams, settings.event_streams_per_key
         )
+        self.body_bytes = Bound(
+            "body_bytes", "bytes of request bodies", settings.body_bytes, settings.body_bytes_per_key
+        )
         self.answer_bytes = Bound("answer_bytes", "bytes of answers that are not sent yet", settings.answer_bytes)
 
     def __iter__(self) -> Iterator[Bound]:
         """Iterate over all bounds."""
-        yield from (self.heavy_calls, self.long_polls, self.event_streams, self.answer_bytes)
+        yield from (self.heavy_calls, self.long_polls, self.event_streams, self.body_bytes, self.answer_bytes)
 
 
 class LimitState(msgspec.Struct):

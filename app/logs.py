@@ -3,12 +3,16 @@
 import asyncio
 import logging
 import logging.config
+import re
 import sys
 from datetime import UTC, datetime
 from typing import TextIO
 
 import msgspec
 from pythonjsonlogger.msgspec import MsgspecFormatter
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Control characters, other line ends, and what changes the direction of text."""
 
 
 class Line(msgspec.Struct, kw_only=True):
@@ -69,10 +73,21 @@ class JSONFormatter(MsgspecFormatter):
         )
 
 
+class TextFormatter(logging.Formatter):
+    """Formats a record as text for people; what a client wrote cannot begin a line or steer the terminal."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name of logging
+        """Return the line of a record, with its control characters escaped."""
+        record.message = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), record.message)
+        return super().formatMessage(record)
+
+
 def configure(level: str, *, json: bool = True) -> None:
     """Send every logger's lines to standard error, as JSON or, for people, as text."""
     output = Output() if json else logging.StreamHandler()
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", handlers=[output], force=True)
+    if not json:
+        output.setFormatter(TextFormatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[output], force=True)
     # Do not look up for each record what no line shows (logging HOWTO, "Optimization").
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False

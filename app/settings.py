@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
 import msgspec
 from msgspec import Meta, inspect
 
+Network = IPv4Network | IPv6Network
 Port = Annotated[int, Meta(ge=1, le=65535)]
 
 
@@ -52,6 +54,13 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
     """Days for which changes of tasks are kept."""
     metrics_token: Annotated[str, Meta(pattern="^[!-~]*$")] = ""
     """A bearer token that reads /metrics, beside keys with the `metrics` scope; empty: keys only."""
+    max_connections: Annotated[int, Meta(ge=10, le=65_536)] = 4096
+    """Open connections of one process; fewer if the limit of open files is lower."""
+    body_bytes_per_key: Annotated[int, Meta(ge=8 * 1024 * 1024, le=1024 * 1024 * 1024)] = 16 * 1024 * 1024
+    """Bytes of request bodies that a key may have under way at the same time in one process."""
+    body_bytes: Annotated[int, Meta(ge=8 * 1024 * 1024, le=1024 * 1024 * 1024)] = 24 * 1024 * 1024
+    trusted_proxies: str = ""
+    """Address ranges whose X-Forwarded-For and X-Forwarded-Proto count, separated by commas."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -71,12 +80,25 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
             shown = "" if name == "METRICS_TOKEN" else f", not {json.dumps(given[name], ensure_ascii=False)}"
             raise SettingsError(f"{name} must be {_expected(name)}{shown}.") from None
         settings.read_password()
+        settings.read_proxies()
         if settings.db_sslmode.startswith("verify-") and not Path(settings.db_sslrootcert).is_file():
             raise SettingsError(
                 f"DB_SSLMODE={settings.db_sslmode} needs DB_SSLROOTCERT, a file of PEM certificates;"
                 f" {settings.db_sslrootcert!r} is not a file."
             )
         return settings
+
+    def read_proxies(self) -> tuple[Network, ...]:
+        """Return the ranges in TRUSTED_PROXIES.
+
+        Raises SettingsError for one that is not a range.
+        """
+        try:
+            return tuple(ip_network(part.strip()) for part in self.trusted_proxies.split(",") if part.strip())
+        except ValueError as error:
+            raise SettingsError(
+                f"TRUSTED_PROXIES must be address ranges, separated by commas, as in 130.211.0.0/22: {error}."
+            ) from None
 
     def read_password(self) -> str:
         """Return the database password, from DB_PASSWORD_FILE where that is set.

@@ -35,8 +35,9 @@ async def authorize(connection: ASGIConnection[Any, Any, Any, Any], handler: Bas
 
     Raises Problem: unauthenticated, forbidden; psycopg.OperationalError.
     """
-    key = await services(connection).keyring.authenticate(credentials(connection))
-    connection.scope["state"]["key_id"] = key.id
+    sent = credentials(connection)
+    connection.scope["state"]["key_id"] = sent.key_id  # the log names it with a 401 too
+    key = await services(connection).keyring.authenticate(sent)
     if handler.opt["scope"] not in (None, *key.scopes):
         raise Problem(
             "forbidden",

@@ -1,19 +1,22 @@
 """Entity tags and conditional requests (RFC 9110, sections 8.8.3 and 13.1)."""
 
 import re
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from litestar.connection import ASGIConnection
 
 from app.http.request_headers import document_header, get_header
-from app.problems import FieldError, invalid
+from app.problems import FieldError, Problem, invalid
+
+T = TypeVar("T")
 
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*(?:,[ \t,]*|$)')
 _VERSION = re.compile(r"[1-9][0-9]{0,17}")
 
 _LIST = r'^[ \t,]*(\*|((W/)?"[!#-~\u0080-\u00ff]*"[ \t]*(,[ \t,]*|$))*)[ \t,]*$'
 IF_MATCH = document_header("If-Match", "Only if the task has this entity tag still.", pattern=_LIST)
-IF_NONE_MATCH = document_header("If-None-Match", "Only if the task has another entity tag.", pattern=_LIST)
+IF_NONE_MATCH = document_header("If-None-Match", "Only if the task has none of these entity tags.", pattern=_LIST)
 
 
 def etag(version: int) -> str:
@@ -42,6 +45,32 @@ def if_none_match(connection: ASGIConnection[Any, Any, Any, Any], version: int) 
     if header is None:
         return False
     return header == "*" or any(tag == str(version) for _, tag in _tags("If-None-Match", header))
+
+
+async def change(
+    connection: ASGIConnection[Any, Any, Any, Any],
+    version: Callable[[], Awaitable[int]],
+    attempt: Callable[[list[int] | None], Awaitable[T]],
+) -> T:
+    """Return what `attempt` returns for the versions that If-Match allows and If-None-Match does not rule out.
+
+    `version` reads the present one; `attempt` raises Problem: precondition-failed, if it is none of those given.
+    Raises Problem: precondition-failed, invalid-request; what `version` and `attempt` raise.
+    """
+    allowed = if_match(connection)
+    if get_header(connection, b"if-none-match") is None:
+        return await attempt(allowed)
+    while True:
+        present = await version()
+        if if_none_match(connection, present):
+            raise Problem("precondition-failed", f"If-None-Match rules out version {present}, the present one.")
+        if allowed is not None and present not in allowed:
+            return await attempt(allowed)
+        try:
+            return await attempt([present])
+        except Problem as problem:  # it has changed since: decide again
+            if problem.name != "precondition-failed":
+                raise
 
 
 def _field(connection: ASGIConnection[Any, Any, Any, Any], name: bytes) -> str | None:

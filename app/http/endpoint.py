@@ -10,7 +10,7 @@ from litestar.openapi import ResponseSpec
 
 from app.http.auth import authorize
 from app.http.idempotency import IDEMPOTENCY_KEY
-from app.http.json_body import MEBIBYTE, StrictJSON
+from app.http.json_body import MEBIBYTE, StrictJSON, decode_in_thread
 from app.http.negotiation import JSON, negotiate
 from app.http.openapi import REPLAYED, problem_responses
 from app.keys.keyring import Scope
@@ -40,7 +40,7 @@ def endpoint(
     """
     statuses = set(problems)
     if takes:
-        statuses |= {413, 415}
+        statuses |= {408, 413, 415, 429}
         options |= {"dto": StrictJSON, "return_dto": None}
     if IDEMPOTENCY_KEY in reads:
         statuses |= {409, 422}
@@ -68,11 +68,13 @@ def api_router(handlers: Sequence[HTTPRouteHandler], tag: str) -> Router:
 
 
 async def authorize_and_negotiate(request: Request[Any, Any, Any]) -> None:
-    """Authorize the request, then negotiate its media types.
+    """Authorize the request, negotiate its media types, and decode its body unless it is small.
 
     This is a router's `before_request`, as Litestar copies the route at every request for each guard.
-    Raises Problem and psycopg.OperationalError, as `authorize` and `negotiate` do.
+    Raises Problem and psycopg.OperationalError, as `authorize`, `negotiate` and `decode_in_thread` do.
     """
     handler = request.route_handler
     await authorize(request, handler)
     negotiate(request, handler)
+    if handler.opt["takes"]:
+        await decode_in_thread(request, handler)

@@ -1,138 +1,37 @@
-"""Decodes JSON request bodies strictly, and names every wrong field."""
+"""Decodes JSON request bodies, and names every wrong field."""
 
-import json
+import asyncio
 import re
-from collections import Counter
 from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import islice
-from typing import Annotated, Any, ClassVar, NoReturn, TypeVar, get_args, get_origin
+from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_origin
 
 import msgspec
+from litestar import Request
 from litestar.dto import AbstractDTO, DTOFieldDefinition
+from litestar.handlers import BaseRouteHandler
 from litestar.openapi.spec import Reference, Schema
 from litestar.typing import FieldDefinition
 
+from app.http.services import services
+from app.http.strict_json import check, escape, parse, shorten
 from app.problems import FieldError, Problem, invalid
 from app.validation import Body, JSONObject, JSONValue
 
 B = TypeVar("B", bound=Body)
 
 MEBIBYTE = 1024 * 1024
-LARGE = MEBIBYTE
-"""Bytes above which only the first error of a body is reported: to find all would block other requests."""
-MAX_DEPTH = 100
+LARGE = 64 * 1024
+"""Bytes above which only the first error of a body is reported, and no tree of its values is made."""
+INLINE = 16 * 1024
+"""Bytes up to which a body is decoded in the event loop: some milliseconds at the worst."""
 MAX_ERRORS = 100
 """Largest number of errors in one response, so that the response to a large body stays small."""
-_SUSPICIOUS = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
-
-class MalformedError(ValueError):
-    """The body is not JSON that every parser reads alike (RFC 8259; RFC 7493, I-JSON)."""
-
-
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
-        raise MalformedError(f"The name {twice!r} stands twice in one object.")
-    return members
-
-
-def _number(text: str) -> float:
-    number = float(text)
-    if number in (float("inf"), float("-inf")):
-        raise MalformedError(f"The number {text[:40]} is beyond the range of double precision.")
-    return number
-
-
-def _integer(text: str) -> int | float:
-    return int(text) if len(text) < 300 else _number(text)
-
-
-def _constant(text: str) -> NoReturn:
-    raise MalformedError(f"{text} is not a JSON number.")
-
-
-_decoder = json.JSONDecoder(
-    object_pairs_hook=_members, parse_float=_number, parse_int=_integer, parse_constant=_constant
-)
-
-
-Path = tuple[str | int, ...]
-
-
-def _texts(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Yield (path, text) for every string in `value`, names of members included."""
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, dict):
-        for name, member in value.items():
-            yield path, name
-            yield from _texts(member, (*path, name))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _texts(item, (*path, index))
-
-
-def _depth(value: Any) -> int:
-    """Return the nesting depth of `value`; stop counting beyond MAX_DEPTH."""
-    depth, level = 0, [value]
-    while level and depth <= MAX_DEPTH:
-        depth += 1
-        level = [
-            part
-            for whole in level
-            for part in (whole.values() if isinstance(whole, dict) else whole)
-            if isinstance(part, (dict, list))
-        ]
-    return depth
-
-
-def _pointer(path: Path) -> str:
-    return "/".join(["#", *(escape(str(token)) for token in path)])
-
-
-def escape(name: str) -> str:
-    """Escape one reference token of a JSON Pointer (RFC 6901, section 3)."""
-    return name.replace("~", "~0").replace("/", "~1")
-
-
-def _parse(body: bytes) -> Any:
-    """Parse `body`.
-
-    Raises Problem: malformed-json, or invalid-request for U+0000, which PostgreSQL cannot store.
-    """
-    try:
-        value = _decoder.decode(body.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise Problem("malformed-json", f"Byte {error.start} of the body is not UTF-8.") from None
-    except json.JSONDecodeError as error:
-        raise Problem("malformed-json", f"{error.msg}, at line {error.lineno}, column {error.colno}.") from None
-    except MalformedError as error:
-        raise Problem("malformed-json", str(error)) from None
-    except RecursionError:
-        raise Problem("malformed-json", f"The body is nested deeper than {MAX_DEPTH}.") from None
-    if (
-        body.count(b"[") + body.count(b"{") > MAX_DEPTH
-        and isinstance(value, (dict, list))
-        and _depth(value) > MAX_DEPTH
-    ):
-        raise Problem("malformed-json", f"The body is nested deeper than {MAX_DEPTH}.")
-    if _SUSPICIOUS.search(body):
-        _check_texts(value)
-    return value
-
-
-def _check_texts(value: Any) -> None:
-    for path, text in _texts(value):
-        if "\0" in text:
-            pointer = _pointer(path)
-            raise invalid(FieldError("body", pointer, f"{pointer} holds U+0000, which cannot be stored."))
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError:
-            raise Problem("malformed-json", f"{_pointer(path)} holds half of a surrogate pair.") from None
+_decoder = ThreadPoolExecutor(1, "json")
+"""One thread: more would only take turns, each with a body in memory."""
 
 
 def decode(body: bytes, kind: type[B]) -> B:
@@ -141,8 +40,8 @@ def decode(body: bytes, kind: type[B]) -> B:
     Raises Problem: malformed-json, or invalid-request with an entry in `errors` for each wrong field, up to MAX_ERRORS.
     """
     if len(body) > LARGE:
-        _refuse_early(body, kind)
-    value = _parse(body)
+        return _decode_large(body, kind)
+    value = parse(body)
     try:
         decoded = msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
@@ -152,25 +51,52 @@ def decode(body: bytes, kind: type[B]) -> B:
     return decoded
 
 
-def _refuse_early(body: bytes, kind: type[B]) -> None:
-    """Raise the first error of a large body, before all of it is decoded."""
+def _decode_large(body: bytes, kind: type[B]) -> B:
+    """Decode a large body; what `kind` refuses is found first, as that takes the least time."""
     try:
-        first = next(kind.precheck(body), None) or next(msgspec.json.decode(body, type=kind).errors("#"), None)
+        first = next(kind.precheck(body), None)
+        if first is None:
+            decoded = msgspec.json.decode(body, type=kind)
+            first = next(decoded.errors("#"), None)
     except msgspec.ValidationError as error:
         first = _located(error, "#")
     except msgspec.DecodeError as error:
         raise Problem("malformed-json", f"{error}.") from None
     except (RecursionError, UnicodeDecodeError):
-        return  # `_parse` reports it
+        check(body)
+        raise  # not reached: the standard library refuses both
     if first is not None:
         raise invalid(first)
+    check(body)
+    return decoded
+
+
+async def decode_in_thread(request: Request[Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Decode a body that is not small outside the event loop, so that other requests go on meanwhile.
+
+    Requests with more than 1 MiB are worked on one at a time, as each needs several times its body in memory; the
+    middleware ends the turn when the answer begins.
+    Raises Problem, as `decode` does; what Litestar raises for a body that is too large.
+    """
+    length = request.scope["state"]["fields"].get(b"content-length")
+    if length is not None and int(length) <= INLINE:
+        return
+    body = await request.body()
+    state = request.scope["state"]
+    if len(body) > MEBIBYTE:
+        await services(request).large_turn.acquire()
+        state["turn"] = services(request).large_turn
+    if len(body) > INLINE:
+        kind = StrictJSON.kind(handler.handler_id)
+        loop = asyncio.get_running_loop()
+        state["decoded"] = await loop.run_in_executor(_decoder, decode, body, kind)
 
 
 def _field_errors(value: Any, kind: Any, pointer: str) -> Iterator[FieldError]:
     """Yield an error for each part of `value` that does not fit the type `kind`."""
     if isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, Body):
         fields = _fields(kind)
-        for name in sorted(value.keys() - fields.keys()):
+        for name in sorted(islice((name for name in value if name not in fields), MAX_ERRORS)):
             path = f"{pointer}/{escape(name)}"
             yield FieldError("body", path, f"{path} is not a field here. The fields are {', '.join(fields)}.")
         for name, field in fields.items():
@@ -209,7 +135,7 @@ def _located(error: msgspec.ValidationError, pointer: str) -> FieldError:
     what, _, path = str(error).partition(" - at `$")
     for token in re.findall(r"[^.\[\]`]+", path):
         pointer += f"/{escape(token)}"
-    return FieldError("body", pointer, f"{pointer}: {what.replace('`', '')}.")
+    return FieldError("body", pointer, f"{pointer}: {shorten(what.replace('`', ''))}.")
 
 
 class StrictJSON(AbstractDTO[Any]):
@@ -223,7 +149,15 @@ class StrictJSON(AbstractDTO[Any]):
 
         Raises Problem, as `decode` does.
         """
-        return decode(value, self._kinds[self.asgi_connection.route_handler.handler_id])
+        state = self.asgi_connection.scope["state"]
+        if "decoded" in state:
+            return state.pop("decoded")
+        return decode(value, self.kind(self.asgi_connection.route_handler.handler_id))
+
+    @classmethod
+    def kind(cls, handler_id: str) -> type[Body]:
+        """Return the type of a handler's `data`."""
+        return cls._kinds[handler_id]
 
     @classmethod
     def create_for_field_definition(

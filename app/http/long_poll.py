@@ -35,9 +35,12 @@ async def wait_for_work(
     of them query at the same time.
     """
     notifier, turns = services(request).notifier, services(request).claim_turns
+    extensions: Any = request.scope["extensions"]
+    half_closed: asyncio.Event = extensions["half_closed"]()
     end = asyncio.get_running_loop().time() + seconds
     leaving: set[asyncio.Future[Any]] = {
         asyncio.ensure_future(_disconnected(request)),
+        asyncio.ensure_future(half_closed.wait()),
         asyncio.ensure_future(notifier.draining.wait()),
     }
     queue = _queues.setdefault(labels, asyncio.Lock())

@@ -13,31 +13,24 @@ from litestar.exceptions import HTTPException
 from litestar.types import HTTPScope, LifeSpanScope, Message, Receive, Scope, Send
 from litestar.utils import normalize_path
 
+from app.http.access import AccessLine
+from app.http.forwarded import TrustedProxies
 from app.http.request_headers import combine_headers
+from app.http.security_headers import DATA_POLICY, HSTS, NO_SNIFFING
 from app.http.services import Services
 from app.limits import Hold
-from app.logs import Line, write_line
+from app.logs import write_line
 from app.metrics.requests import RequestMetrics
 
 log = logging.getLogger("app.http.access")
 
 LARGE = 64 * 1024
 """Bytes that the server buffers for a connection before it waits for the client."""
+SMALL_BODY = 16 * 1024
+"""Bytes of a body that count for nothing if they arrive at once."""
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._~:/+=-]{1,128}")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
-
-
-class AccessLine(Line, kw_only=True):
-    """The log line of a request."""
-
-    request_id: str
-    method: str
-    route: str | None
-    status: int
-    duration_ms: float
-    key_id: str | None
-    trace_id: str | None
 
 
 def allowed_methods(app: Litestar, path: str) -> list[str]:
@@ -64,6 +57,7 @@ class RequestMiddleware:
         self._app = app
         self._services = services
         self._requests = RequestMetrics()
+        self._proxies = TrustedProxies(services.settings.read_proxies())
 
     async def __call__(self, scope: Scope | LifeSpanScope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -77,6 +71,9 @@ class RequestMiddleware:
         method = outer["method"]
         fields = combine_headers(outer["headers"])
         request_id, trace_id, echoed = _identity(fields)
+        peer = outer["client"][0] if outer["client"] else None
+        if self._proxies.by_https(peer, fields):
+            echoed.append(HSTS)
         held: list[Hold] = []
         state: dict[str, Any] = {
             "fields": fields,
@@ -88,19 +85,28 @@ class RequestMiddleware:
         # The server keeps the outer scope: it sees HEAD there and omits the body of the response.
         scope = cast("HTTPScope", {**outer, "method": "GET" if method == "HEAD" else method, "state": state})
         status = 500
+        counted, body_bytes = False, self._services.limits.body_bytes
         self._requests.begin(scope)
 
         async def listen() -> Any:
-            message = await receive()
+            nonlocal counted
+            message: Any = await receive()
             state["gone"] = message["type"] == "http.disconnect"
+            size = len(message.get("body", b""))
+            if message.get("more_body") or counted or size > SMALL_BODY:
+                counted = True
+                held.append(body_bytes.take(state.get("key_id", ""), size))
             return message
 
         async def respond(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
+                _end_turn(state)
                 status = message["status"]
                 closing = [(b"connection", b"close")] if self._services.draining else []
-                message["headers"] = [*message["headers"], *echoed, *closing]
+                handler = scope.get("route_handler")
+                policy = DATA_POLICY if handler is None else handler.opt.get("policy", DATA_POLICY)
+                message["headers"] = [*message["headers"], *echoed, policy, *closing]
             elif message["type"] == "http.response.body" and len(message["body"]) > LARGE and not message["more_body"]:
                 await send({"type": "http.response.body", "body": message["body"], "more_body": True})
                 message["body"] = b""  # sent once the client has read nearly all of the body, which is held till then
@@ -116,12 +122,14 @@ class RequestMiddleware:
                 taken.release()
             duration_s = time.perf_counter() - started
             self._requests.end(scope, status, duration_s)
+            _end_turn(state)
             if log.isEnabledFor(logging.INFO):
                 write_line(
                     AccessLine(
                         logger=log.name,
                         message=f"{method} {outer['path']} {status}",
                         request_id=request_id,
+                        client=self._proxies.client(peer, fields),
                         method=method,
                         route=scope.get("path_template"),
                         status=status,
@@ -132,12 +140,18 @@ class RequestMiddleware:
                 )
 
 
+def _end_turn(state: dict[str, Any]) -> None:
+    """Let the next large body be worked on."""
+    if "turn" in state:
+        state.pop("turn").release()
+
+
 def _identity(fields: Mapping[bytes, bytes]) -> tuple[str, str | None, list[tuple[bytes, bytes]]]:
     """Return the request's id, the trace's id, and the response headers that carry both."""
     request_id, traceparent = fields.get(b"x-request-id"), fields.get(b"traceparent")
     if request_id is None or not _REQUEST_ID.fullmatch(request_id):
         request_id = b"%016x" % random.getrandbits(64)
-    echoed = [(b"x-request-id", request_id)]
+    echoed = [(b"x-request-id", request_id), NO_SNIFFING]
     if traceparent is None or (trace := _TRACEPARENT.fullmatch(traceparent)) is None:
         return request_id.decode(), None, echoed
     return request_id.decode(), trace[1].decode(), [*echoed, (b"traceparent", traceparent)]

@@ -17,6 +17,8 @@ JSON = "application/json"
 NDJSON = "application/x-ndjson"
 MERGE_PATCH = "application/merge-patch+json"
 
+MAX_ERRORS = 100
+"""Largest number of wrong parameters that one response names."""
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 """msgspec would take 1e2 and 5.0 too."""
 
@@ -35,9 +37,13 @@ def negotiate(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRoute
 
 def _check_query(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     known = handler.opt.setdefault("query", _query_parameters(handler))
-    wrong = []
-    for name in connection.query_params:
-        values = connection.query_params.getall(name)
+    given: dict[str, list[str]] = {}
+    for name, value in connection.query_params.items():
+        given.setdefault(name, []).append(value)
+    wrong = list[FieldError]()
+    for name, values in given.items():
+        if len(wrong) == MAX_ERRORS:
+            break
         if name not in known:
             names = f"it takes {', '.join(known)}" if known else "it takes none"
             wrong.append(FieldError("query", name, f"{name!r} is not a query parameter of this call; {names}."))

@@ -1,58 +1,327 @@
-"""HTTP/1.1 over one connection: uvicorn's protocol, with fewer system calls and a way to disconnect at once."""
+"""HTTP/1.1 over one connection: uvicorn's protocol within bounds (docs/limits.md).
+
+httptools reads strictly (it refuses two lengths, a length beside chunks, folded lines and bare line feeds), but it has
+no bounds of its own, ends HTTP at an `Upgrade`, and does not require `Host`.
+"""
 
 import asyncio
+import re
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.http.connections import Connections, Pace
+from app.http.refusal import Refusal, answer, log_refusal
+from app.http.transport import CoalescingTransport
+from app.limits import REFUSED
+from app.problems import Problem
 
-class CoalescingTransport:
-    """Coalesces writes: sends the head of a response together with its body, in one system call instead of two.
+MAX_HEAD = 32 * 1024
+"""Bytes of the request line and the header fields; the same again for trailers."""
+MAX_FIELDS = 100
+MAX_PIPELINED = 16
+"""Requests that wait for the one before them on the same connection."""
+MAX_IGNORED = 16 * 1024 * 1024
+"""Bytes of a body that nothing reads, as the request is answered already or has no use for one."""
+MAX_FRAMING = 64 * 1024
+"""Bytes that chunks may need beyond eight times what they hold."""
 
-    A write that no other follows in the same turn of the event loop is sent at the end of that turn.
-    """
+_NOTHING, _HEAD, _BODY = range(3)
+"""What of a request is unfinished."""
+_HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
+_WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"})
+_FRAMING = (b"content-length", b"transfer-encoding")
 
-    __slots__ = ("_held", "_loop", "_transport")
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
-        self._loop = loop
-        self._held: bytes | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def write(self, data: bytes) -> None:
-        """Hold back the first bytes of a turn, and send them with the next ones."""
-        if self._held is None:
-            self._held = data
-            self._loop.call_soon(self._flush)
-        else:
-            held, self._held = self._held, None
-            self._transport.writelines((held, data))
-
-    def close(self) -> None:
-        """Send what is held back, and close."""
-        self._flush()
-        self._transport.close()
-
-    def _flush(self) -> None:
-        held, self._held = self._held, None
-        if held is not None and not self._transport.is_closing():
-            self._transport.write(held)
+def _malformed(detail: str) -> Refusal:
+    return Refusal("malformed", Problem("malformed-request", detail))
 
 
 class Protocol(HttpToolsProtocol):
-    """HTTP/1.1 that lets the application disconnect a client, by `scope["extensions"]["abort"]`.
+    """HTTP/1.1 within bounds.
 
-    An ordinary close waits until everything is sent: for ever, if the client has stopped reading.
+    `scope["extensions"]` has `abort`, which disconnects the client at once (an ordinary close waits until everything is
+    sent: for ever, if the client does not read), and `half_closed`, which returns an event that is set once the client
+    has ended its own side.
     """
 
+    def __init__(self, everyone: Connections, **options: Any) -> None:
+        super().__init__(**options)
+        self._everyone = everyone
+        self._unfinished = _NOTHING
+        self._fed = self._head_bytes = self._fields = self._hosts = self._body_bytes = self._wire_bytes = 0
+        self._ignores_body = self._refused = self._ended = False
+        self._half_closed: asyncio.Event | None = None
+
+    # The connection
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start a connection."""
+        """Start a connection, if need be in the place of another one."""
         super().connection_made(CoalescingTransport(transport, self.loop))  # type: ignore[arg-type]
+        crowded = len(self.connections) > self._everyone.limit
+        if crowded and not self._everyone.make_room(self.connections - {self}):  # type: ignore[arg-type]
+            self._refuse(Refusal("connections", Problem("overloaded", "Every connection is busy.", retry_after_s=1)))
+        else:
+            self._everyone.heads[self] = self.loop.time()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection; uvicorn would keep a reset one until its keep-alive ends."""
+        self._everyone.forget(self)
+        self._end_of_input()
+        super().connection_lost(exc)
+        self._unset_keepalive_if_required()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Let answers to complete requests go out although the client sends no more; return whether there are any."""
+        self._end_of_input()
+        if self._refused or self._unfinished == _BODY or self._is_idle():
+            return False
+        self.cycle.keep_alive = False
+        self._everyone.heads.pop(self, None)
+        return True
+
+    def half_closed(self) -> asyncio.Event:
+        """Return the event that is set once the client has ended its side."""
+        if self._half_closed is None:
+            self._half_closed = asyncio.Event()
+            if self._ended:
+                self._half_closed.set()
+        return self._half_closed
+
+    def _end_of_input(self) -> None:
+        self._ended = True
+        if self._half_closed is not None:
+            self._half_closed.set()
+
+    def pause_writing(self) -> None:
+        """Note that the client does not keep up with its answer."""
+        self._everyone.answers[self] = Pace(self.loop.time(), self.unsent())
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """Note that the client has taken all that was sent."""
+        self._everyone.answers.pop(self, None)
+        super().resume_writing()
+
+    # What arrives
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what arrived, and refuse what goes beyond a bound."""
+        if self._refused:
+            self._ignore(len(data))
+            return
+        self._unset_keepalive_if_required()
+        before, cycle = self._unfinished, self.cycle
+        try:
+            self._feed(data)
+            self._note_unfinished(before, len(data), began=self.cycle is not cycle)
+        except Refusal as refusal:
+            self._refuse(refusal)
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            if not isinstance(cause, Refusal):
+                cause = _malformed(f"This is not HTTP/1.1: {error or cause}.")
+            self._refuse(cause)
+
+    def _feed(self, data: bytes) -> None:
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                data = data[upgrade.args[0] :]
+                self._ignore_upgrade()
+            else:
+                return
+
+    def _ignore_upgrade(self) -> None:
+        """Go on after the head of a request that asks for another protocol, as RFC 9110, section 7.8, allows.
+
+        httptools would take the request's body for the next request (Kludex/uvicorn#2722).
+        """
+        framing = [b"%b: %b\r\n" % field for field in self.headers if field[0] in _FRAMING]
+        self.parser = httptools.HttpRequestParser(_Continuation(self))
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % b"".join(framing))
+
+    def _note_unfinished(self, before: int, length: int, *, began: bool) -> None:
+        """Start the clock of a head or a body that is not complete, and bound what httptools has not reported yet.
+
+        `began` says that a request began within these bytes: then how many of them belong to the last one is unknown.
+        """
+        if self._unfinished == _HEAD:
+            if (before == _HEAD or self.cycle is None) and not began:
+                self._fed += length
+                self._check_head(self._fed)
+            self._everyone.heads.setdefault(self, self.loop.time())
+        elif self._unfinished == _BODY:
+            if not began:
+                self._wire_bytes += length
+                if self._wire_bytes > MAX_FRAMING + 9 * self._body_bytes:
+                    raise _malformed("The chunks of the body hold too little.")
+            if self not in self._everyone.bodies:
+                self._everyone.bodies[self] = Pace(self.loop.time(), self._body_bytes)
+        elif self._is_idle():  # line breaks before a request
+            self._everyone.heads.setdefault(self, self.loop.time())
 
     def on_message_begin(self) -> None:
         """Start a request."""
+        if len(self.pipeline) >= MAX_PIPELINED:
+            raise Refusal("pipelining", Problem("malformed-request", f"More than {MAX_PIPELINED} requests wait here."))
         super().on_message_begin()
-        self.scope["extensions"] = {"abort": self.transport.abort}  # type: ignore[dict-item]
+        self.scope["extensions"] = {"abort": self.abort, "half_closed": self.half_closed}  # type: ignore[dict-item]
+        self._unfinished = _HEAD
+        self._fed = self._head_bytes = self._fields = self._hosts = 0
+
+    def on_url(self, url: bytes) -> None:
+        """Take a part of the request's target."""
+        self._head_bytes += len(url)
+        self._check_head(self._head_bytes)
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header field, and ignore a trailer: what it says would come too late."""
+        self._head_bytes += len(name) + len(value) + 4
+        self._fields += 1
+        self._check_head(self._head_bytes)
+        if self._unfinished == _BODY:
+            return
+        super().on_header(name, value)
+        if self.headers[-1][0] == b"host":
+            self._hosts += 1
+            if not _HOST.fullmatch(value):
+                raise _malformed("Host must be a host name, with or without a port.")
+
+    def _check_head(self, size: int) -> None:
+        if size > MAX_HEAD or self._fields > MAX_FIELDS:
+            detail = f"The header fields must have at most {MAX_HEAD} bytes, in at most {MAX_FIELDS} fields."
+            raise Refusal("head_too_large", Problem("head-too-large", detail))
+
+    def on_headers_complete(self) -> None:
+        """Check the head as a whole, and start to answer."""
+        modern = self.parser.get_http_version() != "1.0"
+        if self._hosts != 1 and (modern or self._hosts):
+            detail = f"A request must have exactly one Host; this one has {self._hosts}."
+            raise _malformed(detail)
+        for name, value in self.headers:
+            if name == b"transfer-encoding" and (value.strip().lower() != b"chunked" or not modern):
+                raise _malformed("The only transfer coding is chunked, in HTTP/1.1.")
+        if self.parser.get_method() == b"CONNECT":
+            raise _malformed("CONNECT is for proxies; this is none.")
+        super().on_headers_complete()
+        self._everyone.heads.pop(self, None)
+        self._unfinished = _BODY
+        self._ignores_body = self.scope["method"] in _WITHOUT_BODY
+        self._head_bytes = self._fields = self._body_bytes = self._wire_bytes = 0
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body, and drop it if nothing will read it."""
+        self._body_bytes += len(body)
+        if not self._ignores_body and not self.cycle.response_complete:
+            super().on_body(body)
+        elif self._body_bytes > MAX_IGNORED:
+            raise Refusal("body_too_large", Problem("content-too-large", "This request takes no body."))
+
+    def on_message_complete(self) -> None:
+        """End a request; where it asks for an upgrade, httptools reports the end before the body."""
+        if not self.parser.should_upgrade():
+            self._unfinished = _NOTHING
+            self._everyone.bodies.pop(self, None)
+            super().on_message_complete()
+
+    # What is refused
+
+    def _is_idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Answer with a problem document where no other answer has begun, and take nothing more from the client."""
+        REFUSED.labels(refusal.reason).inc()
+        cycle = None if self._is_idle() else self.cycle
+        self._refused = True
+        self._everyone.forget(self)
+        if cycle is not None and self._unfinished != _BODY:  # requests before this one have their answers first
+            cycle.keep_alive = False
+            return
+        if cycle is not None:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        if self.pipeline or (cycle is not None and cycle.response_started):
+            self.abort()
+        elif cycle is None and self._unfinished == _BODY:  # its answer was sent before its body was complete
+            self.transport.close()
+        else:
+            scope = None if self._unfinished == _NOTHING else self.scope
+            log_refusal(refusal, scope, self.client)
+            self.transport.write(answer(refusal, scope))
+            self.transport.write_eof()
+            self._body_bytes = 0
+            self.flow.resume_reading()
+            self._everyone.refused[self] = self.loop.time()
+
+    def _ignore(self, length: int) -> None:
+        self._body_bytes += length
+        if self._body_bytes > MAX_IGNORED:
+            self.abort()
+
+    # What the deadlines need: app.http.connections.Peer
+
+    def head_is_late(self) -> None:
+        """Refuse a head that is not complete; close a connection on which nothing was sent."""
+        if self._unfinished == _HEAD:
+            self._refuse(Refusal("head_timeout", Problem("request-timeout", "The head did not arrive in time.")))
+        else:
+            self._everyone.forget(self)
+            self.transport.close()
+
+    def body_is_late(self) -> None:
+        """Refuse a body that is not complete."""
+        self._refuse(Refusal("body_timeout", Problem("request-timeout", "The body of the request arrived too slowly.")))
+
+    def waits_for_us(self) -> bool:
+        """Return whether the service has stopped reading."""
+        return self.flow.read_paused
+
+    def received(self) -> int:
+        """Return the bytes of the body."""
+        return self._body_bytes
+
+    def unsent(self) -> int:
+        """Return the bytes of the answer that the client has not taken."""
+        return self.transport.get_write_buffer_size()
+
+    def idle_since(self) -> float | None:
+        """Return when the last answer was sent; None while a request is in progress."""
+        timer = self.timeout_keep_alive_task
+        return None if timer is None else timer.when()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self.transport.abort()
+
+
+class _Continuation:
+    """The callbacks of a parser that is shown the framing of a request whose head is read, and then its body."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        self._protocol = protocol
+        self._primed = False
+        self.on_body = protocol.on_body
+        self.on_message_complete = protocol.on_message_complete
+
+    def on_message_begin(self) -> None:
+        if self._primed:
+            self._protocol.on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        if self._primed:
+            self._protocol.on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._primed:
+            self._protocol.on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if self._primed:
+            self._protocol.on_headers_complete()
+        self._primed = True

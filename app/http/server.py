@@ -1,18 +1,24 @@
 """Uvicorn with our settings, and what happens at a signal."""
 
 import asyncio
+import contextlib
 import logging
+import resource
 import signal
 import socket
+import sys
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 
 import uvicorn
 
 from app.http.application import create_app
+from app.http.connections import Connections
 from app.http.garbage import tune_garbage_collection
 from app.http.protocol import Protocol
 from app.http.services import Services
+from app.http.transport import SEND_BUFFER
 from app.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -21,6 +27,8 @@ DRAIN_S = 2.0
 """Seconds between SIGTERM and the closing of the port: time for keep-alive clients to receive `Connection: close`."""
 GRACE_S = 20
 """Seconds that requests in flight have after that."""
+SWITCH_S = 0.001
+"""Seconds that the event loop waits at the most for a thread that decodes a large body (sys.setswitchinterval)."""
 KEEP_ALIVE_S = 620
 """Seconds for which an idle connection stays open: longer than the 600 of Google's load balancers."""
 
@@ -31,13 +39,15 @@ class Server(uvicorn.Server):
     def __init__(self, settings: Settings, on_started: Callable[[], None] = lambda: None) -> None:
         self._on_started = on_started
         self._services = Services.create(settings)
+        _allow_open_files()
+        self._connections = Connections(settings.max_connections)
         super().__init__(
             uvicorn.Config(
                 create_app(self._services),
                 host=settings.host,
                 port=settings.port,
                 loop="uvloop",
-                http=Protocol,
+                http=partial(Protocol, self._connections),  # type: ignore[arg-type]
                 ws="none",
                 log_config=None,
                 access_log=False,
@@ -52,7 +62,12 @@ class Server(uvicorn.Server):
         """Start serving; keep the event loop for signal handlers."""
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
+        for server in self.servers:
+            for listening in server.sockets:  # connections inherit it
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        self._connections.watch(self._loop)
         tune_garbage_collection()
+        sys.setswitchinterval(SWITCH_S)
         self._on_started()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -70,3 +85,10 @@ class Server(uvicorn.Server):
         self._services.draining = True
         self._services.notifier.draining.set()
         self._loop.call_later(DRAIN_S, setattr, self, "should_exit", True)
+
+
+def _allow_open_files() -> None:
+    """Raise the limit of open files as far as a process may."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -34,6 +34,8 @@ class Services:
     slow_statements: SlowStatements
     claim_turns: asyncio.Semaphore
     """How many calls that wait for work may look for some at the same time."""
+    large_turn: asyncio.Lock
+    """Held by the one request whose large body is worked on."""
     schema_is_current: bool = False
     """Set once the database has been seen with every migration of this version."""
     draining: bool = False
@@ -57,6 +59,7 @@ class Services:
             limits=Limits(settings),
             slow_statements=SlowStatements(database, settings.db_pool_size),
             claim_turns=asyncio.Semaphore(max(1, settings.db_pool_size // 3)),
+            large_turn=asyncio.Lock(),
         )
 
 

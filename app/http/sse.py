@@ -18,8 +18,6 @@ HEADERS = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
 """These keep proxies from compressing or buffering, which would delay events."""
 RETRY_MS = 1000
 HEARTBEAT_S = 15.0
-SEND_WITHIN_S = 10.0
-"""Seconds within which a reader must receive what was sent, beyond what network buffers hold."""
 FRESH_WITHIN_S = 1.5
 
 
@@ -28,11 +26,14 @@ class EventStream(ASGIResponse):
 
     _should_set_content_length = False
 
-    def __init__(self, hub: Hub, reader: Reader, after: EventId | None, **options: Any) -> None:
+    def __init__(
+        self, hub: Hub, reader: Reader, after: EventId | None, half_closed: asyncio.Event, **options: Any
+    ) -> None:
         super().__init__(media_type=MEDIA_TYPE, headers=HEADERS, **options)
         self._hub = hub
         self._reader = reader
         self._after = after
+        self._half_closed = half_closed
         self._limit = FEW
         self._heard = time.monotonic()
 
@@ -40,7 +41,9 @@ class EventStream(ASGIResponse):
         """Send events until the stream ends."""
         reader, hub = self._reader, self._hub
         hub.readers.add(reader)
-        gone = asyncio.create_task(_end_when_gone(reader, receive))
+        gone = [asyncio.create_task(work) for work in (_gone(receive), self._half_closed.wait())]
+        for task in gone:
+            task.add_done_callback(lambda _: reader.end())
         try:
             if hub.draining:
                 reader.end()
@@ -49,7 +52,8 @@ class EventStream(ASGIResponse):
                 await self._follow(send)
             await self._send(send, b"", more=False)
         finally:
-            gone.cancel()
+            for task in gone:
+                task.cancel()
             hub.leave(reader)
 
     async def _begin(self, send: Send) -> None:
@@ -110,16 +114,12 @@ class EventStream(ASGIResponse):
                 await self._send(send, chunk)
 
     async def _send(self, send: Send, chunk: bytes, *, more: bool = True) -> None:
-        """Send; disconnect a reader that does not receive it."""
-        try:
-            async with asyncio.timeout(SEND_WITHIN_S):
-                await send({"type": "http.response.body", "body": chunk, "more_body": more})
-        except TimeoutError:
-            self._reader.disconnect()
+        """Send; `app.http.connections` disconnects a reader that does not receive it."""
+        await send({"type": "http.response.body", "body": chunk, "more_body": more})
         self._heard = time.monotonic()
 
 
-async def _end_when_gone(reader: Reader, receive: Receive) -> None:
+async def _gone(receive: Receive) -> None:
+    """Return when the client has disconnected."""
     while (await receive())["type"] != "http.disconnect":
         pass
-    reader.end()

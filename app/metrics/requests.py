@@ -16,6 +16,8 @@ LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10
 LABELS = ("method", "path", "status_code", "app_name", "long_lived")
 NOT_COUNTED = ("/metrics", "/health/", "/docs", "/openapi")
 """Prefixes of routes that are not part of the API."""
+NO_ROUTE = "(none)"
+"""The path of what is counted without a route: 404, 405 and OPTIONS, which any client can ask for at any path."""
 
 HTTPScope = Mapping[str, Any]
 """The ASGI scope of a request; the router adds `path_template`, the middleware `state`."""
@@ -46,7 +48,9 @@ def long_lived(scope: HTTPScope) -> bool:
 def _series(method: str, path: str, status: int, lasts: bool) -> tuple[Counter, Histogram, Counter | None] | None:
     """Return the counters of one combination of labels; cached, as the look-up costs more than counting."""
     if path.startswith(NOT_COUNTED):
-        return None
+        if status != 404:
+            return None
+        path = NO_ROUTE
     labels = (method, path, status, "taskpulse", str(lasts).lower())
     return REQUESTS.labels(*labels), DURATION.labels(*labels), ERRORS.labels(*labels) if status >= 500 else None
 
@@ -65,8 +69,9 @@ class RequestMetrics(Collector):
     def end(self, scope: HTTPScope, status: int, duration_s: float) -> None:
         """Count a request that has ended."""
         del self._scopes[id(scope)]
-        path = scope.get("path_template")
-        if path is None or (series := _series(scope["method"], path, status, long_lived(scope))) is None:
+        path = scope.get("path_template") or NO_ROUTE
+        series = _series(scope["method"], path, status, path != NO_ROUTE and long_lived(scope))
+        if series is None:
             return
         requests, duration, errors = series
         requests.inc()

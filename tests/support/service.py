@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Self
@@ -71,8 +71,15 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
 class Service:
     """`taskpulse serve` in a process of its own; a context manager that starts and stops it."""
 
-    def __init__(self, settings: Settings, log: Path, options: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        log: Path,
+        options: Mapping[str, str] | None = None,
+        command: Sequence[str] = (TASKPULSE, "serve"),
+    ) -> None:
         self.settings = settings
+        self._command = command
         self.log = log
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -94,7 +101,7 @@ class Service:
             self.settings, HOST="127.0.0.1", PORT=str(self.port), METRICS_TOKEN="scrape-me", **self._options
         )
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([TASKPULSE, "serve"], env=variables, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self._command, env=variables, stdout=log, stderr=log)
         if wait:
             self.wait_until_ready()
 
@@ -124,6 +131,12 @@ class Service:
         wanted = [f'{label}="{value}"' for label, value in labels.items()]
         values = [float(line.rpartition(" ")[2]) for line in lines if all(part in line for part in wanted)]
         return sum(values) if values else None
+
+    def peak_mib(self) -> float:
+        """Return the largest resident memory that the process has had (VmHWM), in MiB."""
+        assert self.process is not None
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal, wait for the end and return the exit status."""

@@ -5,13 +5,20 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from litestar import MediaType, Response, Router, get
-from litestar.static_files import create_static_files_router
+from litestar import MediaType, Response, get
+from litestar.params import FromPath
+from litestar.response import File
 from litestar.types import ControllerRouterHandler
 
 from app.http.openapi import build_document
+from app.http.security_headers import inline, page_policy
+from app.problems import Problem
 
-_PAGE = """<!doctype html>
+_SCRIPT = """
+SwaggerUIBundle({url: "/openapi.json", dom_id: "#docs", deepLinking: true, validatorUrl: null})
+"""
+
+_PAGE = f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -20,13 +27,16 @@ _PAGE = """<!doctype html>
 <link rel="stylesheet" href="/docs/assets/swagger-ui.css">
 <div id="docs"></div>
 <script src="/docs/assets/swagger-ui-bundle.js"></script>
-<script>
-SwaggerUIBundle({
-  url: "/openapi.json", dom_id: "#docs", deepLinking: true, persistAuthorization: true, validatorUrl: null
-})
-</script>
+<script>{_SCRIPT}</script>
 </html>
 """
+_POLICY = page_policy(
+    f"script-src 'self' {inline(_SCRIPT)}",
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data:",
+    "connect-src 'self'",
+)
+"""Swagger UI sets styles on elements and draws its icons from data URLs."""
 
 
 def routes(handlers: Sequence[ControllerRouterHandler]) -> list[ControllerRouterHandler]:
@@ -37,17 +47,24 @@ def routes(handlers: Sequence[ControllerRouterHandler]) -> list[ControllerRouter
     def openapi() -> Response[bytes]:
         return Response(document(), media_type="application/json")
 
-    @get("/docs", include_in_schema=False, media_type=MediaType.HTML, sync_to_thread=False)
+    @get("/docs", include_in_schema=False, media_type=MediaType.HTML, sync_to_thread=False, opt={"policy": _POLICY})
     def docs() -> str:
         return _PAGE
 
-    return [openapi, docs, _assets()]
+    files = {file.name: file for file in _assets().iterdir() if file.is_file()}
+
+    @get("/docs/assets/{name:str}", include_in_schema=False)
+    async def asset(name: FromPath[str]) -> File:
+        if name not in files:
+            raise Problem("not-found", "The documentation has no file of this name.")
+        return File(files[name], filename=name, content_disposition_type="inline")
+
+    return [openapi, docs, asset]
 
 
-def _assets() -> Router:
-    """Return the routes of Swagger UI's files, which the package drf-spectacular-sidecar contains."""
+def _assets() -> Path:
+    """Return the folder of Swagger UI's files, which the package drf-spectacular-sidecar contains."""
     package = find_spec("drf_spectacular_sidecar")
     if package is None or not package.submodule_search_locations:
         raise RuntimeError("the package drf-spectacular-sidecar, which brings Swagger UI, is not installed")
-    folder = Path(package.submodule_search_locations[0]) / "static/drf_spectacular_sidecar/swagger-ui-dist"
-    return create_static_files_router("/docs/assets", directories=[folder], include_in_schema=False)
+    return Path(package.submodule_search_locations[0]) / "static/drf_spectacular_sidecar/swagger-ui-dist"

@@ -106,9 +106,9 @@ async def stream_events(
         "label": label,
     }
     selection = Selection(**{name: frozenset(map(str, values)) for name, values in sets.items() if values})
-    extensions: dict[str, Any] = request.scope.get("extensions") or {}
-    reader = Reader(selection, credentials(request), extensions.get("abort", lambda: None))
-    return _Stream(hub, reader, start)
+    extensions: dict[str, Any] = request.scope["extensions"] or {}
+    reader = Reader(selection, credentials(request), extensions["abort"])
+    return _Stream(hub, reader, start, extensions["half_closed"]())
 
 
 class _Stream(Response[Any]):

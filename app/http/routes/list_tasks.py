@@ -148,15 +148,14 @@ async def _export(request: Request[Any, Any, Any], query: TaskQuery) -> Response
     pages = query.pages(heavy_call(request, patient=True))
     first = await anext(pages)
     hold(request, services(request).limits.answer_bytes, 2 * PAGE_BYTES)  # one page waits while the next is read
-    return Stream(
-        () if request.scope["state"]["head"] else _lines(first, pages, request), headers=VARY, media_type=NDJSON
-    )
+    lines = () if request.scope["state"]["head"] else _lines(request, first, pages)
+    return Stream(lines, headers=VARY, media_type=NDJSON)
 
 
-async def _lines(first: bytes, rest: AsyncIterator[bytes], request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
+async def _lines(request: Request[Any, Any, Any], first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Yield pages as lines; the next page is read only once the server has sent the one before.
 
-    An error breaks the connection off: the client must not take what it has for the whole.
+    Where the database does not answer, disconnect the client: without the last chunk, it sees that tasks are missing.
     """
     yield _ndjson(first)
     try:
@@ -168,7 +167,7 @@ async def _lines(first: bytes, rest: AsyncIterator[bytes], request: Request[Any,
             " ".join(str(error).split()) or type(error).__name__,
             extra={"request_id": request.scope["state"]["request_id"]},
         )
-        extensions: dict[str, Any] = request.scope.get("extensions") or {}
+        extensions: Any = request.scope["extensions"]
         extensions["abort"]()
 
 

@@ -1,5 +1,6 @@
 """The endpoints of single tasks and batches."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -31,6 +32,15 @@ ACCEPT_PATCH_HEADER = {"Accept-Patch": f"{MERGE_PATCH}, {JSON}"}
 
 def _headers(version: int) -> dict[str, str]:
     return {"ETag": conditional.etag(version)} | ACCEPT_PATCH_HEADER
+
+
+def _present(request: Request[Any, Any, Any], task_id: UUID) -> Callable[[], Awaitable[int]]:
+    """Return what reads the present version of a task."""
+
+    async def version() -> int:
+        return (await services(request).tasks.get(task_id)).version
+
+    return version
 
 
 def _task(row: store.VersionedTask) -> Response[Any]:
@@ -126,7 +136,7 @@ async def get_task(request: Request[Any, Any, Any], task_id: FromPath[UUID]) -> 
     summary="Change a task",
     scope="write",
     takes=(MERGE_PATCH, JSON),
-    reads=(conditional.IF_MATCH,),
+    reads=(conditional.IF_MATCH, conditional.IF_NONE_MATCH),
     problems=(404, 409, 412),
     sends=(ETAG, ACCEPT_PATCH),
 )
@@ -137,13 +147,17 @@ async def update_task(
 ) -> Response[Task]:
     """Change a task by a merge patch (RFC 7396): null puts a field back to its default, an absent one stays.
 
-    With `If-Match`, only if nobody changed the task since: else 412. Where nothing differs, the version stays.
+    With `If-Match`, only if nobody changed the task since: else 412. `If-None-Match` is 412 for the versions it names.
+    Where nothing differs, the version stays.
     While a worker holds the task, its status can only become `cancelled`: the answer then has `cancel_requested`, and
     the worker's next pulse tells it; any other `status` is 409.
     """
-    versions = conditional.if_match(request)
     changes = data.changes()
-    updated = await services(request).updates(TaskChange(task_id, actor(request), changes, versions))
+
+    async def attempt(versions: list[int] | None) -> store.VersionedTask:
+        return await services(request).updates(TaskChange(task_id, actor(request), changes, versions))
+
+    updated = await conditional.change(request, _present(request, task_id), attempt)
     if changes.get("status") == "open" or changes.keys() & {"labels", "max_attempts"}:  # there may be more to claim
         services(request).notifier.notify()
     else:
@@ -157,13 +171,16 @@ async def update_task(
     operation_id="deleteTask",
     summary="Delete a task",
     scope="write",
-    reads=(conditional.IF_MATCH,),
+    reads=(conditional.IF_MATCH, conditional.IF_NONE_MATCH),
     problems=(404, 409, 412),
 )
 async def delete_task(request: Request[Any, Any, Any], task_id: FromPath[UUID]) -> None:
     """Delete a task for good. Deleting it again answers 404; while a worker holds it, 409."""
-    versions = conditional.if_match(request)
-    await store.delete(services(request).database, actor(request), task_id, versions)
+
+    async def attempt(versions: list[int] | None) -> None:
+        await store.delete(services(request).database, actor(request), task_id, versions)
+
+    await conditional.change(request, _present(request, task_id), attempt)
     services(request).notifier.notify(CHANGES)
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from app.dev.postgres import EmbeddedPostgres
 from app.events.hub import MAX_BACKLOG
-from app.http.sse import SEND_WITHIN_S
+from app.http.connections import GRACE_S
 from app.settings import Settings
 from tests.support.contract import problem
 from tests.support.events import EventReader
@@ -210,7 +210,7 @@ def streams(service: Service) -> int:
 
 
 def test_the_time_to_take_what_was_sent_is_less_than_a_heartbeat() -> None:
-    assert SEND_WITHIN_S < 15
+    assert GRACE_S < 15
 
 
 class Rolling:

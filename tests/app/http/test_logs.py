@@ -119,6 +119,25 @@ def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_error(service: Ser
     assert (line["level"], line["status"]) == ("INFO", 499)
 
 
+def test_what_a_client_writes_cannot_begin_a_line_of_text() -> None:
+    """`taskpulse dev` logs text: a line feed in a path would forge a line, and an escape sequence steer a terminal."""
+    program = """
+import logging
+from app import logs
+
+logs.configure("INFO", json=False)
+logging.getLogger("access").info("GET %s 404", "/a\\nERROR forged: \\x1b[2Jb\\u202ec\\x85d")
+try:
+    raise ValueError
+except ValueError:
+    logging.getLogger("access").exception("failed")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    first, *rest = done.stderr.splitlines()
+    assert first == r"INFO access: GET /a\nERROR forged: \x1b[2Jb\u202ec\x85d 404"
+    assert rest[:2] == ["ERROR access: failed", "Traceback (most recent call last):"]
+
+
 def test_a_broken_standard_error_ends_nothing_that_logs() -> None:
     program = """
 import asyncio, logging

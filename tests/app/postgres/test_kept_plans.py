@@ -17,8 +17,8 @@ from psycopg.sql import SQL, Literal
 
 from app.dev.postgres import EmbeddedPostgres
 from app.events import store as events
+from app.leases import expiry
 from app.leases import store as leases
-from app.leases import sweep
 from app.leases.model import Pulse
 from app.postgres.pool import Connection, Database
 from app.settings import Settings
@@ -56,9 +56,9 @@ KEPT: dict[str, tuple[Any, dict[str, Any]]] = {
     "list by due": TaskQuery({}, "due_at").statement(51, None),
     "history": (history.LIST, {"task_id": NOBODY, "after": 0, "limit": 51, "bytes": 2**20}),
     "events": (events.LIST, {"after_transaction": "0", "after_sequence": 0, **LISTED}),
-    "sweep": (sweep.SWEEP, {}),
-    "end of rests": (sweep.END_RESTS, {}),
-    "expired lately": (sweep.EXPIRED_LATELY, {}),
+    "sweep": (expiry.SWEEP, {}),
+    "end of rests": (expiry.END_RESTS, {}),
+    "expired lately": (expiry.EXPIRED_LATELY, {}),
 }
 
 

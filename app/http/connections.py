@@ -1,0 +1,127 @@
+"""All connections of the process: how many there may be, and the deadline of peers that do not write or do not read."""
+
+import asyncio
+import heapq
+import resource
+from collections.abc import Iterator
+from itertools import islice, takewhile
+from typing import NamedTuple, Protocol
+
+from app.limits import REFUSED
+
+HEAD_WITHIN_S = 10.0
+"""Seconds from the first byte of a head, or from the beginning of a connection, to the end of that head."""
+GRACE_S = 10.0
+"""Seconds that any body and any answer may take; from then on, it must have moved FLOOR bytes a second."""
+FLOOR = 8 * 1024
+LINGER_S = 2.0
+"""Seconds for which a refused peer may go on sending, so that it can still read why (RFC 9112, section 9.6)."""
+SWEEP_EVERY_S = 0.25
+CLOSED_AT_ONCE = 200
+"""Connections that one sweep closes: thousands would hold up everything else."""
+OTHER_FILES = 128
+"""File descriptors for everything but clients: PostgreSQL, logs, listening sockets."""
+CLOSED_TOGETHER = 16
+"""Idle connections closed at the limit: to find the oldest ones takes a look at each connection."""
+
+
+class Peer(Protocol):
+    """What the deadlines need of a connection."""
+
+    def head_is_late(self) -> None:
+        """Refuse a head that is not complete."""
+
+    def body_is_late(self) -> None:
+        """Refuse a body that is not complete."""
+
+    def waits_for_us(self) -> bool:
+        """Return whether the service has stopped reading from it."""
+        ...
+
+    def received(self) -> int:
+        """Return how many bytes of the body have arrived."""
+        ...
+
+    def unsent(self) -> int:
+        """Return how many bytes of the answer the peer has not taken yet."""
+        ...
+
+    def idle_since(self) -> float | None:
+        """Return when its last answer was sent, in the loop's seconds; None while a request is in progress."""
+        ...
+
+    def abort(self) -> None:
+        """Close the connection at once, without what is unsent."""
+
+
+class Pace(NamedTuple):
+    """Since when a body or an answer is under way, and its bytes at that moment."""
+
+    since: float
+    size: int
+
+    def is_late(self, moved: int, now: float) -> bool:
+        """Return whether `moved` bytes are too few by `now`."""
+        overtime = now - self.since - GRACE_S
+        return overtime > 0 and moved < overtime * FLOOR
+
+
+class Connections:
+    """The connections on which something is unfinished, each with the time when it began; the oldest comes first."""
+
+    def __init__(self, limit: int) -> None:
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.limit = max(1, min(limit, soft - OTHER_FILES))
+        self.heads: dict[Peer, float] = {}
+        self.bodies: dict[Peer, Pace] = {}
+        self.answers: dict[Peer, Pace] = {}
+        self.refused: dict[Peer, float] = {}
+
+    def watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Check the deadlines now, and again every SWEEP_EVERY_S."""
+        self.sweep(loop.time())
+        loop.call_later(SWEEP_EVERY_S, self.watch, loop)
+
+    def sweep(self, now: float) -> None:
+        """Close the connections that are late, up to CLOSED_AT_ONCE of each kind."""
+        late_heads = takewhile(lambda peer: now - self.heads[peer] >= HEAD_WITHIN_S, self.heads)
+        for peer in list(islice(late_heads, CLOSED_AT_ONCE)):
+            peer.head_is_late()
+        for peer in list(islice(self._late_bodies(now), CLOSED_AT_ONCE)):
+            peer.body_is_late()
+        for peer in list(islice(self._late_answers(now), CLOSED_AT_ONCE)):
+            REFUSED.labels("not_reading").inc()
+            peer.abort()
+        for peer in list(islice((one for one, at in self.refused.items() if now - at > LINGER_S), CLOSED_AT_ONCE)):
+            peer.abort()
+
+    def _late_bodies(self, now: float) -> Iterator[Peer]:
+        for peer, pace in self.bodies.items():
+            if peer.waits_for_us():
+                self.bodies[peer] = Pace(now, peer.received())
+            elif pace.is_late(peer.received() - pace.size, now):
+                yield peer
+
+    def _late_answers(self, now: float) -> Iterator[Peer]:
+        return (peer for peer, pace in self.answers.items() if pace.is_late(pace.size - peer.unsent(), now))
+
+    def forget(self, peer: Peer) -> None:
+        """Drop a connection from all lists."""
+        for peers in (self.heads, self.bodies, self.answers, self.refused):
+            peers.pop(peer, None)
+
+    def make_room(self, everyone: set[Peer]) -> bool:
+        """Close what is worth least: the oldest unfinished head, else idle connections; return whether there was one.
+
+        So a client that only opens connections closes its own.
+        """
+        if self.heads:
+            closed = [next(iter(self.heads))]
+        else:
+            idle = [(since, id(peer), peer) for peer in everyone if (since := peer.idle_since()) is not None]
+            closed = [peer for _, _, peer in heapq.nsmallest(CLOSED_TOGETHER, idle)]
+        for peer in closed:
+            REFUSED.labels("connections").inc()
+            self.forget(peer)
+            peer.abort()
+        return bool(closed)

@@ -1,0 +1,76 @@
+"""What a client gets whose request is not even passed to the application."""
+
+import logging
+import secrets
+from typing import Any
+
+import msgspec
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from app.http.access import AccessLine
+from app.http.problem_details import MEDIA_TYPE, ProblemDetails
+from app.http.security_headers import API
+from app.logs import write_line
+from app.problems import TYPES, Problem
+
+log = logging.getLogger("app.http.access")
+
+
+class Refusal(Exception):  # noqa: N818 - not a fault of the service
+    """A peer went beyond a bound; `reason` is a label of `taskpulse_refused_total`."""
+
+    def __init__(self, reason: str, problem: Problem) -> None:
+        super().__init__(problem.detail)
+        self.reason = reason
+        self.problem = problem
+        self.request_id = secrets.token_hex(8)
+
+
+def answer(refusal: Refusal, scope: Any) -> bytes:
+    """Return the whole answer, a problem document; `scope` is None where there is no request yet."""
+    problem = refusal.problem
+    kind = TYPES[problem.name]
+    path = (scope or {}).get("raw_path", b"/").decode("latin-1")
+    body = msgspec.json.encode(
+        ProblemDetails(
+            type=f"/problems/{problem.name}",
+            title=kind.title,
+            status=kind.status,
+            detail=problem.detail,
+            instance=path,
+            request_id=refusal.request_id,
+        )
+    )
+    fields = [
+        (b"content-type", MEDIA_TYPE.encode()),
+        (b"content-length", b"%d" % len(body)),
+        (b"connection", b"close"),
+        (b"x-request-id", refusal.request_id.encode()),
+        *API,
+    ]
+    if problem.retry_after_s is not None:
+        fields.append((b"retry-after", b"%d" % problem.retry_after_s))
+    head = b"".join(b"%b: %b\r\n" % field for field in fields)
+    return STATUS_LINE[kind.status] + head + b"\r\n" + body
+
+
+def log_refusal(refusal: Refusal, scope: Any, client: tuple[str, int] | None) -> None:
+    """Log the refusal as the request's line."""
+    if not log.isEnabledFor(logging.INFO):
+        return
+    method = (scope or {}).get("method", "-")
+    status = TYPES[refusal.problem.name].status
+    write_line(
+        AccessLine(
+            logger=log.name,
+            message=f"{method} - {status} {refusal.problem.detail}",
+            request_id=refusal.request_id,
+            client=client and client[0],
+            method=method,
+            route=None,
+            status=status,
+            duration_ms=0,
+            key_id=None,
+            trace_id=None,
+        )
+    )
