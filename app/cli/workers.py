@@ -106,6 +106,10 @@ def run_script(
     that takes longer than the grace goes quiet, and one that is not started again leaves a task that is overdue after
     --every and --grace. The exit status is the command's; 75 if the run before has not ended. The command runs even
     while the API is away.
+
+    Its end is reported for five minutes, until the API has decided. When nobody reads the output, it is dropped and
+    counted. SIGTERM ends the command, or keeps it from being started: the exit status is then 128 and the number of the
+    signal.
     """
     import asyncio
 
