@@ -36,7 +36,7 @@ test: $(READY) ## Lint, types and the quick tests (ARGS='-k claim' goes to pytes
 test-quick: $(TOOLS) ## The quick tests alone (ARGS=tests/app for those of a folder)
 	@$(PYTEST) -m 'not slow' $(ARGS)
 
-test-all: $(READY) ## All tests but those of e2e, what takes long too
+test-all: $(READY) ## All tests except those of e2e: the quick and the slow ones
 	@$(MAKE) --jobs check validate $(CONTROLPLANE) $(MONITORING) $(HELM) $(LOAD)
 	@$(PYTEST) -m 'not e2e' $(ARGS)
 
@@ -105,14 +105,14 @@ lock: $(READY) ## Compile requirements/ anew from pyproject.toml (UPGRADE=--upgr
 	$$compile pyproject.toml --extra dev --constraint requirements/run.txt -o requirements/dev.txt; \
 	$$compile bench/requirements.in --constraint requirements/dev.txt -o requirements/bench.txt
 
-bench: .tools/bench/.ready ## Requests a second beside peers (ROUNDS=3 SECONDS=3; some eighteen minutes)
+bench: .tools/bench/.ready ## Requests a second beside peers (ROUNDS=3 SECONDS=3; about 18 minutes)
 	@$(BIN)/python -m bench.run
 	@PYTHONPATH=.tools/bench $(BIN)/python -m bench.report
 
-compare: $(LOAD) ## What each operation costs beside a commit (BASE=origin/main BOUND=1.03; some five minutes)
+compare: $(LOAD) ## What each operation costs beside a commit (BASE=origin/main BOUND=1.03; about 5 minutes)
 	@BASE='$(BASE)' $(BIN)/python -m bench.compare
 
-bench-scale: $(READY) ## What 1,000,000 tasks cost beside 100,000 (some five minutes)
+bench-scale: $(READY) ## What 1,000,000 tasks cost beside 100,000 (about 5 minutes)
 	@$(BIN)/python -m bench.scale
 
 bench-leases: .tools/bench/.ready ## Claims and completions a second, beside procrastinate

@@ -1,6 +1,6 @@
 """What 1,000,000 tasks cost beside 100,000: each statement on both, its plan, and an export of all of them.
 
-`make bench-scale` runs it; it takes some five minutes. The statements are the service's own, run by EXPLAIN ANALYZE and
+`make bench-scale` runs it; it takes about 5 minutes. The statements are the service's own, run by EXPLAIN ANALYZE and
 rolled back.
 """
 
@@ -36,7 +36,7 @@ LISTS: dict[str, dict[str, Any]] = {
     "label, many tasks": {"label": ["label61"]},
     "label, few tasks": {"label": ["label5"]},
     "full text, a frequent word": {"q": "word5"},
-    "full text, a word between": {"q": "word200"},
+    "full text, a medium word": {"q": "word200"},
     "full text, a rare word": {"q": "word2900"},
 }
 

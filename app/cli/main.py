@@ -18,7 +18,7 @@ def main() -> None:
     Work on tasks:    taskpulse work --url http://localhost:8000 -- ./print.sh
     Follow changes:   taskpulse watch --url http://localhost:8000
     Watch a cron job: taskpulse run --url http://localhost:8000 --title backup
-                      --every 24h --grace 2h -- ./backup.sh
+                      --cron '0 3 * * *' --grace 2h -- ./backup.sh
 
     `work`, `run` and `watch` need the API alone, and a key in TASKPULSE_KEY. All others but `dev` find the database
     by DB_HOST, DB_PORT, DB_NAME, DB_USER and DB_PASSWORD (or DB_PASSWORD_FILE), with DB_SSLMODE and DB_SSLROOTCERT for

@@ -7,11 +7,15 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from app.cli.errors import fail, refuse
 from app.cli.options import URL, Duration, api_key, key_file
+
+if TYPE_CHECKING:
+    from app.client.schedule import Schedule
 
 
 def _for_workers(command: Callable[..., None]) -> Callable[..., None]:
@@ -87,14 +91,24 @@ def work_on_tasks(
 
 @click.command("run", context_settings={"allow_interspersed_args": False})
 @click.option("--title", required=True, help="The tasks' title; it tells one script from another.")
-@click.option("--every", required=True, type=Duration(), help="How often it is started, as in 24h.")
-@click.option("--grace", required=True, type=Duration(), help="How long it may take, or be late.")
+@click.option("--every", type=Duration(), help="The time from one start to the next, as in 24h.")
+@click.option("--cron", metavar="EXPRESSION", help="When it is started, as in '0 3 * * *'; instead of --every.")
+@click.option(
+    "--timezone", metavar="NAME", help="The time zone of --cron, as in Europe/Berlin; default: this machine's."
+)
+@click.option("--start-grace", type=Duration(), help="How late a start may be.")
+@click.option("--max-runtime", type=Duration(), help="How long a run may take.")
+@click.option("--grace", type=Duration(), help="Stands for --start-grace and --max-runtime where they are not given.")
 @_for_workers
 def run_script(
     *,
     title: str,
-    every: timedelta,
-    grace: timedelta,
+    every: timedelta | None,
+    cron: str | None,
+    timezone: str | None,
+    start_grace: timedelta | None,
+    max_runtime: timedelta | None,
+    grace: timedelta | None,
     url: str,
     key_file: Path | None,
     worker: str,
@@ -102,10 +116,13 @@ def run_script(
 ) -> None:
     """Run COMMAND, a cron job for example, under a task of its own.
 
-    It makes the task of the next run as well. For cron and the like: a script that fails leaves a failed task, one
-    that takes longer than the grace goes quiet, and one that is not started again leaves a task that is overdue after
-    --every and --grace. The exit status is the command's; 75 if the run before has not ended. The command runs even
-    while the API is away.
+    It makes the task of the next run as well. A script that fails leaves a failed task. A script that is not started
+    within --start-grace of its time leaves a task that is overdue. One that takes longer than --max-runtime goes on,
+    but its task is overdue too, and its pulses end.
+
+    Use --cron for what cron starts at a time of day: --every 24h takes the start after a night of 25 hours for late.
+
+    The exit status is the command's; 75 if the run before has not ended. The command runs even while the API is away.
 
     Its end is reported for five minutes, until the API has decided. When nobody reads the output, it is dropped and
     counted. SIGTERM ends the command, or keeps it from being started: the exit status is then 128 and the number of the
@@ -114,18 +131,37 @@ def run_script(
     import asyncio
 
     from app.client.output import streams
-    from app.client.run import run
+    from app.client.run import Expectation, run
 
     streams()
     _refuse_missing(command)
     if not 1 <= len(title) <= 200:
         refuse("--title must have 1 to 200 characters.")
+    start_grace, max_runtime = start_grace or grace, max_runtime or grace
+    if start_grace is None or max_runtime is None:
+        refuse("Give --start-grace and --max-runtime, or --grace for both.")
+    expected = Expectation(_schedule(every, cron, timezone), start_grace, max_runtime)
     key = api_key(key_file)
     try:
-        status = asyncio.run(run(url, key, worker, command, title=title, every=every, grace=grace))
+        status = asyncio.run(run(url, key, worker, command, title=title, expected=expected))
     except OSError as error:
         fail(f"{command[0]!r} cannot be started: {error.strerror}.")
     sys.exit(status if status >= 0 else 128 - status)
+
+
+def _schedule(every: timedelta | None, cron: str | None, timezone: str | None) -> "Schedule":
+    from app.client.schedule import Cron, Every, ScheduleError
+
+    if (every is None) == (cron is None):
+        refuse("Give either --every or --cron: the time between two starts, or when they are.")
+    if cron is None and timezone is not None:
+        refuse("--timezone is that of --cron, which is not given.")
+    if every is not None:
+        return Every(every)
+    try:
+        return Cron(cron or "", timezone)
+    except ScheduleError as error:
+        refuse(str(error))
 
 
 def _refuse_missing(command: Sequence[str]) -> None:

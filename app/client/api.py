@@ -10,6 +10,7 @@ import msgspec
 
 from app.client.answers import media_type, summary, verdict_of
 from app.client.backoff import Backoff, seconds
+from app.client.clock import ServerClock
 from app.client.key import Key
 from app.client.output import say
 
@@ -35,8 +36,11 @@ class Api:
     """Calls the API with a key; an asynchronous context manager."""
 
     def __init__(self, url: str, key: Key) -> None:
+        self.clock = ServerClock()
         self._key = key
-        self._client = httpx.AsyncClient(base_url=f"{url.rstrip('/')}/v1/", timeout=READ_TIMEOUT_S)
+        self._client = httpx.AsyncClient(
+            base_url=f"{url.rstrip('/')}/v1/", timeout=READ_TIMEOUT_S, event_hooks=self.clock.hooks()
+        )
 
     async def __aenter__(self) -> Self:
         return self

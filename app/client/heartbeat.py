@@ -24,6 +24,7 @@ class Lease(msgspec.Struct):
     """What of a lease a worker needs."""
 
     token: str
+    fence: int
     pulse_every_s: float
 
 
@@ -155,6 +156,7 @@ class Work:
                 if self.lost:
                     return
                 pulses.create_task(self._send_pulse(self._every_s))
+            await asyncio.sleep(max(0.0, started + quiet_after_s - time.monotonic()))
             say(f"task {self.id}: the command takes too long; no more pulses")
 
     async def _send_pulse(self, patience_s: float) -> None:

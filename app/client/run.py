@@ -7,6 +7,7 @@ import signal
 import time
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from app.client.child import Child
 from app.client.heartbeat import LAST_TRY_S, Claimed, Work, cancel
 from app.client.key import Key
 from app.client.output import say
+from app.client.schedule import Schedule
 from app.client.signals import on_stop
 
 PATIENCE_S = 20.0
@@ -25,6 +27,8 @@ PATIENCE_S = 20.0
 REPORT_PATIENCE_S = 300.0
 """Seconds for which the report is tried: cron's next run must not wait for this one."""
 TTL_S = 60
+CANNOT_START = 126
+"""Exit status of a shell for a command that is there and cannot be run (POSIX, section 2.8.2)."""
 STILL_RUNNING = 75
 """Exit status EX_TEMPFAIL of sysexits.h: the previous run has not ended, so this one was not started."""
 MAX_LABEL = 50
@@ -57,28 +61,43 @@ class _LeaseState(msgspec.Struct):
     state: str
 
 
-class Heartbeat:
-    """The tasks of one script: today's, and the next one, which becomes overdue if the script never starts again."""
+@dataclass(frozen=True)
+class Expectation:
+    """When a script is started, how late a start may be, and how long a run may take."""
 
-    def __init__(self, api: Api, title: str, every: timedelta, grace: timedelta, worker: str) -> None:
+    schedule: Schedule
+    start_grace: timedelta
+    max_runtime: timedelta
+
+
+class Heartbeat:
+    """The tasks of one script: today's, and the next one, which becomes overdue if the script does not start in time.
+
+    A task is due when its run must have started, and from then on when it must have ended.
+    """
+
+    def __init__(self, api: Api, title: str, expected: Expectation, worker: str) -> None:
         self._api = api
         self._title = title
-        self._grace = grace
-        self._period = every + grace
+        self._expected = expected
         self._worker = worker
+        self._began = datetime.now(UTC)
         self._claiming: dict[str, Any] | None = None
+        self._others: list[_Task] = []
 
     async def begin(self) -> Claimed:
-        """Claim today's task, or one made for it, and make the next; return the claim.
+        """Claim today's task, or one made for it, and return the claim.
 
         Raises StillRunningError, AwayError, RefusedError.
         """
-        started = datetime.now(UTC)
         unfinished = await self._unfinished()
         waiting = [task for task in unfinished if task.status == "open"]
         if len(waiting) < len(unfinished):
+            with contextlib.suppress(AwayError, RefusedError):
+                await self._expect_next(waiting, PATIENCE_S)
             raise StillRunningError
-        task = waiting[0] if waiting else await self._make_first(started)
+        task = waiting[0] if waiting else await self._make_first()
+        self._others = waiting[1:]
         self._claiming = {
             "path": f"tasks/{task.id}/claim",
             "json": {"worker": self._worker, "ttl_s": TTL_S},
@@ -91,12 +110,22 @@ class Heartbeat:
             if error.problem == "task-claimed":
                 raise StillRunningError from None
             raise
-        if len(waiting) < 2:
-            try:
-                await self._make(started + self._period, f"after-{task.id}")
-            except (AwayError, RefusedError) as error:
-                say(f"{self._title}: the next run has no task, so nobody will notice if it is missing ({error})")
         return claimed
+
+    async def plan(self, task_id: str, fence: int) -> None:
+        """Have the next task become overdue when its run is late, and the claimed one when its run takes too long.
+
+        Waits for as long as the API is away. Says what it refuses.
+        """
+        patience_s = float("inf")
+        try:
+            if self._others:  # somebody has requeued one
+                await self._expect_next(self._others, patience_s)
+            else:
+                await self._make(self._next_due_at(), f"after-{task_id}-{fence}", patience_s)
+            await self._set_due(task_id, self._now() + self._expected.max_runtime, patience_s)
+        except RefusedError as error:
+            say(f"{self._title}: nobody will notice if the next run is late, as the API said {error}")
 
     async def give_back(self) -> None:
         """Release what a claim that was interrupted may have got."""
@@ -106,6 +135,18 @@ class Heartbeat:
                 claimed = await self._api.call("POST", **self._claiming, within_s=LAST_TRY_S, patience_s=LAST_TRY_S)
                 async with Work(self._api, claimed, TTL_S, (), asked_at=asked_at) as work:
                     work.give_up()
+
+    def _now(self) -> datetime:
+        """Return the server's time when this run began, as exactly as it is known by now."""
+        return self._api.clock.correct(self._began)
+
+    def _next_due_at(self) -> datetime:
+        return self._expected.schedule.next_start(self._now(), self._began) + self._expected.start_grace
+
+    async def _expect_next(self, waiting: list[_Task], patience_s: float) -> None:
+        """Have tasks that wait for a run become overdue no sooner than the next one is late."""
+        for task in waiting:
+            await self._set_due(task.id, self._next_due_at(), patience_s)
 
     async def _unfinished(self) -> list[_Task]:
         """Return the tasks of this script that are open or in progress, but those whose worker is gone."""
@@ -121,25 +162,30 @@ class Heartbeat:
             return False
         return lease.state == "live"
 
-    async def _make_first(self, started: datetime) -> _Task:
+    async def _make_first(self) -> _Task:
         """Make a task that is the same for all that start within this minute, so that only one of them gets it."""
-        minute = started.replace(second=0, microsecond=0)
+        minute = self._now().replace(second=0, microsecond=0)
         digest = hashlib.sha256(self._title.encode()).hexdigest()
-        return await self._make(minute + timedelta(minutes=1) + self._grace, f"first-{digest}-{minute.timestamp():.0f}")
+        due_at = minute + timedelta(minutes=1) + self._expected.start_grace
+        return await self._make(due_at, f"first-{digest}-{minute.timestamp():.0f}")
 
-    async def _make(self, due_at: datetime, key: str) -> _Task:
+    async def _make(self, due_at: datetime, key: str, patience_s: float = PATIENCE_S) -> _Task:
         task = {
             "title": self._title,
             "labels": [label_of(self._title)],
-            "due_at": due_at.isoformat(timespec="seconds"),
+            "due_at": due_at.isoformat(),
             "max_attempts": 1,
         }
         headers = {"Idempotency-Key": key}
-        made: _Task = await self._call("POST", "tasks", answer=_Task, json=task, headers=headers)
+        made: _Task = await self._call("POST", "tasks", patience_s, answer=_Task, json=task, headers=headers)
         return made
 
-    async def _call(self, method: str, path: str, **parts: Any) -> Any:
-        return await self._api.call(method, path, patience_s=PATIENCE_S, **parts)
+    async def _set_due(self, task_id: str, due_at: datetime, patience_s: float) -> None:
+        body = {"due_at": due_at.isoformat()}
+        await self._call("PATCH", f"tasks/{task_id}", patience_s, answer=_Task, json=body)
+
+    async def _call(self, method: str, path: str, patience_s: float = PATIENCE_S, **parts: Any) -> Any:
+        return await self._api.call(method, path, patience_s=patience_s, **parts)
 
 
 class Run:
@@ -151,6 +197,7 @@ class Run:
         self._command = command
         self._title = title
         self._stopped: asyncio.Future[signal.Signals] = asyncio.get_running_loop().create_future()
+        self._hurried = asyncio.Event()
         self._work: Work | None = None
         self._child: Child | None = None
 
@@ -163,8 +210,10 @@ class Run:
                 self._work.terminate()
             elif self._child is not None:
                 self._child.terminate()
-        elif self._work is not None:
-            self._work.hurry()
+        else:
+            self._hurried.set()
+            if self._work is not None:
+                self._work.hurry()
 
     async def begin(self) -> tuple[Claimed, float] | None:
         """Claim today's task; return the claim and when it was asked for, or None where a signal came first.
@@ -185,12 +234,37 @@ class Run:
         await self._heartbeat.give_back()
         return None
 
-    async def with_heartbeat(self, claimed: Claimed, asked_at: float, quiet_after_s: float) -> int:
-        """Run the script under its task; return its exit status."""
+    async def with_heartbeat(self, claimed: Claimed, asked_at: float, max_runtime: timedelta) -> int:
+        """Run the script under its task, once all is planned or while the API is away; return its exit status.
+
+        Raises OSError when the script cannot be started; its task has failed then.
+        """
         async with Work(self._api, claimed, TTL_S, self._command, asked_at=asked_at) as self._work:
-            status = await self._work.run(quiet_after_s=quiet_after_s)
+            planning = asyncio.create_task(self._heartbeat.plan(self._work.id, claimed.lease.fence))
+            await self._wait_for(planning, self._stopped)
+            failure = None
+            try:
+                status = await self._script(self._work, max_runtime)
+            except OSError as error:
+                status, failure = CANNOT_START, error
             await self._work.report(status, REPORT_PATIENCE_S)
+            hurried = asyncio.create_task(self._hurried.wait())
+            await self._wait_for(planning, hurried)
+            if not planning.done():
+                say(f"{self._title}: nobody will notice if the next run is late, as the API did not answer")
+            await cancel(planning, hurried)
+            if failure is not None:
+                raise failure
             return status
+
+    async def _script(self, work: Work, max_runtime: timedelta) -> int:
+        if self._stopped.done():
+            return -self.stopped_by
+        return await work.run(quiet_after_s=max_runtime.total_seconds())
+
+    async def _wait_for(self, planning: asyncio.Task[None], end: asyncio.Future[Any]) -> None:
+        first: set[asyncio.Future[Any]] = {planning, end}
+        await asyncio.wait(first, timeout=PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
 
     async def without_heartbeat(self) -> int:
         """Run the script; return its exit status."""
@@ -207,9 +281,7 @@ class Run:
         return self._stopped.result()
 
 
-async def run(
-    url: str, key: Key, worker: str, command: Sequence[str], *, title: str, every: timedelta, grace: timedelta
-) -> int:
+async def run(url: str, key: Key, worker: str, command: Sequence[str], *, title: str, expected: Expectation) -> int:
     """Run the script under its task and return its exit status, or 75 where the run before has not ended.
 
     The script runs whatever the API says: without an answer it runs without a heartbeat, and its task becomes overdue.
@@ -217,7 +289,7 @@ async def run(
     Raises OSError when the script cannot be started.
     """
     async with Api(url, key) as api:
-        this = Run(Heartbeat(api, title, every, grace, worker), api, command, title)
+        this = Run(Heartbeat(api, title, expected, worker), api, command, title)
         on_stop(this.stop)
         try:
             begun = await this.begin()
@@ -230,4 +302,4 @@ async def run(
         if begun is None:
             say(f"{title}: stopped before it was started")
             return -this.stopped_by
-        return await this.with_heartbeat(*begun, quiet_after_s=grace.total_seconds())
+        return await this.with_heartbeat(*begun, expected.max_runtime)

@@ -12,7 +12,7 @@ from app.http.middleware import RequestMiddleware
 from app.http.problem_details import problem_response
 from app.http.routes import docs, events, favicon, health, leases, metrics, problems, tasks
 from app.http.services import Services
-from app.leases.sweep import SWEEP_EVERY_S, sweep
+from app.leases.expiry import SWEEP_EVERY_S, sweep
 from app.metrics.events import EventCollector
 from app.metrics.service import ServiceCollector
 from app.metrics.tasks import COLLECT_EVERY_S, TaskCollector

@@ -14,7 +14,7 @@ from litestar.openapi.spec import Reference, Schema
 from litestar.typing import FieldDefinition
 
 from app.problems import FieldError, Problem, invalid
-from app.validation import Body, JSONObject
+from app.validation import Body, JSONObject, JSONValue
 
 B = TypeVar("B", bound=Body)
 
@@ -179,7 +179,7 @@ def _field_errors(value: Any, kind: Any, pointer: str) -> Iterator[FieldError]:
             elif field.required:
                 yield FieldError("body", f"{pointer}/{name}", f"{pointer}/{name} is required.")
         return
-    if isinstance(value, dict) and (kind == JSONObject or JSONObject in get_args(kind)):
+    if JSONValue in (kind, *get_args(kind)) or (isinstance(value, dict) and JSONObject in (kind, *get_args(kind))):
         return
     try:
         msgspec.convert(value, kind)

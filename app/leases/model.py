@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from app.problems import FieldError
 from app.tasks.model import Labels, Task, label_errors
-from app.validation import Body
+from app.validation import Body, JSONValue, size_errors
 
 MAX_RESULT = 16_384
 """Bytes of a result as JSON without white space, in UTF-8."""
@@ -50,14 +50,13 @@ class Completion(Body):
     """The end of a task that went well; the result is kept in its history."""
 
     token: Token
-    result: Any = None
-    """Any JSON."""
+    result: JSONValue | UnsetType = UNSET
+    """Any JSON, of 16 KiB at most without white space."""
 
     def errors(self, pointer: str) -> Iterator[FieldError]:
         """Yield an error for a result that is too large."""
-        if (size := len(msgspec.json.encode(self.result))) > MAX_RESULT:
-            path = f"{pointer}/result"
-            yield FieldError("body", path, f"{path} has {size} bytes; it may have {MAX_RESULT}.")
+        if self.result is not UNSET:
+            yield from size_errors(f"{pointer}/result", self.result, MAX_RESULT)
 
 
 class Failure(Body):

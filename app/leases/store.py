@@ -6,8 +6,9 @@ from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET
 
-from app.leases.counters import CLAIMS, PULSES, TAKEOVERS
+from app.leases.metrics import CLAIMS, PULSES, TAKEOVERS
 from app.leases.model import Claim, ClaimMany, Completion, Failure, Pulse
 from app.postgres.batching import Batcher
 from app.postgres.pool import Connection, Database, Row
@@ -15,6 +16,7 @@ from app.postgres.statements import Template, sql
 from app.problems import Problem
 from app.tasks.problems import task_claimed, task_not_found
 from app.tasks.store import VersionedTask, array, run_together
+from app.validation import compact
 
 CLAIM, CLAIM_MANY = sql("leases/claim_task"), Template("leases/claim_tasks")
 PULSE, PULSE_ALONE = (Template("leases/pulse_leases").fill(waiting=waiting) for waiting in ("skip locked", ""))
@@ -174,7 +176,7 @@ async def complete(connection: Connection, actor: str, task_id: UUID, completion
     Raises Problem: not-found, lease-lost, task-finished.
     """
     values = {"id": task_id, "actor": actor, "token": _uuid(completion.token)}
-    result = None if completion.result is None else msgspec.json.encode(completion.result).decode()
+    result = None if completion.result is UNSET else compact(completion.result).decode()
     return await _end(connection, COMPLETE, {**values, "result": result})
 
 

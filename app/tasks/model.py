@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from app.problems import FieldError
-from app.validation import Body, JSONObject
+from app.validation import Body, JSONObject, size_errors
 
 Status = Literal["open", "in_progress", "done", "cancelled", "failed"]
 Priority = Literal["low", "normal", "high", "urgent"]
@@ -68,7 +68,7 @@ class NewTasks(Body):
     def precheck(cls, body: bytes) -> Iterator[FieldError]:
         """Yield an error for each payload that is too large; too many tasks raise msgspec.ValidationError."""
         for index, task in enumerate(msgspec.json.decode(body, type=_Outline).tasks):
-            yield from _payload_errors(f"#/tasks/{index}", task.payload)
+            yield from size_errors(f"#/tasks/{index}/payload", task.payload, MAX_PAYLOAD)
 
     def errors(self, pointer: str) -> Iterator[FieldError]:
         """Yield the errors of each task."""
@@ -155,7 +155,7 @@ def task_errors(pointer: str, labels: list[str], due_at: datetime | None, payloa
         except OverflowError:
             yield FieldError("body", f"{pointer}/due_at", f"{pointer}/due_at is outside the years 1 to 9999 in UTC.")
     if payload:
-        yield from _payload_errors(pointer, payload)
+        yield from size_errors(f"{pointer}/payload", payload, MAX_PAYLOAD)
 
 
 def label_errors(pointer: str, labels: list[str]) -> Iterator[FieldError]:
@@ -164,17 +164,6 @@ def label_errors(pointer: str, labels: list[str]) -> Iterator[FieldError]:
         if label in labels[:index]:
             path = f"{pointer}/labels/{index}"
             yield FieldError("body", path, f"{path}: the label {label!r} stands twice.")
-
-
-def _payload_errors(pointer: str, payload: JSONObject | msgspec.Raw) -> Iterator[FieldError]:
-    if (size := len(compact(payload))) > MAX_PAYLOAD:
-        path = f"{pointer}/payload"
-        yield FieldError("body", path, f"{path} has {size} bytes; it may have {MAX_PAYLOAD}.")
-
-
-def compact(payload: JSONObject | msgspec.Raw) -> bytes:
-    """Return `payload` as JSON without white space, in UTF-8."""
-    return msgspec.json.format(msgspec.json.encode(payload), indent=-1)
 
 
 def merge(target: JSONObject, patch: JSONObject) -> JSONObject:

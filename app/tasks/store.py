@@ -11,9 +11,9 @@ import msgspec
 from app.postgres.batching import Batcher
 from app.postgres.pool import Connection, Database, Row
 from app.postgres.statements import sql
-from app.tasks.model import NewTask, compact
+from app.tasks.model import NewTask
 from app.tasks.problems import precondition_failed, task_claimed, task_not_found
-from app.validation import JSONObject
+from app.validation import JSONObject, compact
 
 GET, INSERT, DELETE = sql("tasks/get_tasks"), sql("tasks/insert_tasks"), sql("tasks/delete_task")
 

@@ -11,10 +11,10 @@ from app.postgres.batching import Batcher
 from app.postgres.pool import Connection, Database
 from app.postgres.statements import Template, sql, toml
 from app.problems import FieldError, invalid
-from app.tasks.model import MAX_PAYLOAD, compact, merge
+from app.tasks.model import MAX_PAYLOAD, merge
 from app.tasks.problems import precondition_failed, task_claimed, task_not_found
 from app.tasks.store import StoredTask, VersionedTask, array, in_utc, read, run_together
-from app.validation import JSONObject
+from app.validation import JSONObject, compact
 
 UPDATE, UPDATE_STATUS = Template("tasks/update_tasks"), Template("tasks/update_task_status")
 LOCK_PAYLOAD = sql("tasks/lock_task_payload")

@@ -12,12 +12,12 @@ from delivery import secrets
 from delivery.cli.arguments import Duration
 from delivery.cli.command import Command
 from delivery.deploy import overlay as overlays
-from delivery.deploy import release
+from delivery.deploy import release, steps
 from delivery.deploy.commits import head
 from delivery.deploy.plan import REFUSE
 from delivery.deploy.release import Record, Release
 from delivery.deploy.report import Report, as_json, summary
-from delivery.deploy.steps import Deploy, make_plan
+from delivery.deploy.state import Deploy
 from delivery.errors import ArgumentError, DeliveryError
 from delivery.manifests import Object
 from delivery.tools import kubectl
@@ -60,7 +60,9 @@ def plan_command(
         wanted = overlays.prepare(overlay, image, commit or head())
         given = secrets_of(folder, wanted.namespace, report)
         past = release.records(wanted.namespace)
-        planned = make_plan(wanted, past, given, report, may_be_older=allow_older, may_lack_migrations=allow_older)
+        planned = steps.make_plan(
+            wanted, past, given, report, may_be_older=allow_older, may_lack_migrations=allow_older
+        )
         report.plan(planned)
         if planned.of(REFUSE):
             error = DeliveryError("A deploy would be refused.")
@@ -178,7 +180,7 @@ def run(prepare: Callable[[], Deploy], report: Report, heading: str) -> None:
     deploy, error = None, None
     try:
         deploy = prepare()
-        deploy.run()
+        steps.run(deploy)
         report.step(f"Done in {time.monotonic() - began:.0f} s")
     except DeliveryError as failure:
         error = masked(failure, report)

@@ -5,11 +5,13 @@ For each there is tests/manifests/invalid/<name>.yaml, which it and no other ref
 """
 
 from delivery.manifests import Render
-from delivery.policy import availability, exposure, names, network, pods, secrets
+from delivery.policy import availability, exposure, network, pod_security, probes, references, secrets
 from delivery.policy.rule import Finding, Rule
 
 RULES: dict[str, Rule] = {
-    rule.name: rule for module in (names, secrets, pods, availability, network, exposure) for rule in module.RULES
+    rule.name: rule
+    for module in (references, secrets, pod_security, probes, availability, network, exposure)
+    for rule in module.RULES
 }
 
 

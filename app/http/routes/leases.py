@@ -20,7 +20,7 @@ from app.http.request_headers import document_header
 from app.http.responses import JSONResponse
 from app.http.services import services
 from app.leases import store
-from app.leases.counters import CLAIMS
+from app.leases.metrics import CLAIMS
 from app.leases.model import (
     Claim,
     ClaimedTask,
@@ -189,7 +189,10 @@ async def complete_task(
     task_id: FromPath[UUID],
     data: Annotated[Completion, Body(examples=[Example(value={"token": TOKEN, "result": {"pages": 10}})])],
 ) -> Response[Task]:
-    """Make the task done, and keep the result in its history. The same token again answers 200 again."""
+    """Make the task done, and keep the result in its history. The same token again answers 200 again.
+
+    The result stays as it was sent, numbers to the last digit; without white space, it may have 16,384 bytes.
+    """
 
     async def complete(connection: Connection) -> ResponseData:
         return _answer(await store.complete(connection, actor(request), task_id, data))

@@ -18,7 +18,7 @@ from app.http.openapi import ACCEPT_PATCH, ETAG, LOCATION
 from app.http.request_headers import get_header
 from app.http.responses import JSONResponse
 from app.http.routes.history import get_history
-from app.http.routes.list import list_tasks
+from app.http.routes.list_tasks import list_tasks
 from app.http.services import services
 from app.postgres.notifications import CHANGES
 from app.postgres.pool import Connection

@@ -121,7 +121,7 @@ def test_sorts_order(tasks: httpx.Client, sort: str, titles: str) -> None:
 def test_every_filter_of_the_document_stands_in_list_tasks_toml(filters: dict[str, Any]) -> None:
     stands = PARTS.any_of.keys() | PARTS.filters.keys() | {"lease"}
     assert filters.keys() <= stands, f"app/postgres/sql/tasks/list_tasks.toml lacks {filters.keys() - stands}"
-    assert filters.keys() >= stands, f"list_tasks in app/http/routes/list.py lacks {stands - filters.keys()}"
+    assert filters.keys() >= stands, f"list_tasks in app/http/routes/list_tasks.py lacks {stands - filters.keys()}"
     assert filters["lease"]["enum"] == list(PARTS.lease)
 
 
@@ -134,7 +134,7 @@ def test_every_filter_reaches_the_query(tasks: httpx.Client, filters: dict[str, 
     for value in [*values, values] if schema["type"] == "array" else values:
         assert tasks.get("/v1/tasks", params={name: value}).status_code == 200
         refused = tasks.get("/v1/tasks", params={name: value, "cursor": cursor})
-        assert refused.status_code == 400, f"list_tasks in app/http/routes/list.py does not pass {name} on"
+        assert refused.status_code == 400, f"list_tasks in app/http/routes/list_tasks.py does not pass {name} on"
         assert refused.json()["errors"][0]["pointer"] == "cursor"
 
 

@@ -13,7 +13,8 @@ sys.path.insert(0, str(Path.cwd()))
 from delivery.deploy.commits import head
 from delivery.deploy.overlay import prepare
 from delivery.deploy.report import Report
-from delivery.deploy.steps import STEPS, Deploy
+from delivery.deploy.state import Deploy
+from delivery.deploy.steps import STEPS
 from delivery.secrets import load
 
 count, overlay, image, folder, *lost = sys.argv[1:]

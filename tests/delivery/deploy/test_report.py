@@ -10,7 +10,7 @@ from delivery.cli.deploy import deploy_command, plan_command, run
 from delivery.deploy.plan import CHANGE, NOTHING, Action, Plan
 from delivery.deploy.release import Key
 from delivery.deploy.report import Report, summary, total
-from delivery.deploy.steps import Deploy
+from delivery.deploy.state import Deploy
 from delivery.errors import DeliveryError
 
 KEY = Key("", "ConfigMap", "taskpulse", "settings")

@@ -1,6 +1,7 @@
 -- Makes a task done that this token holds; a task that this token completed before is returned as it is.
 -- No row: the token does not hold the task.
--- Parameters: id uuid, token uuid, actor text, result jsonb.
+-- The result is json, not jsonb: kept as sent. jsonb would write 1e308 with 309 digits.
+-- Parameters: id uuid, token uuid, actor text, result json.
 -- Columns: version bigint, task json.
 /*end_lease*/, new as (
     update tasks t
@@ -14,7 +15,14 @@
     insert into history (task_id, version, action, actor, before, after)
     select
         new.id, new.version, 'completed', %(actor)s, difference.before,
-        (difference.after::jsonb || jsonb_build_object('worker', lease.worker, 'result', %(result)s::jsonb))::json
+        (
+            select json_object_agg(key, value)
+            from (
+                select * from json_each(difference.after)
+                union all
+                values ('worker', to_json(lease.worker)), ('result', %(result)s::json)
+            ) as member
+        )
     from old, new, lease, lateral (/*difference*/) as difference
 )
 select t.version, /*task*/ as task

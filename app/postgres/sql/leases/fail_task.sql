@@ -24,7 +24,14 @@
     insert into history (task_id, version, action, actor, before, after)
     select
         new.id, new.version, 'failed', %(actor)s, difference.before,
-        (difference.after::jsonb || jsonb_build_object('worker', lease.worker, 'error', %(error)s::text))::json
+        (
+            select json_object_agg(key, value)
+            from (
+                select * from json_each(difference.after)
+                union all
+                values ('worker', to_json(lease.worker)), ('error', to_json(%(error)s::text))
+            ) as member
+        )
     from old, new, lease, lateral (/*difference*/) as difference
 )
 select t.version, /*task*/ as task

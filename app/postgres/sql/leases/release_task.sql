@@ -15,7 +15,12 @@
     insert into history (task_id, version, action, actor, before, after)
     select
         new.id, new.version, 'released', %(actor)s, difference.before,
-        (difference.after::jsonb || jsonb_build_object('worker', lease.worker))::json
+        (
+            select json_object_agg(key, value)
+            from (
+                select * from json_each(difference.after) union all values ('worker', to_json(lease.worker))
+            ) as member
+        )
     from old, new, lease, lateral (/*difference*/) as difference
 )
 select t.version, /*task*/ as task

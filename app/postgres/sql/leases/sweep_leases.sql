@@ -37,7 +37,13 @@ with old as (
     insert into history (task_id, version, action, before, after)
     select
         new.id, new.version, case when new.status = 'failed' then 'failed'::task_action else 'expired' end,
-        difference.before, (difference.after::jsonb || jsonb_build_object('worker', old.worker))::json
+        difference.before,
+        (
+            select json_object_agg(key, value)
+            from (
+                select * from json_each(difference.after) union all values ('worker', to_json(old.worker))
+            ) as member
+        )
     from old join new on new.id = old.id, lateral (/*difference*/) as difference
 )
 select status from new

@@ -1,4 +1,9 @@
-"""Records expired leases. No claim depends on it: an expired lease can be claimed without."""
+"""What follows when the deadline of a lease (fragments/lease_deadline.sql) passes without a pulse.
+
+The task can be claimed from that moment, because claims (claim_tasks.sql, fragments/claim.sql) compare deadlines
+themselves. The sweep here records what expired in history, ends tasks that have no attempts left, and wakes waiting
+workers.
+"""
 
 from app.postgres.notifications import Notifier
 from app.postgres.pool import Database

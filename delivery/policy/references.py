@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from delivery.manifests import Object, Render, all_containers, dig, identity, projections, selects
-from delivery.policy.availability import PROBES
+from delivery.policy.probes import PROBES
 from delivery.policy.rule import Rule, register
 
 RULES: list[Rule] = []

@@ -1,0 +1,57 @@
+"""What a deploy changes in the cluster: it applies, deletes, and waits until the pods serve."""
+
+from collections.abc import Collection
+
+from delivery.deploy import plan as planning
+from delivery.deploy import rollout
+from delivery.deploy.plan import PRUNE, RECREATE, Plan
+from delivery.deploy.release import Key, Record, Release
+from delivery.deploy.state import Deploy
+from delivery.manifests import Object
+from delivery.tools import kubectl
+
+
+def apply_objects(deploy: Deploy, objects: list[Object], given: list[Object], planned: Plan) -> None:
+    """Apply Namespace, Secrets and the rest in this order, over others' changes only where the plan found such.
+
+    Raises:
+        KubectlError: the API server refuses something; the rest may be applied.
+    """
+    forced = {action.key for action in planned.actions if action.force}
+    recreated = {action.key for action in planned.of(RECREATE)}
+    spaces = [each for each in objects if each["kind"] == "Namespace"]
+    rest = [each for each in objects if each["kind"] != "Namespace"]
+    for each in rest:
+        if Key.of(each) in recreated:
+            deploy.report.detail(f"deleting {Key.of(each)}, to make it anew")
+            kubectl.delete([each], check=deploy.lock.check)
+    for batch, force in (
+        ([each for each in spaces if Key.of(each) not in forced], False),
+        ([each for each in spaces if Key.of(each) in forced], True),
+        (given, True),  # Secret Manager is their source
+        ([each for each in rest if Key.of(each) not in forced], False),
+        ([each for each in rest if Key.of(each) in forced], True),
+    ):
+        if batch:
+            kubectl.apply(batch, force=force, check=deploy.lock.check)
+    deploy.report.detail(f"{len(objects) + len(given)} objects are as they should be")
+
+
+def remove_objects(deploy: Deploy, past: list[Record], wanted: Release) -> None:
+    """Delete what recorded releases had and `wanted` has not."""
+    live = planning.find([], past)
+    for action in planning.removals(past, wanted.owned(), live):
+        deploy.report.detail(f"{action.what:9}{action.key}")
+        if action.what == PRUNE:
+            kubectl.delete([live[action.key]], check=deploy.lock.check)
+
+
+def roll_out(deploy: Deploy, wanted: Release, unchanged: Collection[Key] = ()) -> None:
+    rollout.wait(
+        wanted.objects,
+        deploy.namespace,
+        deploy.timeout_s,
+        deploy.report.detail,
+        deploy.lock.check,
+        unchanged=unchanged,
+    )
