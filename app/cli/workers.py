@@ -123,6 +123,10 @@ def run_script(
     Use --cron for what cron starts at a time of day: --every 24h takes the start after a night of 25 hours for late.
 
     The exit status is the command's; 75 if the run before has not ended. The command runs even while the API is away.
+
+    Its end is reported for five minutes, until the API has decided. When nobody reads the output, it is dropped and
+    counted. SIGTERM ends the command, or keeps it from being started: the exit status is then 128 and the number of the
+    signal.
     """
     import asyncio
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 import msgspec
 
 from app.client.answers import RefusedError
-from app.client.api import Api, AwayError
+from app.client.api import READ_TIMEOUT_S, Api, AwayError
 from app.client.backoff import Backoff
 from app.client.child import Child, verdict
 from app.client.output import say
@@ -237,7 +237,7 @@ class Work:
         trying = asyncio.create_task(self._call(name, answer=_Task, patience_s=patience_s, **body))
         await self._unless_hurried(trying)
         if trying.cancelled():
-            await self._call(name, answer=_Task, patience_s=LAST_TRY_S, **body)
+            await self._call(name, answer=_Task, within_s=LAST_TRY_S, patience_s=LAST_TRY_S, **body)
         else:
             trying.result()
 
@@ -254,6 +254,7 @@ class Work:
         name: str,
         *,
         answer: type,
+        within_s: float = READ_TIMEOUT_S,
         patience_s: float = float("inf"),
         backoff: Backoff | None = None,
         quiet: bool = False,
@@ -264,6 +265,7 @@ class Work:
             f"tasks/{self.id}/{name}",
             answer=answer,
             json={"token": self._token, **body},
+            within_s=within_s,
             patience_s=patience_s,
             backoff=backoff,
             quiet=quiet,

@@ -8,7 +8,6 @@ import signal
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple, TextIO
@@ -52,9 +51,8 @@ class Output(io.RawIOBase):
         self._descriptor = descriptor
         self._name = name
         self._reports = reports or self
-        self._pieces = deque[bytes]()
+        self._waiting = bytearray()
         self._changed = threading.Condition(threading.RLock())
-        self._waiting = 0
         self._dropped = 0
         self._progressed = time.monotonic()
         self._thread: threading.Thread | None = None
@@ -78,18 +76,18 @@ class Output(io.RawIOBase):
     @property
     def behind(self) -> bool:
         """Whether half of the buffer is full, so that whoever fills it should pause."""
-        return self._waiting > LIMIT // 2
+        return len(self._waiting) > LIMIT // 2
 
     @property
     def stalled(self) -> bool:
         """Whether the reader has taken nothing for a while."""
-        return self._waiting > 0 and time.monotonic() - self._progressed > STALLED_AFTER_S
+        return bool(self._waiting) and time.monotonic() - self._progressed > STALLED_AFTER_S
 
     def write(self, data: Any, /) -> int:
         """Queue bytes, or drop them where they do not fit; return their number."""
         piece = bytes(data)
         with self._changed:
-            if self._waiting + len(piece) > LIMIT or isinstance(self.error, BrokenPipeError):
+            if len(self._waiting) + len(piece) > LIMIT or isinstance(self.error, BrokenPipeError):
                 self.drop(len(piece))
             elif piece:
                 if self.error is None:
@@ -116,7 +114,7 @@ class Output(io.RawIOBase):
             while self._waiting and not self.stalled and time.monotonic() < deadline:
                 self._changed.wait(0.05)
             if not isinstance(self.error, BrokenPipeError) or not self.on_error:
-                self._dropped += self._waiting
+                self._dropped += len(self._waiting)
             if self._reports is not self:
                 self._report_dropped()
 
@@ -130,8 +128,7 @@ class Output(io.RawIOBase):
         with self._changed:
             if not self._waiting:
                 self._progressed = time.monotonic()
-            self._waiting += len(piece)
-            self._pieces.append(piece)
+            self._waiting += piece
             self._changed.notify_all()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._write_for_ever, name=self._name, daemon=True)
@@ -140,20 +137,18 @@ class Output(io.RawIOBase):
     def _write_for_ever(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._pieces)
-                whole = self._pieces.popleft()
-            for start in range(0, len(whole), PIECE):
-                part = whole[start : start + PIECE]
-                rest, error = self._write(part)
-                with self._changed:
-                    self.error = error
-                    self._waiting -= len(part)
-                    self._progressed = time.monotonic()
-                    if error is not None:
-                        self.drop(len(rest))
-                    self._changed.notify_all()
-                if error is not None and self.on_error is not None:
-                    self.on_error()
+                self._changed.wait_for(lambda: self._waiting)
+                part = bytes(self._waiting[:PIECE])
+            rest, error = self._write(part)
+            with self._changed:
+                self.error = error
+                del self._waiting[: len(part)]
+                self._progressed = time.monotonic()
+                if error is not None:
+                    self.drop(len(rest))
+                self._changed.notify_all()
+            if error is not None and self.on_error is not None:
+                self.on_error()
 
     def _write(self, part: bytes) -> tuple[bytes, OSError | None]:
         """Write, however long it takes; return what is left, and why."""
@@ -200,7 +195,7 @@ def _text(replaced: TextIO | None, output: Output) -> TextIO:
 
 
 def _finish(found: Streams) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the end is near, with the exit status that it has
     found.output.finish()
     found.errors.finish()

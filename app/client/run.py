@@ -133,7 +133,7 @@ class Heartbeat:
         if self._claiming is not None:
             asked_at = time.monotonic()
             with contextlib.suppress(AwayError, RefusedError):
-                claimed = await self._api.call("POST", **self._claiming, patience_s=LAST_TRY_S)
+                claimed = await self._api.call("POST", **self._claiming, within_s=LAST_TRY_S, patience_s=LAST_TRY_S)
                 async with Work(self._api, claimed, TTL_S, (), asked_at=asked_at) as work:
                     work.give_up()
 

@@ -106,14 +106,16 @@ class Worker:
     async def _give_back(self, key: dict[str, str]) -> None:
         """Release what a claim without an answer may have got."""
         try:
-            for claimed in await self._ask(key, patience_s=LAST_TRY_S):
+            for claimed in await self._ask(key, LAST_TRY_S, LAST_TRY_S):
                 async with self._working(claimed) as work:
                     work.give_up()
                     self._left_behind |= not await work.report(0)
         except (AwayError, RefusedError) as error:
             say(f"a task that the API may just have given to this worker stays claimed for {self._ttl_s} s ({error})")
 
-    async def _ask(self, headers: dict[str, str], patience_s: float = float("inf")) -> list[Work]:
+    async def _ask(
+        self, headers: dict[str, str], within_s: float = READ_TIMEOUT_S + WAIT_S, patience_s: float = float("inf")
+    ) -> list[Work]:
         asked_at, backoff = time.monotonic(), Backoff()
         claims: Claims | None = await self._api.call(
             "POST",
@@ -121,7 +123,7 @@ class Worker:
             answer=Claims | None,
             json=self._claim,
             headers=headers,
-            within_s=READ_TIMEOUT_S + WAIT_S,
+            within_s=within_s,
             patience_s=patience_s,
             backoff=backoff,
         )

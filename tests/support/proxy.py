@@ -113,8 +113,8 @@ class Proxy:
         try:
             if not self.away:
                 await self._handle(reader, writer)
-        except (OSError, asyncio.IncompleteReadError):
-            pass
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the client has gone, or the proxy ends
         finally:
             self._writers.discard(writer)
             with contextlib.suppress(OSError):

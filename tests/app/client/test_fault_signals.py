@@ -66,6 +66,12 @@ class Scene:
         else:
             self.proxy.faults = [Fault("", "hang" if how == "hangs" else "half", times=UNTIL_HEALED)]
 
+    def spoil_in(self, phase: str) -> None:
+        """Make the API misbehave as the name of a phase says."""
+        for how in ("away", "hangs"):
+            if how in phase:
+                self.spoil(how)
+
     def heal(self) -> None:
         """Let the API be as before."""
         self.proxy.away, self.proxy.faults = False, []
@@ -106,10 +112,12 @@ def phases(beginning: str) -> list[Any]:
 
 @pytest.mark.parametrize("row", phases("waiting"))
 def test_signals_to_a_worker_that_waits(scene: Scene, row: Row) -> None:
-    scene.proxy.away = "away" in row["phase"]
+    scene.spoil_in(row["phase"])
     scene.start("work")
     if scene.proxy.away:
         eventually(lambda: scene.process.said("trying again"))
+    elif scene.proxy.faults:
+        eventually(lambda: scene.proxy.seen)
     else:
         wait_for_claims(scene.service)
     scene.send(row["send"])
@@ -131,8 +139,7 @@ def test_signals_during_the_work(scene: Scene, row: Row) -> None:
     scene.task_id = new_task(scene.client)
     scene.start("work")
     scene.script.wait_until_begun()
-    if "away" in row["phase"]:
-        scene.proxy.go_away()
+    scene.spoil_in(row["phase"])
     scene.send(row["send"])
     if " " not in row["send"]:
         eventually(lambda: scene.process.said("draining"))

@@ -93,7 +93,7 @@ def assert_pulses(database: psycopg.Connection, task_id: str) -> None:
 def test_work(client: httpx.Client, service: Service, database: psycopg.Connection, folder: Path, row: Row) -> None:
     task_id = new_task(client, max_attempts=1)
     scene = Scene(row, service, folder)
-    process = scene.start("work", "--ttl", "6", "--", *scene.script)
+    process = scene.start("work", "--ttl", "3", "--", *scene.script)
     try:
         eventually(lambda: read(client, task_id)["status"] == "in_progress")
         scene.reach("during")

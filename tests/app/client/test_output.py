@@ -17,6 +17,25 @@ class Pipe:
 
     def __init__(self) -> None:
         self.reader, self.writer = os.pipe()
+        self._outputs = list[Output]()
+
+    def output(self, name: str, reports: Output | None = None) -> Output:
+        """Return what writes to it."""
+        self._outputs.append(Output(self.writer, name, reports))
+        return self._outputs[-1]
+
+    def close(self) -> None:
+        """Close it, once no thread writes to it any more: its number may become that of another file."""
+        self.close_reader()
+        for output in self._outputs:
+            eventually(lambda output=output: not output._waiting)  # type: ignore[misc]
+        os.close(self.writer)
+
+    def close_reader(self) -> None:
+        """Go away."""
+        with contextlib.suppress(OSError):
+            os.close(self.reader)
+        self.reader = -1
 
     def take(self, size: int) -> bytes:
         """Read exactly so many bytes."""
@@ -34,13 +53,11 @@ class Pipe:
 def pipe() -> Iterator[Pipe]:
     made = Pipe()
     yield made
-    with contextlib.suppress(OSError):
-        os.close(made.reader)
-    # The writer stays open: the thread of an Output may still write to it, and another file must not get its number.
+    made.close()
 
 
 def test_it_works(pipe: Pipe) -> None:
-    output = Output(pipe.writer, "standard output")
+    output = pipe.output("standard output")
     output.write(b"one\n")
     output.write(b"two\n")
     output.finish()
@@ -48,15 +65,15 @@ def test_it_works(pipe: Pipe) -> None:
 
 
 def test_nothing_waits_for_a_reader_and_what_is_dropped_is_counted(pipe: Pipe, tmp_path: Path) -> None:
-    file = os.open(tmp_path / "errors", os.O_CREAT | os.O_WRONLY)  # not closed, like the pipe
-    errors = Output(file, "standard error")
-    output = Output(pipe.writer, "standard output", errors)
-    written = 0
-    while written < 2 * LIMIT:
-        written += output.write(b"x" * PIECE)
-    eventually(lambda: output.stalled)
-    output.finish()
-    errors.finish()
+    with (tmp_path / "errors").open("wb") as file:
+        errors = Output(file.fileno(), "standard error")
+        output = pipe.output("standard output", errors)
+        written = 0
+        while written < 2 * LIMIT:
+            written += output.write(b"x" * PIECE)
+        eventually(lambda: output.stalled)
+        output.finish()
+        errors.finish()
     said = (tmp_path / "errors").read_text().splitlines()
     lost = [int(line.split()[1].replace(",", "")) for line in said if "bytes of standard output were dropped" in line]
     assert said[0] == "taskpulse: standard output is dropped from here on (nobody reads it)"
@@ -64,7 +81,7 @@ def test_nothing_waits_for_a_reader_and_what_is_dropped_is_counted(pipe: Pipe, t
 
 
 def test_a_reader_that_returns_gets_what_waits_and_learns_of_the_gap(pipe: Pipe) -> None:
-    output = Output(pipe.writer, "standard error")
+    output = pipe.output("standard error")
     taken = 0
     while output.write(b"x" * PIECE) and not output._dropped:
         taken += PIECE
@@ -77,19 +94,24 @@ def test_a_reader_that_returns_gets_what_waits_and_learns_of_the_gap(pipe: Pipe)
     assert pipe.is_empty()
 
 
-def test_a_closed_pipe_and_a_full_disk_are_no_failure(pipe: Pipe) -> None:
-    os.close(pipe.reader)
+def test_a_closed_pipe_is_no_failure(pipe: Pipe) -> None:
+    pipe.close_reader()
+    assert_no_failure(pipe.output("standard error"), BrokenPipeError)
+
+
+def test_a_full_disk_is_no_failure() -> None:
     full = os.open("/dev/full", os.O_WRONLY)
-    try:
-        for descriptor, error in ((pipe.writer, BrokenPipeError), (full, OSError)):
-            output = Output(descriptor, "standard error")
-            assert output.write(b"lost\n") == 5
-            eventually(lambda output=output: output.error)  # type: ignore[misc]
-            assert isinstance(output.error, error)
-            assert output.write(b"lost too\n") == 9
-            output.finish()
-    finally:
-        os.close(full)
+    assert_no_failure(Output(full, "standard error"), OSError)
+    os.close(full)
+
+
+def assert_no_failure(output: Output, error: type[OSError]) -> None:
+    assert output.write(b"lost\n") == 5
+    eventually(lambda: output.error)
+    assert isinstance(output.error, error)
+    assert output.write(b"lost too\n") == 9
+    output.finish()
+    assert not output._waiting
 
 
 def test_a_disk_with_room_again_takes_what_comes_then(tmp_path: Path) -> None:

@@ -56,6 +56,22 @@ def test_json_and_filters(client: httpx.Client, service: Service, tmp_path: Path
     assert watching.wait(60) == 0
 
 
+def test_a_reader_that_restarts_continues_after_the_last_id(
+    client: httpx.Client, service: Service, tmp_path: Path
+) -> None:
+    tasks = [new_task(client) for _ in range(4)]
+    found, last = list[str](), "0"
+    for number in range(2):
+        log = tmp_path / str(number)
+        watching = start(service, log, "--after", last, "--output", "json")
+        events = [json.loads(line) for line in wait_for(log, 2)]
+        watching.kill()
+        watching.wait()
+        last = events[1]["id"]
+        found += [event["task_id"] for event in events[:2]]
+    assert found == tasks
+
+
 @pytest.mark.parametrize("output", ["text", "json"])
 def test_no_text_commands_the_terminal_or_breaks_the_stream(
     client: httpx.Client, service: Service, database: psycopg.Connection, tmp_path: Path, output: str

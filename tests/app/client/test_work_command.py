@@ -256,6 +256,34 @@ def test_a_wrong_key_is_told(service: Service, tmp_path: Path) -> None:
     assert "Error: The API refuses to let this worker claim: 401" in run.stderr
 
 
+RUN_OPTIONS = ["run", "--title", "x", "--every", "1h", "--grace", "1h"]
+
+
+@pytest.mark.parametrize("command", [["work"], RUN_OPTIONS], ids=["work", "run"])
+def test_a_command_that_cannot_be_started_leaves_no_lease(
+    client: httpx.Client, service: Service, database: psycopg.Connection, tmp_path: Path, command: list[str]
+) -> None:
+    """Its interpreter does not exist, and there is no setpriv that would start in its place."""
+    if command == ["work"]:
+        new_task(client)
+    script = tmp_path / "script"
+    script.write_text("#!/no/such/interpreter\n")
+    script.chmod(0o755)
+    run = subprocess.run(
+        [TASKPULSE, *command, "--url", service.url, "--", str(script)],
+        env={**os.environ, "TASKPULSE_KEY": service.key, "PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert f"{str(script)!r} cannot be started: No such file or directory." in run.stderr
+    assert not database.execute("select from leases").fetchall()
+    statuses = sorted(task["status"] for task in client.get("/v1/tasks").json()["items"])
+    assert statuses == (["open"] if command == ["work"] else ["failed", "open"])
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [(["--", "no-such-command"], "'no-such-command' is not a command"), (["--", "true"], "There is no key")],
@@ -269,7 +297,7 @@ def test_what_is_wrong_is_told_before_anything_is_claimed(options: list[str], se
     assert f"\n\nError: {sentence}" in run.stderr
 
 
-@pytest.mark.parametrize("command", [["work"], ["run", "--title", "x", "--every", "1h", "--grace", "1h"]])
+@pytest.mark.parametrize("command", [["work"], RUN_OPTIONS])
 @pytest.mark.parametrize(
     ("url", "key", "sentence"),
     [
