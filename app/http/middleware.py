@@ -23,6 +23,8 @@ log = logging.getLogger("app.http.access")
 
 LARGE = 64 * 1024
 """Bytes that the server buffers for a connection before it waits for the client."""
+REFUSALS = (401, 429)
+"""Statuses whose answers are spread over time."""
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._~:/+=-]{1,128}")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -87,7 +89,7 @@ class RequestMiddleware:
         }
         # The server keeps the outer scope: it sees HEAD there and omits the body of the response.
         scope = cast("HTTPScope", {**outer, "method": "GET" if method == "HEAD" else method, "state": state})
-        status = 500
+        status, paused_s = 500, 0.0
         self._requests.begin(scope)
 
         async def listen() -> Any:
@@ -96,9 +98,13 @@ class RequestMiddleware:
             return message
 
         async def respond(message: Message) -> None:
-            nonlocal status
+            nonlocal status, paused_s
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if status in REFUSALS:
+                    since = time.perf_counter()
+                    await self._services.limits.refusals.wait()
+                    paused_s = time.perf_counter() - since
                 closing = [(b"connection", b"close")] if self._services.draining else []
                 message["headers"] = [*message["headers"], *echoed, *closing]
             elif message["type"] == "http.response.body" and len(message["body"]) > LARGE and not message["more_body"]:
@@ -114,7 +120,7 @@ class RequestMiddleware:
         finally:
             for taken in held:
                 taken.release()
-            duration_s = time.perf_counter() - started
+            duration_s = time.perf_counter() - started - paused_s
             self._requests.end(scope, status, duration_s)
             if log.isEnabledFor(logging.INFO):
                 write_line(

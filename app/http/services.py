@@ -1,6 +1,5 @@
 """The services that the routes use, one instance for each process."""
 
-import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,8 +31,6 @@ class Services:
     pulses: Pulses
     limits: Limits
     slow_statements: SlowStatements
-    claim_turns: asyncio.Semaphore
-    """How many calls that wait for work may look for some at the same time."""
     schema_is_current: bool = False
     """Set once the database has been seen with every migration of this version."""
     draining: bool = False
@@ -45,6 +42,7 @@ class Services:
         database = Database(settings)
         notifier = Notifier(settings, database)
         keyring = KeyRing(database)
+        limits = Limits(settings)
         return cls(
             settings=settings,
             database=database,
@@ -54,9 +52,8 @@ class Services:
             tasks=BatchedTasks(database),
             updates=Updates(database),
             pulses=Pulses(database),
-            limits=Limits(settings),
-            slow_statements=SlowStatements(database, settings.db_pool_size),
-            claim_turns=asyncio.Semaphore(max(1, settings.db_pool_size // 3)),
+            limits=limits,
+            slow_statements=SlowStatements(database, limits.slow_statements),
         )
 
 

@@ -96,6 +96,10 @@ class TaskQuery:
         position: Position = cursor.decode(token, SORT_KINDS[self._sort], self._identity)
         return position
 
+    def is_quick(self, limit: int) -> bool:
+        """Return whether a page is a walk along an index, of few tasks."""
+        return not self._conditions and limit < FEW
+
     def cursor(self, last: Position) -> str:
         """Return the cursor for the page after `last`."""
         return cursor.encode(last, self._identity)
