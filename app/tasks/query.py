@@ -18,7 +18,7 @@ LIST, LIST_MANY = Template("tasks/list_tasks"), Template("tasks/list_many_tasks"
 COUNT = Template("tasks/count_tasks")
 SEPARATOR = b",\n"
 """Separates the tasks of a page; it never occurs within one, as each is JSON in one line."""
-PAGE_BYTES = 512 * 1024
+PAGE_BYTES = 256 * 1024
 """Bytes after which a page ends, however many tasks were asked for; a single task has 80 KiB at most."""
 FEW = 51
 """Tasks of which the text is made without a look at its size; more could be too much to hold."""
