@@ -4,8 +4,11 @@ A key that overdoes something gets a 429; where the process itself has no more t
 limits how many calls come in a second.
 """
 
+import asyncio
+import contextlib
 from collections import Counter as Tally
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from weakref import WeakValueDictionary
 
 import msgspec
 from prometheus_client import Counter
@@ -21,6 +24,11 @@ REFUSED = Counter(
     ["reason"],
 )
 RETRY_AFTER_S = 2
+REFUSALS_PER_S = 200
+REFUSALS_AT_ONCE = 100
+"""Refusals that are sent without a pause after a time without any."""
+PACE_S = 5.0
+"""Seconds that a refusal waits at most."""
 
 
 class Bound:
@@ -92,6 +100,58 @@ class Hold:
         self.resize(0)
 
 
+class Turns:
+    """Lets few do something at the same time, and one key never all of them; the others wait in line.
+
+    `name` and `what` are as those of a `Bound`.
+    """
+
+    def __init__(self, name: str, what: str, turns: int) -> None:
+        self._name = name
+        self._what = what
+        self._all = asyncio.Semaphore(max(1, turns))
+        self._of_a_key = max(1, turns - 1)
+        self._by_key: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        REFUSED.labels(name)
+        REFUSED.labels(f"{name}_per_key")
+
+    @contextlib.asynccontextmanager
+    async def turn(self, key_id: str, patience_s: float | None = None) -> AsyncIterator[None]:
+        """Wait for a turn, for `patience_s` at most, and have it until the context is left.
+
+        Raises Problem: limit-reached where the key has others that take long, overloaded where all keys together have.
+        """
+        own = self._by_key.get(key_id) or asyncio.Semaphore(self._of_a_key)
+        self._by_key[key_id] = own
+        async with contextlib.AsyncExitStack() as turns:
+            mine = False
+            try:
+                async with asyncio.timeout(patience_s):
+                    await turns.enter_async_context(own)
+                    mine = True
+                    await turns.enter_async_context(self._all)
+            except TimeoutError:
+                REFUSED.labels(self._name if mine else f"{self._name}_per_key").inc()
+                detail = f"Too many {self._what} {'of all keys' if mine else 'of this key'} are still running."
+                raise Problem("overloaded" if mine else "limit-reached", detail, retry_after_s=RETRY_AFTER_S) from None
+            yield
+
+
+class Pace:
+    """Spreads refusals over time: who is refused and asks again at once would otherwise keep the process busy."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+        """When the next refusal is due; seconds of the event loop's clock."""
+
+    async def wait(self) -> None:
+        """Return when the refusal may be sent: at once, unless many were sent in the last moments."""
+        now = asyncio.get_running_loop().time()
+        self._next = min(max(self._next, now - REFUSALS_AT_ONCE / REFUSALS_PER_S) + 1 / REFUSALS_PER_S, now + PACE_S)
+        if self._next > now:
+            await asyncio.sleep(self._next - now)
+
+
 class Limits:
     """The bounds of this process, as the settings have them."""
 
@@ -106,6 +166,10 @@ class Limits:
         self.body_bytes = Bound(
             "body_bytes", "bytes of request bodies", settings.body_bytes, settings.body_bytes_per_key
         )
+        turns = settings.db_pool_size // 3
+        self.slow_statements = Turns("slow_statements", "slow statements", turns)
+        self.looks_for_work = Turns("looks_for_work", "looks for work", turns)
+        self.refusals = Pace()
         self.answer_bytes = Bound("answer_bytes", "bytes of answers that are not sent yet", settings.answer_bytes)
 
     def __iter__(self) -> Iterator[Bound]:

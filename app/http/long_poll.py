@@ -8,6 +8,7 @@ from weakref import WeakValueDictionary
 
 from litestar import Request
 
+from app.http.auth import actor
 from app.http.request_headers import get_header
 from app.http.services import services
 
@@ -34,7 +35,7 @@ async def wait_for_work(
     something, so that one new task does not wake a hundred calls. Calls for different labels all wake up, but only few
     of them query at the same time.
     """
-    notifier, turns = services(request).notifier, services(request).claim_turns
+    notifier, turns = services(request).notifier, services(request).limits.looks_for_work
     extensions: Any = request.scope["extensions"]
     half_closed: asyncio.Event = extensions["half_closed"]()
     end = asyncio.get_running_loop().time() + seconds
@@ -46,12 +47,13 @@ async def wait_for_work(
     queue = _queues.setdefault(labels, asyncio.Lock())
 
     async def attempt_in_turn() -> T | None:
-        if not await _until(turns.acquire(), end, leaving):
+        turn = turns.turn(actor(request))
+        if not await _until(turn.__aenter__(), end, leaving):
             return None
         try:
             return await attempt()
         finally:
-            turns.release()
+            await turn.__aexit__(None, None, None)
 
     try:
         if (found := await attempt_in_turn()) is not None:

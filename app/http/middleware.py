@@ -28,6 +28,8 @@ LARGE = 64 * 1024
 """Bytes that the server buffers for a connection before it waits for the client."""
 SMALL_BODY = 16 * 1024
 """Bytes of a body that count for nothing if they arrive at once."""
+REFUSALS = (401, 429)
+"""Statuses whose answers are spread over time."""
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._~:/+=-]{1,128}")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -84,7 +86,7 @@ class RequestMiddleware:
         }
         # The server keeps the outer scope: it sees HEAD there and omits the body of the response.
         scope = cast("HTTPScope", {**outer, "method": "GET" if method == "HEAD" else method, "state": state})
-        status = 500
+        status, paused_s = 500, 0.0
         counted, body_bytes = False, self._services.limits.body_bytes
         self._requests.begin(scope)
 
@@ -99,14 +101,12 @@ class RequestMiddleware:
             return message
 
         async def respond(message: Message) -> None:
-            nonlocal status
+            nonlocal status, paused_s
             if message["type"] == "http.response.start":
                 _end_turn(state)
                 status = message["status"]
-                closing = [(b"connection", b"close")] if self._services.draining else []
-                handler = scope.get("route_handler")
-                policy = DATA_POLICY if handler is None else handler.opt.get("policy", DATA_POLICY)
-                message["headers"] = [*message["headers"], *echoed, policy, *closing]
+                paused_s = await self._pause(status)
+                message["headers"] = [*message["headers"], *echoed, *self._own_headers(scope)]
             elif message["type"] == "http.response.body" and len(message["body"]) > LARGE and not message["more_body"]:
                 await send({"type": "http.response.body", "body": message["body"], "more_body": True})
                 message["body"] = b""  # sent once the client has read nearly all of the body, which is held till then
@@ -120,7 +120,7 @@ class RequestMiddleware:
         finally:
             for taken in held:
                 taken.release()
-            duration_s = time.perf_counter() - started
+            duration_s = time.perf_counter() - started - paused_s
             self._requests.end(scope, status, duration_s)
             _end_turn(state)
             if log.isEnabledFor(logging.INFO):
@@ -138,6 +138,20 @@ class RequestMiddleware:
                         trace_id=trace_id,
                     )
                 )
+
+    async def _pause(self, status: int) -> float:
+        """Hold a refusal back while there are many of them; return for how many seconds."""
+        if status not in REFUSALS:
+            return 0.0
+        since = time.perf_counter()
+        await self._services.limits.refusals.wait()
+        return time.perf_counter() - since
+
+    def _own_headers(self, scope: HTTPScope) -> list[tuple[bytes, bytes]]:
+        """Return the headers that do not depend on the request's."""
+        handler = scope.get("route_handler")
+        policy = DATA_POLICY if handler is None else handler.opt.get("policy", DATA_POLICY)
+        return [policy, (b"connection", b"close")] if self._services.draining else [policy]
 
 
 def _end_turn(state: dict[str, Any]) -> None:

@@ -32,8 +32,6 @@ class Services:
     pulses: Pulses
     limits: Limits
     slow_statements: SlowStatements
-    claim_turns: asyncio.Semaphore
-    """How many calls that wait for work may look for some at the same time."""
     large_turn: asyncio.Lock
     """Held by the one request whose large body is worked on."""
     schema_is_current: bool = False
@@ -47,6 +45,7 @@ class Services:
         database = Database(settings)
         notifier = Notifier(settings, database)
         keyring = KeyRing(database)
+        limits = Limits(settings)
         return cls(
             settings=settings,
             database=database,
@@ -56,9 +55,8 @@ class Services:
             tasks=BatchedTasks(database),
             updates=Updates(database),
             pulses=Pulses(database),
-            limits=Limits(settings),
-            slow_statements=SlowStatements(database, settings.db_pool_size),
-            claim_turns=asyncio.Semaphore(max(1, settings.db_pool_size // 3)),
+            limits=limits,
+            slow_statements=SlowStatements(database, limits.slow_statements),
             large_turn=asyncio.Lock(),
         )
 

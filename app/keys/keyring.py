@@ -22,6 +22,8 @@ TRUST_S = 8.0
 """Seconds for which the keys in memory are trusted while the database cannot be read."""
 PAUSE_S = 0.1
 """Seconds between two reads at least, however many calls come with unknown keys."""
+MOST_WAITING = 8
+"""Calls with unknown keys that wait for the next read, as their key may be new; others are refused without."""
 
 TOKEN = re.compile(r"tp_([0-9a-f]{12})_([0-9a-f]{64})")
 """A key as its owner has it; the groups are those of `Credentials`."""
@@ -74,15 +76,22 @@ class KeyRing:
         self._reading = asyncio.Lock()
         self._next: asyncio.Task[None] | None = None
         """The read that has not begun yet."""
+        self._waiting = 0
 
     async def authenticate(self, credentials: Credentials) -> Key:
-        """Return the key with this id and secret; one that was created a moment ago is found too.
+        """Return the key with this id and secret.
 
+        One that was created within the last second is found too, unless many calls come with unknown keys.
         Raises Problem: unauthenticated; psycopg.OperationalError when the database is away.
         """
         key_id, secret = credentials
-        if key_id not in self._keys or time.monotonic() - self._read_at > TRUST_S:
-            await self.refresh()
+        unknown = key_id not in self._keys and self._waiting < MOST_WAITING
+        if unknown or time.monotonic() - self._read_at > TRUST_S:
+            self._waiting += 1
+            try:
+                await self.refresh()
+            finally:
+                self._waiting -= 1
         key = self._keys.get(key_id)
         if key is None or not hmac.compare_digest(key.secret_sha256, digest(secret)):
             raise Problem("unauthenticated", "The key is unknown or revoked.")

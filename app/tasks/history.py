@@ -10,7 +10,7 @@ from app.postgres.slow_statements import Fetcher
 from app.postgres.statements import sql
 from app.tasks.problems import task_not_found
 
-PAGE_BYTES = 512 * 1024
+PAGE_BYTES = 256 * 1024
 """Bytes after which a page of changes ends; a single change has 160 KiB at most."""
 
 LIST, IS_KNOWN = sql("tasks/list_history"), sql("tasks/task_is_known")

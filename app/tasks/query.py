@@ -18,7 +18,7 @@ LIST, LIST_MANY = Template("tasks/list_tasks"), Template("tasks/list_many_tasks"
 COUNT = Template("tasks/count_tasks")
 SEPARATOR = b",\n"
 """Separates the tasks of a page; it never occurs within one, as each is JSON in one line."""
-PAGE_BYTES = 512 * 1024
+PAGE_BYTES = 256 * 1024
 """Bytes after which a page ends, however many tasks were asked for; a single task has 80 KiB at most."""
 FEW = 51
 """Tasks of which the text is made without a look at its size; more could be too much to hold."""
@@ -95,6 +95,10 @@ class TaskQuery:
         """
         position: Position = cursor.decode(token, SORT_KINDS[self._sort], self._identity)
         return position
+
+    def is_quick(self, limit: int) -> bool:
+        """Return whether a page is a walk along an index, of few tasks."""
+        return not self._conditions and limit < FEW
 
     def cursor(self, last: Position) -> str:
         """Return the cursor for the page after `last`."""

@@ -25,7 +25,7 @@ SERIES_BUDGET = 1500
 
 
 def test_there_are_alerts() -> None:
-    assert len(ALERTS) == 18
+    assert len(ALERTS) == 19
 
 
 @pytest.mark.parametrize("alert", ALERTS)

@@ -93,9 +93,9 @@ async def stream_events(
     """
     hub = services(request).hub
     start = _start(last_event_id, after)
+    hold(request, services(request).limits.event_streams)
     if not hub.serving or hub.epochs is None:
         await hub.fresh(FRESH_WITHIN_S)
-    hold(request, services(request).limits.event_streams)
     if request.scope["state"]["head"]:
         return Response(b"", media_type=MEDIA_TYPE, headers=HEADERS)
     sets: dict[str, Sequence[Any] | None] = {

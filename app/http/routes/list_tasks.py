@@ -115,7 +115,7 @@ async def list_tasks(
     if preferred(get_header(request, b"accept"), (JSON, NDJSON)) == NDJSON:
         return await _export(request, query)
     after = query.position(cursor) if cursor is not None else None
-    database = heavy_call(request)
+    database = heavy_call(request, quick=query.is_quick(limit) and not count)
     tasks, last = await query.page(database, limit, after)
     total = await query.total(database) if count else None
     response = page.respond(request, tasks, query.cursor(last) if last else None, total)
