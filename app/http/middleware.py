@@ -53,7 +53,8 @@ class RequestMiddleware:
         self._app = app
         self._services = services
         self._requests = RequestMetrics()
-        self._proxies = TrustedProxies(services.settings.read_proxies())
+        networks = services.settings.read_proxies()
+        self._proxies = TrustedProxies(networks) if networks else None
 
     async def __call__(self, scope: Scope | LifeSpanScope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -67,9 +68,11 @@ class RequestMiddleware:
         method = outer["method"]
         fields = combine_headers(outer["headers"])
         request_id, trace_id, echoed = _identity(fields)
-        peer = outer["client"][0] if outer["client"] else None
-        if self._proxies.by_https(peer, fields):
-            echoed.append(HSTS)
+        client = outer["client"][0] if outer["client"] else None
+        if self._proxies:
+            if self._proxies.by_https(client, fields):
+                echoed.append(HSTS)
+            client = self._proxies.client(client, fields)
         state: dict[str, Any] = {"fields": fields, "request_id": request_id, "head": method == "HEAD", "gone": False}
         # The server keeps the outer scope: it sees HEAD there and omits the body of the response.
         scope = cast("HTTPScope", {**outer, "method": "GET" if method == "HEAD" else method, "state": state})
@@ -115,7 +118,7 @@ class RequestMiddleware:
                         logger=log.name,
                         message=f"{method} {outer['path']} {status}",
                         request_id=request_id,
-                        client=self._proxies.client(peer, fields),
+                        client=client,
                         method=method,
                         route=scope.get("path_template"),
                         status=status,
