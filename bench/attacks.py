@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import struct
 import sys
 import time
 from collections import Counter
@@ -180,6 +181,20 @@ async def half_heads(target: Target) -> None:
     await _many(target, 3000, lambda _: _hold(target, request, reads=True))
 
 
+async def resets(target: Target) -> None:
+    """Connections that are reset after their answer: uvicorn keeps them for as long as an idle one."""
+    request = target.head("GET", "/health/live")
+    await _many(target, 8, lambda _: _repeat(target, request, reset=True))
+
+
+async def pipelines(target: Target) -> None:
+    """200 connections with a thousand requests each, behind one that waits."""
+    body = b'{"worker":"w","ttl_s":60,"labels":["nothing"]}'
+    waits = target.post("/v1/tasks/claim", body, "Prefer: wait=30")
+    behind = b"GET / HTTP/1.1\r\nHost: t\r\n\r\n" * 1000
+    await _many(target, 200, lambda _: _hold(target, waits + behind, reads=False))
+
+
 async def upgrades(target: Target) -> None:
     """A request for an upgrade whose body, in a segment of its own, is itself a request."""
     inner = b"GET /health/live HTTP/1.1\r\nHost: test\r\n\r\n"
@@ -200,9 +215,12 @@ async def assets(target: Target) -> None:
         await _once(target, target.head("GET", f"/docs/assets/{name}", "Connection: close"))
 
 
-async def _once(target: Target, request: bytes) -> None:
+async def _once(target: Target, request: bytes, *, reset: bool = False) -> None:
     try:
         reader, writer = await target.connect()
+        if reset:
+            connection = writer.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         writer.write(request)
         seen[await status(reader)] += 1
         writer.transport.abort()
@@ -211,9 +229,9 @@ async def _once(target: Target, request: bytes) -> None:
         await asyncio.sleep(0.05)
 
 
-async def _repeat(target: Target, request: bytes) -> None:
+async def _repeat(target: Target, request: bytes, *, reset: bool = False) -> None:
     while target.left_s:
-        await _once(target, request)
+        await _once(target, request, reset=reset)
 
 
 ATTACKS = {
@@ -229,6 +247,8 @@ ATTACKS = {
         unknown_keys,
         large_heads,
         half_heads,
+        resets,
+        pipelines,
         upgrades,
         assets,
     )

@@ -8,7 +8,7 @@ from app.settings import Network
 
 
 class TrustedProxies:
-    """The address ranges whose X-Forwarded-For and X-Forwarded-Proto count; by default there are none."""
+    """The address ranges whose X-Forwarded-For and X-Forwarded-Proto count."""
 
     def __init__(self, networks: tuple[Network, ...]) -> None:
         self._networks = networks
@@ -19,7 +19,7 @@ class TrustedProxies:
 
         Google's load balancers append two addresses, the client's and their own; all before them is the client's word.
         """
-        if not self._networks or not self._trusts(peer):
+        if not self._trusts(peer):
             return peer
         addresses = fields.get(b"x-forwarded-for", b"").rsplit(b",", 2)[-2:]
         try:
@@ -29,7 +29,7 @@ class TrustedProxies:
 
     def by_https(self, peer: str | None, fields: Mapping[bytes, bytes]) -> bool:
         """Return whether the client came to a trusted proxy by HTTPS."""
-        return bool(self._networks) and self._trusts(peer) and fields.get(b"x-forwarded-proto", b"").lower() == b"https"
+        return self._trusts(peer) and fields.get(b"x-forwarded-proto", b"").lower() == b"https"
 
     def _look_up(self, peer: str | None) -> bool:
         try:

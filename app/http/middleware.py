@@ -59,7 +59,8 @@ class RequestMiddleware:
         self._app = app
         self._services = services
         self._requests = RequestMetrics()
-        self._proxies = TrustedProxies(services.settings.read_proxies())
+        networks = services.settings.read_proxies()
+        self._proxies = TrustedProxies(networks) if networks else None
 
     async def __call__(self, scope: Scope | LifeSpanScope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -73,9 +74,11 @@ class RequestMiddleware:
         method = outer["method"]
         fields = combine_headers(outer["headers"])
         request_id, trace_id, echoed = _identity(fields)
-        peer = outer["client"][0] if outer["client"] else None
-        if self._proxies.by_https(peer, fields):
-            echoed.append(HSTS)
+        client = outer["client"][0] if outer["client"] else None
+        if self._proxies:
+            if self._proxies.by_https(client, fields):
+                echoed.append(HSTS)
+            client = self._proxies.client(client, fields)
         held: list[Hold] = []
         state: dict[str, Any] = {
             "fields": fields,
@@ -129,7 +132,7 @@ class RequestMiddleware:
                         logger=log.name,
                         message=f"{method} {outer['path']} {status}",
                         request_id=request_id,
-                        client=self._proxies.client(peer, fields),
+                        client=client,
                         method=method,
                         route=scope.get("path_template"),
                         status=status,

@@ -18,7 +18,9 @@ from app.limits import REFUSED
 from app.problems import Problem
 
 MAX_HEAD = 32 * 1024
-"""Bytes of the request line and the header fields; the same again for trailers."""
+"""Bytes of the request line and the header fields."""
+SLICE = 32 * 1024
+"""Bytes that are parsed at once: no more than MAX_HEAD, so that only a head in several slices needs to be measured."""
 MAX_FIELDS = 100
 MAX_PIPELINED = 16
 """Requests that wait for the one before them on the same connection."""
@@ -32,6 +34,11 @@ _NOTHING, _HEAD, _BODY = range(3)
 _HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"})
 _FRAMING = (b"content-length", b"transfer-encoding")
+
+
+def _too_large() -> Refusal:
+    detail = f"The header fields must have at most {MAX_HEAD} bytes, in at most {MAX_FIELDS} fields."
+    return Refusal("head_too_large", Problem("head-too-large", detail))
 
 
 def _malformed(detail: str) -> Refusal:
@@ -50,7 +57,8 @@ class Protocol(HttpToolsProtocol):
         super().__init__(**options)
         self._everyone = everyone
         self._unfinished = _NOTHING
-        self._fed = self._head_bytes = self._fields = self._hosts = self._body_bytes = self._wire_bytes = 0
+        self._fed = self._hosts = self._trailers = self._body_bytes = self._wire_bytes = 0
+        self._extensions: dict[str, Any] = {"abort": self.abort, "half_closed": self.half_closed}
         self._ignores_body = self._refused = self._ended = False
         self._half_closed: asyncio.Event | None = None
 
@@ -112,10 +120,12 @@ class Protocol(HttpToolsProtocol):
             self._ignore(len(data))
             return
         self._unset_keepalive_if_required()
-        before, cycle = self._unfinished, self.cycle
         try:
-            self._feed(data)
-            self._note_unfinished(before, len(data), began=self.cycle is not cycle)
+            if len(data) <= SLICE:
+                self._take(data)
+            else:
+                for at in range(0, len(data), SLICE):
+                    self._take(data[at : at + SLICE])
         except Refusal as refusal:
             self._refuse(refusal)
         except httptools.HttpParserError as error:
@@ -124,15 +134,19 @@ class Protocol(HttpToolsProtocol):
                 cause = _malformed(f"This is not HTTP/1.1: {error or cause}.")
             self._refuse(cause)
 
-    def _feed(self, data: bytes) -> None:
-        while data:
-            try:
-                self.parser.feed_data(data)
-            except httptools.HttpParserUpgrade as upgrade:
-                data = data[upgrade.args[0] :]
-                self._ignore_upgrade()
-            else:
-                return
+    def _take(self, data: bytes) -> None:
+        """Parse up to SLICE bytes, and bound what of a head or a body is not complete."""
+        cycle = self.cycle
+        self._fed += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._ignore_upgrade()
+            self._take(data[upgrade.args[0] :])
+            return
+        unfinished = self._unfinished
+        if unfinished != _NOTHING or self.cycle is cycle:
+            self._note_unfinished(unfinished, len(data), began=self.cycle is not cycle)
 
     def _ignore_upgrade(self) -> None:
         """Go on after the head of a request that asks for another protocol, as RFC 9110, section 7.8, allows.
@@ -144,17 +158,16 @@ class Protocol(HttpToolsProtocol):
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self.parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % b"".join(framing))
 
-    def _note_unfinished(self, before: int, length: int, *, began: bool) -> None:
+    def _note_unfinished(self, unfinished: int, length: int, *, began: bool) -> None:
         """Start the clock of a head or a body that is not complete, and bound what httptools has not reported yet.
 
         `began` says that a request began within these bytes: then how many of them belong to the last one is unknown.
         """
-        if self._unfinished == _HEAD:
-            if (before == _HEAD or self.cycle is None) and not began:
-                self._fed += length
-                self._check_head(self._fed)
+        if unfinished == _HEAD:
+            if self._fed > SLICE + MAX_HEAD:
+                raise _too_large()
             self._everyone.heads.setdefault(self, self.loop.time())
-        elif self._unfinished == _BODY:
+        elif unfinished == _BODY:
             if not began:
                 self._wire_bytes += length
                 if self._wire_bytes > MAX_FRAMING + 9 * self._body_bytes:
@@ -169,50 +182,48 @@ class Protocol(HttpToolsProtocol):
         if len(self.pipeline) >= MAX_PIPELINED:
             raise Refusal("pipelining", Problem("malformed-request", f"More than {MAX_PIPELINED} requests wait here."))
         super().on_message_begin()
-        self.scope["extensions"] = {"abort": self.abort, "half_closed": self.half_closed}  # type: ignore[dict-item]
+        self.scope["extensions"] = self._extensions
         self._unfinished = _HEAD
-        self._fed = self._head_bytes = self._fields = self._hosts = 0
-
-    def on_url(self, url: bytes) -> None:
-        """Take a part of the request's target."""
-        self._head_bytes += len(url)
-        self._check_head(self._head_bytes)
-        super().on_url(url)
+        self._hosts = self._trailers = 0
+        self._fed = SLICE  # at the most, as it began within the present slice
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header field, and ignore a trailer: what it says would come too late."""
-        self._head_bytes += len(name) + len(value) + 4
-        self._fields += 1
-        self._check_head(self._head_bytes)
         if self._unfinished == _BODY:
+            self._trailers += 1
+            if self._trailers > MAX_FIELDS:
+                raise _too_large()
             return
-        super().on_header(name, value)
-        if self.headers[-1][0] == b"host":
+        name = name.lower()
+        headers = self.headers
+        headers.append((name, value))
+        if len(headers) > MAX_FIELDS:
+            raise _too_large()
+        if name == b"host":
             self._hosts += 1
             if not _HOST.fullmatch(value):
                 raise _malformed("Host must be a host name, with or without a port.")
-
-    def _check_head(self, size: int) -> None:
-        if size > MAX_HEAD or self._fields > MAX_FIELDS:
-            detail = f"The header fields must have at most {MAX_HEAD} bytes, in at most {MAX_FIELDS} fields."
-            raise Refusal("head_too_large", Problem("head-too-large", detail))
+        elif name == b"transfer-encoding":
+            if value.strip().lower() != b"chunked" or self.parser.get_http_version() == "1.0":
+                raise _malformed("The only transfer coding is chunked, in HTTP/1.1.")
+        elif name == b"expect":
+            self.expect_100_continue = value.lower() == b"100-continue"
 
     def on_headers_complete(self) -> None:
         """Check the head as a whole, and start to answer."""
-        modern = self.parser.get_http_version() != "1.0"
-        if self._hosts != 1 and (modern or self._hosts):
-            detail = f"A request must have exactly one Host; this one has {self._hosts}."
-            raise _malformed(detail)
-        for name, value in self.headers:
-            if name == b"transfer-encoding" and (value.strip().lower() != b"chunked" or not modern):
-                raise _malformed("The only transfer coding is chunked, in HTTP/1.1.")
-        if self.parser.get_method() == b"CONNECT":
-            raise _malformed("CONNECT is for proxies; this is none.")
+        if self._hosts != 1 and (self._hosts or self.parser.get_http_version() != "1.0"):
+            raise _malformed(f"A request must have exactly one Host; this one has {self._hosts}.")
+        if self._fed > SLICE and self._head_size() > MAX_HEAD:
+            raise _too_large()
         super().on_headers_complete()
-        self._everyone.heads.pop(self, None)
+        if self._everyone.heads:
+            self._everyone.heads.pop(self, None)
         self._unfinished = _BODY
         self._ignores_body = self.scope["method"] in _WITHOUT_BODY
-        self._head_bytes = self._fields = self._body_bytes = self._wire_bytes = 0
+        self._body_bytes = self._wire_bytes = 0
+
+    def _head_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body, and drop it if nothing will read it."""
@@ -226,8 +237,12 @@ class Protocol(HttpToolsProtocol):
         """End a request; where it asks for an upgrade, httptools reports the end before the body."""
         if not self.parser.should_upgrade():
             self._unfinished = _NOTHING
-            self._everyone.bodies.pop(self, None)
-            super().on_message_complete()
+            if self._everyone.bodies:
+                self._everyone.bodies.pop(self, None)
+            cycle = self.cycle
+            if not cycle.response_complete:
+                cycle.more_body = False
+                cycle.message_event.set()
 
     # What is refused
 
