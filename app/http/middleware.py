@@ -74,11 +74,7 @@ class RequestMiddleware:
         method = outer["method"]
         fields = combine_headers(outer["headers"])
         request_id, trace_id, echoed = _identity(fields)
-        client = outer["client"][0] if outer["client"] else None
-        if self._proxies:
-            if self._proxies.by_https(client, fields):
-                echoed.append(HSTS)
-            client = self._proxies.client(client, fields)
+        client = self._client(outer, fields, echoed)
         held: list[Hold] = []
         state: dict[str, Any] = {
             "fields": fields,
@@ -141,6 +137,15 @@ class RequestMiddleware:
                         trace_id=trace_id,
                     )
                 )
+
+    def _client(self, scope: HTTPScope, fields: Mapping[bytes, bytes], echoed: list[tuple[bytes, bytes]]) -> str | None:
+        """Return the client's address, and add to `echoed` what a client gets that came by HTTPS."""
+        peer = scope["client"][0] if scope["client"] else None
+        if not self._proxies:
+            return peer
+        if self._proxies.by_https(peer, fields):
+            echoed.append(HSTS)
+        return self._proxies.client(peer, fields)
 
     async def _pause(self, status: int) -> float:
         """Hold a refusal back while there are many of them; return for how many seconds."""
