@@ -27,7 +27,7 @@ from tests.support.waiting import eventually, is_stuck, wait_until_stuck
 MAX_STREAMS = Settings().event_streams
 LIMIT_MIB = 256
 """The memory limit of the pods in base/deployment.yaml."""
-AT_ONCE = 60
+AT_ONCE = 15
 INSERT = (
     "insert into history (task_id, version, action, after)"
     " select gen_random_uuid(), 1, 'created', json_build_object('title', repeat('x', 15000))"

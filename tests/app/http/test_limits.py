@@ -97,6 +97,7 @@ def test_it_works(client: httpx.Client) -> None:
         "heavy_calls": (defaults.heavy_calls_per_key, defaults.heavy_calls, 0),
         "long_polls": (defaults.long_polls_per_key, defaults.long_polls, 0),
         "event_streams": (defaults.event_streams_per_key, defaults.event_streams, 0),
+        "body_bytes": (defaults.body_bytes_per_key, defaults.body_bytes, 0),
         "answer_bytes": (None, defaults.answer_bytes, 0),
     }
 
