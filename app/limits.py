@@ -5,10 +5,8 @@ limits how many calls come in a second.
 """
 
 import asyncio
-import contextlib
 from collections import Counter as Tally
-from collections.abc import AsyncIterator, Iterator
-from weakref import WeakValueDictionary
+from collections.abc import Iterator
 
 import msgspec
 from prometheus_client import Counter
@@ -103,38 +101,73 @@ class Hold:
 class Turns:
     """Lets few do something at the same time, and one key never all of them; the others wait in line.
 
-    `name` and `what` are as those of a `Bound`.
+    `name` and `what` are as those of a `Bound`. Who takes a turn gives it back.
     """
 
     def __init__(self, name: str, what: str, turns: int) -> None:
         self._name = name
         self._what = what
-        self._all = asyncio.Semaphore(max(1, turns))
+        self._free = max(1, turns)
         self._of_a_key = max(1, turns - 1)
-        self._by_key: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._by_key: Tally[str] = Tally()
+        self._line: list[tuple[str, asyncio.Future[None]]] = []
         REFUSED.labels(name)
         REFUSED.labels(f"{name}_per_key")
 
-    @contextlib.asynccontextmanager
-    async def turn(self, key_id: str, patience_s: float | None = None) -> AsyncIterator[None]:
-        """Wait for a turn, for `patience_s` at most, and have it until the context is left.
+    async def take(self, key_id: str, patience_s: float | None = None) -> None:
+        """Return when it is the key's turn.
 
-        Raises Problem: limit-reached where the key has others that take long, overloaded where all keys together have.
+        Raises Problem if that takes more than `patience_s`: limit-reached where the key itself has too many turns,
+        overloaded where all keys together have.
         """
-        own = self._by_key.get(key_id) or asyncio.Semaphore(self._of_a_key)
-        self._by_key[key_id] = own
-        async with contextlib.AsyncExitStack() as turns:
-            mine = False
-            try:
-                async with asyncio.timeout(patience_s):
-                    await turns.enter_async_context(own)
-                    mine = True
-                    await turns.enter_async_context(self._all)
-            except TimeoutError:
-                REFUSED.labels(self._name if mine else f"{self._name}_per_key").inc()
-                detail = f"Too many {self._what} {'of all keys' if mine else 'of this key'} are still running."
-                raise Problem("overloaded" if mine else "limit-reached", detail, retry_after_s=RETRY_AFTER_S) from None
-            yield
+        if self._may(key_id):
+            self._begin(key_id)
+            return
+        loop = asyncio.get_running_loop()
+        place = (key_id, loop.create_future())
+        self._line.append(place)
+        expiry = None if patience_s is None else loop.call_later(patience_s, self._expire, place)
+        try:
+            await place[1]
+        except asyncio.CancelledError:
+            if place in self._line:
+                self._line.remove(place)
+            elif not place[1].cancelled() and place[1].exception() is None:
+                self.give_back(key_id)
+            raise
+        finally:
+            if expiry is not None:
+                expiry.cancel()
+
+    def give_back(self, key_id: str) -> None:
+        """End a turn; the first in line whose key may have one gets it."""
+        self._free += 1
+        self._by_key[key_id] -= 1
+        if not self._by_key[key_id]:
+            del self._by_key[key_id]
+        for place in self._line:
+            if self._may(place[0]):
+                self._line.remove(place)
+                self._begin(place[0])
+                place[1].set_result(None)
+                return
+
+    def _may(self, key_id: str) -> bool:
+        return self._free > 0 and self._by_key[key_id] < self._of_a_key
+
+    def _begin(self, key_id: str) -> None:
+        self._free -= 1
+        self._by_key[key_id] += 1
+
+    def _expire(self, place: tuple[str, asyncio.Future[None]]) -> None:
+        if place not in self._line:
+            return
+        self._line.remove(place)
+        own = self._by_key[place[0]] >= self._of_a_key
+        REFUSED.labels(f"{self._name}_per_key" if own else self._name).inc()
+        detail = f"Too many {self._what} {'of this key' if own else 'of all keys'} are still running."
+        name = "limit-reached" if own else "overloaded"
+        place[1].set_exception(Problem(name, detail, retry_after_s=RETRY_AFTER_S))
 
 
 class Pace:
@@ -166,9 +199,9 @@ class Limits:
         self.body_bytes = Bound(
             "body_bytes", "bytes of request bodies", settings.body_bytes, settings.body_bytes_per_key
         )
-        turns = settings.db_pool_size // 3
-        self.slow_statements = Turns("slow_statements", "slow statements", turns)
-        self.looks_for_work = Turns("looks_for_work", "looks for work", turns)
+        pool = settings.db_pool_size
+        self.slow_statements = Turns("slow_statements", "slow statements", pool * 6 // 10)
+        self.looks_for_work = Turns("looks_for_work", "looks for work", pool * 3 // 10)
         self.refusals = Pace()
         self.answer_bytes = Bound("answer_bytes", "bytes of answers that are not sent yet", settings.answer_bytes)
 

@@ -38,6 +38,7 @@ async def wait_for_work(
     notifier, turns = services(request).notifier, services(request).limits.looks_for_work
     extensions: Any = request.scope["extensions"]
     half_closed: asyncio.Event = extensions["half_closed"]()
+    key_id = actor(request)
     end = asyncio.get_running_loop().time() + seconds
     leaving: set[asyncio.Future[Any]] = {
         asyncio.ensure_future(_disconnected(request)),
@@ -47,13 +48,12 @@ async def wait_for_work(
     queue = _queues.setdefault(labels, asyncio.Lock())
 
     async def attempt_in_turn() -> T | None:
-        turn = turns.turn(actor(request))
-        if not await _until(turn.__aenter__(), end, leaving):
+        if not await _until(turns.take(key_id), end, leaving):
             return None
         try:
             return await attempt()
         finally:
-            await turn.__aexit__(None, None, None)
+            turns.give_back(key_id)
 
     try:
         if (found := await attempt_in_turn()) is not None:

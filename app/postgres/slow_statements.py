@@ -48,5 +48,8 @@ class _OfAKey:
 
         Raises Problem: limit-reached, overloaded, if no turn comes; psycopg.OperationalError.
         """
-        async with self._turns.turn(self._key_id, self._patience_s):
+        await self._turns.take(self._key_id, self._patience_s)
+        try:
             return await self._database.fetch(query, parameters, prepare=prepare)
+        finally:
+            self._turns.give_back(self._key_id)

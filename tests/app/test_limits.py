@@ -1,0 +1,87 @@
+"""Turns and the pace of refusals, on an event loop alone."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import pytest
+
+from app.limits import PACE_S, REFUSALS_AT_ONCE, REFUSALS_PER_S, REFUSED, Pace, Turns
+from app.problems import Problem
+
+T = TypeVar("T")
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(work)
+
+
+async def in_line(turns: Turns, keys: str, begun: list[str]) -> list[asyncio.Task[None]]:
+    """Let a call of each key wait for its turn, in this order."""
+
+    async def call(key: str) -> None:
+        await turns.take(key)
+        begun.append(key)
+
+    calls = [asyncio.create_task(call(key)) for key in keys]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    return calls
+
+
+def test_a_key_never_has_all_turns_and_others_pass_it_in_line() -> None:
+    async def scenario() -> list[list[str]]:
+        turns, begun, seen = Turns("t", "tests", 3), list[str](), list[list[str]]()
+        calls = await in_line(turns, "aaaabc", begun)
+        seen.append(list(begun))
+        for key in ("b", "a", "c", "a"):
+            turns.give_back(key)
+            await asyncio.sleep(0)
+            seen.append(list(begun))
+        await asyncio.gather(*calls)
+        return seen
+
+    assert run(scenario()) == [list("aab"), list("aabc"), list("aabca"), list("aabca"), list("aabcaa")]
+
+
+def test_a_call_that_left_the_line_or_was_cancelled_as_its_turn_came_costs_none() -> None:
+    async def scenario() -> list[str]:
+        turns, begun = Turns("t", "tests", 1), list[str]()
+        await turns.take("a")
+        left, chosen, last = await in_line(turns, "abc", begun)
+        left.cancel()
+        await asyncio.sleep(0)
+        turns.give_back("a")
+        chosen.cancel()
+        await asyncio.wait([left, chosen, last], timeout=20)
+        return begun
+
+    assert run(scenario()) == ["c"]
+
+
+@pytest.mark.parametrize(
+    ("holder", "problem", "reason"), [("a", "limit-reached", "t_per_key"), ("b", "overloaded", "t")]
+)
+def test_patience_ends(holder: str, problem: str, reason: str) -> None:
+    async def scenario() -> None:
+        turns = Turns("t", "tests", 1)
+        await turns.take(holder)
+        await turns.take("a", 0.01)
+
+    before = REFUSED.labels(reason)._value.get()
+    with pytest.raises(Problem) as raised:
+        run(scenario())
+    assert raised.value.name == problem
+    assert REFUSED.labels(reason)._value.get() == before + 1
+
+
+def test_refusals_are_spread_over_time() -> None:
+    async def scenario(number: int) -> float:
+        pace, loop = Pace(), asyncio.get_running_loop()
+        started = loop.time()
+        await asyncio.gather(*(pace.wait() for _ in range(number)))
+        return loop.time() - started
+
+    more = 50
+    assert run(scenario(REFUSALS_AT_ONCE + more)) >= (more - 1) / REFUSALS_PER_S
+    assert more / REFUSALS_PER_S < PACE_S
