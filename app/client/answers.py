@@ -5,6 +5,10 @@ import msgspec
 
 from app.client.output import printable
 
+CALL_ERRORS = (httpx.RequestError, httpx.InvalidURL, UnicodeError)
+"""What httpx raises for what comes from the network; the last two for a redirect to what is no URL."""
+NOT_DECODED = (ValueError, RecursionError)
+"""What msgspec raises for JSON that is broken, nested too deep, or of another shape."""
 NO_VERDICT = (408, 425, 429)
 """Statuses that ask for another try (RFC 9110, 8470, 6585)."""
 
@@ -40,7 +44,7 @@ def verdict_of(response: httpx.Response) -> RefusedError | None:
         return None
     try:
         problem = msgspec.json.decode(response.content, type=_Problem)
-    except ValueError:
+    except NOT_DECODED:
         return None
     name = problem.type.removeprefix("/problems/")
     if name in {"", problem.type, "idempotency-in-progress"} or problem.status != response.status_code:
@@ -52,6 +56,6 @@ def summary(response: httpx.Response) -> str:
     """Return what an answer that is no verdict says, in a few words."""
     try:
         return f"{response.status_code}: {msgspec.json.decode(response.content, type=_Problem).detail}"
-    except ValueError:
+    except NOT_DECODED:
         kind = media_type(response) or "without a content type"
         return f"{response.status_code} ({kind}) is no answer of this API; is --url right?"

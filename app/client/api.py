@@ -8,7 +8,7 @@ from typing import Any, Self
 import httpx
 import msgspec
 
-from app.client.answers import media_type, summary, verdict_of
+from app.client.answers import CALL_ERRORS, NOT_DECODED, media_type, summary, verdict_of
 from app.client.backoff import Backoff, seconds
 from app.client.clock import ServerClock
 from app.client.key import Key
@@ -107,7 +107,7 @@ class Api:
                 return await self._client.request(method, path, **{**request, "headers": headers}, timeout=timeout)
         except TimeoutError:
             raise _NoVerdictError(f"no answer within {within_s:.0f} s") from None
-        except httpx.RequestError as error:
+        except CALL_ERRORS as error:
             raise _NoVerdictError(str(error) or type(error).__name__) from None
 
 
@@ -121,6 +121,6 @@ def _content(response: httpx.Response, answer: Any) -> Any:
             return msgspec.convert(None, answer)
         if media_type(response) == "application/json":
             return msgspec.json.decode(response.content, type=answer)
-    except ValueError:
+    except NOT_DECODED:
         pass
     raise _NoVerdictError(summary(response))

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -19,6 +20,8 @@ EOF_WITHIN_S = 1.0
 READ_BYTES = 1 << 16
 """Of output that is read ahead: it fits into the buffer of an Output that is half full."""
 LINES = 20
+NOT_STARTED = {126: errno.EACCES, 127: errno.ENOENT}
+"""Exit statuses of `setpriv`, which then prints one line."""
 CHARACTERS = 4000
 BYTES = 16_000
 """Of these characters as JSON: a result may have 16,384, and a control character takes six."""
@@ -52,6 +55,8 @@ class Child:
         nobody keeps must not go on.
         Raises OSError.
         """
+        if shutil.which(command[0]) is None:  # gone since the last task
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         launcher = ["setpriv", "--pdeathsig", "TERM", "--"] if shutil.which("setpriv") else []
         process = await asyncio.create_subprocess_exec(
             *launcher,
@@ -70,7 +75,10 @@ class Child:
         return self._process.returncode is not None
 
     async def wait(self) -> int:
-        """Return the exit status, negative for the signal that killed it, once its output has ended."""
+        """Return the exit status, negative for the signal that killed it, once its output has ended.
+
+        Raises OSError where `setpriv` could not start the command, whose interpreter is missing for example.
+        """
         # Process.wait() of Python 3.11 would also wait for what the command left behind to close the pipes.
         while (status := self._process.returncode) is None:  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(CHECK_EVERY_S)
@@ -78,9 +86,12 @@ class Child:
         for stream in late:
             stream.cancel()
         await asyncio.wait(self._streams)
+        self._process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001 - else its pipes stay open
         if self._ending is not None:
             self._ending.cancel()
             self._signal(signal.SIGKILL)  # processes that it left behind
+        elif status in NOT_STARTED and len(self._lines) == 1 and self._lines[0].startswith(b"setpriv: "):
+            raise OSError(NOT_STARTED[status], os.strerror(NOT_STARTED[status]))
         return status
 
     def terminate(self) -> None:
@@ -89,7 +100,7 @@ class Child:
             self._ending = asyncio.create_task(self._end())
 
     def _signal(self, number: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # the latter: of another user, as by sudo
             os.killpg(self._process.pid, number)
 
     async def _end(self) -> None:

@@ -57,6 +57,6 @@ def _parse(date: str) -> float | None:
     """Return the seconds since 1970 that an HTTP date stands for (RFC 9110, section 5.6.7), None for anything else."""
     try:
         parsed = parsedate_to_datetime(date)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return parsed.replace(tzinfo=parsed.tzinfo or UTC).timestamp() if parsed.year in YEARS else None

@@ -128,6 +128,9 @@ class Work:
                 for task in done:
                     task.result()  # a defect in the pulses ends the work
             return await waiting
+        except OSError:
+            self._child = None
+            raise
         finally:
             await cancel(waiting)
 

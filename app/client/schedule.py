@@ -90,10 +90,14 @@ def _zone(name: str) -> ZoneInfo:
 
 def _local_zone() -> ZoneInfo:
     """Return the zone that cron uses on this machine."""
-    if name := os.environ.get("TZ", "").removeprefix(":"):
-        return _zone(name)
+    name = os.environ.get("TZ", "").removeprefix(":")
+    if name and not name.startswith("/"):
+        try:
+            return _zone(name)
+        except ScheduleError:
+            raise ScheduleError(f"TZ is {name!r}, which is not the name of a time zone. Give --timezone.") from None
     try:
-        with LOCAL_ZONE.open("rb") as file:
+        with (Path(name) if name else LOCAL_ZONE).open("rb") as file:
             return ZoneInfo.from_file(file, key=None)
     except (OSError, ValueError):
         return ZoneInfo("UTC")

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from app.client.answers import media_type, summary, verdict_of
+from app.client.answers import CALL_ERRORS, media_type, summary, verdict_of
 from app.client.api import CONNECT_TIMEOUT_S
 from app.client.backoff import Backoff, seconds
 from app.client.key import Key
@@ -150,7 +150,7 @@ class Watch:
                 except _NoEventsError as error:
                     retry_after_s = error.retry_after_s
                     self._tell(str(error))
-                except httpx.RequestError as error:
+                except CALL_ERRORS as error:
                     self._tell(str(error) or type(error).__name__)
                 await asyncio.sleep(self._backoff.next(retry_after_s))
 

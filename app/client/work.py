@@ -19,6 +19,8 @@ from app.client.output import say
 from app.client.signals import on_stop
 
 WAIT_S = 20
+EARLY_S = 1.0
+"""Seconds within which an answer without a task did not wait for one: the next claim comes after a pause."""
 
 
 class Claims(msgspec.Struct):
@@ -59,10 +61,21 @@ class Worker:
         """
         on_stop(self.stop)
         say("waiting for tasks")
+        pauses = Backoff()
         while not self._stopping.is_set():
-            for work in await self._claim_one():
+            asked_at = time.monotonic()
+            works = await self._claim_one()
+            for work in works:
                 await self._do(work)
+            if works or time.monotonic() - asked_at > EARLY_S:
+                pauses = Backoff()
+            else:
+                await self._pause(pauses.next())
         return not self._left_behind
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
 
     async def _do(self, claimed: Work) -> None:
         async with self._working(claimed) as work:

@@ -9,6 +9,7 @@ NO_VERDICTS: dict[str, bytes | Fault] = {
     **{f"{status} page": response(status, PAGE) for status in (200, 201, 400, 401, 403, 404, 409, 410, 451)},
     **{f"{status} page": response(status, PAGE) for status in (408, 418, 425, 429, 500, 501, 502, 503, 504, 520)},
     **{f"{status} redirect": response(status, location="/other") for status in (301, 302, 303, 307, 308)},
+    **{f"302 to {place}": response(302, PAGE, location=place) for place in ("mailto:admin", "http://[", "http://xn--/")},
     **{f"{status} ours": problem(status, "overloaded") for status in (408, 425, 429, 500, 503)},
     "409 in progress": problem(409, "idempotency-in-progress"),
     "404 of another API": response(404, OTHERS_PROBLEM, "application/problem+json"),
@@ -18,6 +19,8 @@ NO_VERDICTS: dict[str, bytes | Fault] = {
     "404 ours as plain JSON": response(
         404, '{"type":"/problems/not-found","status":404,"detail":""}', "application/json"
     ),
+    "404 problem nested deep": response(404, '{"x":' + "[" * 10_000, "application/problem+json"),
+    "200 nested deep": response(200, '{"x":' + "[" * 10_000, "application/json"),
     "200 broken JSON": response(200, '{"items":[', "application/json"),
     "200 not UTF-8": response(200, b'{"items":["\xff"]}', "application/json"),
     "200 another shape": response(200, '{"tasks":[]}', "application/json"),

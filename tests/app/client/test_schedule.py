@@ -121,6 +121,10 @@ class TestWithoutZone:
         monkeypatch.setenv("TZ", ":Asia/Tokyo")
         assert self.next_hour() == 18
 
+    def test_the_variable_may_be_a_path(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TZ", f":{files('tzdata') / 'zoneinfo' / 'Asia' / 'Tokyo'}")
+        assert self.next_hour() == 18
+
     def test_then_the_file(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv("TZ", raising=False)
         monkeypatch.setattr(schedule, "LOCAL_ZONE", Path(str(files("tzdata") / "zoneinfo" / "Asia" / "Tokyo")))
@@ -130,5 +134,5 @@ class TestWithoutZone:
 
     def test_a_variable_that_is_no_name_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TZ", "CET-1CEST")
-        with pytest.raises(ScheduleError, match="CET-1CEST"):
+        with pytest.raises(ScheduleError, match="TZ is 'CET-1CEST'.*--timezone"):
             Cron(DAILY, None)

@@ -123,3 +123,4 @@ def test_retry_after_is_a_number_or_a_date() -> None:
     assert 90 < seconds(soon) <= 100
     assert seconds(format_datetime(datetime.now(UTC) - timedelta(days=1), usegmt=True)) == 0
     assert [seconds(text) for text in ("7", "007", "-1", "1.5", "soon", "", None, "٣")] == [7, 7, 0, 0, 0, 0, 0, 0]
+    assert seconds(f"Mon, 01 Jan 2024 00:00:00 +{'9' * 30}") == 0

@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 from app.client.work import WAIT_S
 from app.dev.postgres import EmbeddedPostgres
 from tests.support.leases import Json, expire, new_task, read
+from tests.support.proxy import Fault, Proxy, response
 from tests.support.service import TASKPULSE, Service, fresh_database
 from tests.support.waiting import Until, eventually, wait_for_claims
 
@@ -116,6 +118,51 @@ def test_what_the_command_leaves_behind_is_not_waited_for(
     assert is_alive(left_behind)
     os.kill(left_behind, signal.SIGTERM)
     assert last_event(client, task_id)["result"] == {"output": "begun"}
+
+
+def test_what_commands_leave_behind_keeps_no_file_of_the_worker_open(
+    client: httpx.Client, service: Service, tmp_path: Path
+) -> None:
+    """Otherwise a worker cannot start any command after some hundred tasks."""
+    pids = tmp_path / "pids"
+    with worker(service, tmp_path / "log", ["sh", "-c", f"sleep 600 & echo $! >>{pids}"]) as process:
+        files = Path(f"/proc/{process.pid}/fd")
+        counts = []
+        for _ in range(3):
+            finished(client, new_task(client))
+            counts.append(len(list(files.iterdir())))
+    for pid in pids.read_text().split():
+        os.kill(int(pid), signal.SIGTERM)
+    assert counts[2] <= counts[0]
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda script: script.write_text("#!/no/such/interpreter\n")])
+def test_a_command_that_can_be_started_no_more_spends_no_attempt(
+    client: httpx.Client, service: Service, tmp_path: Path, spoil: Callable[[Path], Any]
+) -> None:
+    script = tmp_path / "script"
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o755)
+    with worker(service, tmp_path / "log", [str(script)]) as process:
+        finished(client, new_task(client))
+        spoil(script)
+        task_id = new_task(client, max_attempts=1)
+        assert process.wait(60) == 1
+    assert (read(client, task_id)["status"], expiry(client, task_id)) == ("open", "")
+    assert "cannot be started: No such file or directory." in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize("answer", [response(204), response(200, '{"items":[]}', "application/json")])
+def test_an_answer_without_a_task_that_comes_at_once_is_followed_by_a_pause(
+    service: Service, tmp_path: Path, answer: bytes
+) -> None:
+    faults = [Fault("/claim$", "answer", times=1000, answer=answer)]
+    started = time.monotonic()
+    with Proxy(service.port, faults) as proxy, worker(service, tmp_path / "log", ["true"], "--url", proxy.url) as it:
+        eventually(lambda: len(proxy.seen) > 4)
+        assert time.monotonic() - started > 0.25 + 0.5 + 1 + 2  # the shortest pauses; a slow machine takes longer
+        it.terminate()
+        assert it.wait(60) == 0
 
 
 def test_it_pulses_while_the_command_runs(client: httpx.Client, service: Service, tmp_path: Path) -> None:
