@@ -86,7 +86,7 @@ class Child:
         for stream in late:
             stream.cancel()
         await asyncio.wait(self._streams)
-        self._process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001 - else its pipes stay open
+        self._process._transport.close()  # type: ignore[attr-defined]  # else its pipes stay open
         if self._ending is not None:
             self._ending.cancel()
             self._signal(signal.SIGKILL)  # processes that it left behind

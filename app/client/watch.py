@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from app.client.answers import CALL_ERRORS, media_type, summary, verdict_of
+from app.client.answers import CALL_ERRORS, NOT_DECODED, media_type, summary, verdict_of
 from app.client.api import CONNECT_TIMEOUT_S
 from app.client.backoff import Backoff, seconds
 from app.client.key import Key
@@ -19,6 +20,7 @@ from app.client.signals import on_stop
 
 SILENCE_S = 40.0
 """Seconds without a byte after which the connection counts as dead: more than two heartbeats."""
+NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 SHOWN = 60
 """Characters of a value that are shown."""
 
@@ -82,14 +84,24 @@ class Event:
     id: str | None
     name: str
     data: dict[str, Any]
+    members: dict[str, msgspec.Raw]
+    """The same as JSON, numbers to the last digit."""
 
     def as_json(self) -> str:
         """Return it as one line of ASCII."""
-        return json.dumps({"event": self.name, "id": self.id, **self.data})
+        parts = {"event": json.dumps(self.name), "id": json.dumps(self.id)}
+        parts |= {name: bytes(value).decode() for name, value in self.members.items()}
+        line = ", ".join(f"{json.dumps(name)}: {value}" for name, value in parts.items()).replace("\n", " ")
+        return f"{{{NOT_ASCII.sub(_escaped, line)}}}"
 
     def in_words(self) -> str:
         """Return it as a line for people, without control characters."""
         return _in_words(msgspec.convert(self.data, Change))
+
+
+def _escaped(match: re.Match[str]) -> str:
+    """Return a letter as JSON in ASCII: outside of a string there is none to escape."""
+    return json.dumps(match[0])[1:-1]
 
 
 def _in_words(change: Change) -> str:
@@ -184,10 +196,11 @@ def _event(event_id: str | None, name: str, data: str) -> Event:
     Raises _NoEventsError where it is none of this API.
     """
     try:
-        event = Event(event_id, name, msgspec.convert(json.loads(data), dict[str, Any]))
+        members = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+        event = Event(event_id, name, json.loads(data), members)
         if name == "message":
             msgspec.convert(event.data, Change)
-    except (ValueError, RecursionError):
+    except NOT_DECODED:
         raise _NoEventsError("an event is not one of this API") from None
     return event
 

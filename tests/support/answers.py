@@ -9,7 +9,9 @@ NO_VERDICTS: dict[str, bytes | Fault] = {
     **{f"{status} page": response(status, PAGE) for status in (200, 201, 400, 401, 403, 404, 409, 410, 451)},
     **{f"{status} page": response(status, PAGE) for status in (408, 418, 425, 429, 500, 501, 502, 503, 504, 520)},
     **{f"{status} redirect": response(status, location="/other") for status in (301, 302, 303, 307, 308)},
-    **{f"302 to {place}": response(302, PAGE, location=place) for place in ("mailto:admin", "http://[", "http://xn--/")},
+    **{
+        f"302 to {place}": response(302, PAGE, location=place) for place in ("mailto:admin", "http://[", "http://xn--/")
+    },
     **{f"{status} ours": problem(status, "overloaded") for status in (408, 425, 429, 500, 503)},
     "409 in progress": problem(409, "idempotency-in-progress"),
     "404 of another API": response(404, OTHERS_PROBLEM, "application/problem+json"),

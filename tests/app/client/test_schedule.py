@@ -134,5 +134,5 @@ class TestWithoutZone:
 
     def test_a_variable_that_is_no_name_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TZ", "CET-1CEST")
-        with pytest.raises(ScheduleError, match="TZ is 'CET-1CEST'.*--timezone"):
+        with pytest.raises(ScheduleError, match=r"TZ is 'CET-1CEST'.*--timezone"):
             Cron(DAILY, None)

@@ -72,6 +72,23 @@ def test_a_reader_that_restarts_continues_after_the_last_id(
     assert found == tasks
 
 
+def test_json_holds_what_was_sent(client: httpx.Client, service: Service, tmp_path: Path) -> None:
+    """A number goes through no floating point, and a line is ASCII."""
+    result = '{"a":[1e308,-0,1E5,1.10,123456789012345678901234567890,0.1234567890123456789],"ü":"\\u00fc\\n😀"}'
+    task = new_task(client)
+    token = claim(client, task)["lease"]["token"]
+    body = f'{{"token":"{token}","result":{result}}}'.encode()
+    headers = {"Content-Type": "application/json"}
+    client.post(f"/v1/tasks/{task}/complete", content=body, headers=headers).raise_for_status()
+    watching = start(service, tmp_path / "out", "--after", "0", "--output", "json")
+    line = wait_for(tmp_path / "out", 3)[2]
+    watching.terminate()
+    assert watching.wait(60) == 0
+    assert line.isascii()
+    found = json.loads(line, parse_int=str, parse_float=str)["after"]["result"]
+    assert found == json.loads(result, parse_int=str, parse_float=str)
+
+
 @pytest.mark.parametrize("output", ["text", "json"])
 def test_no_text_commands_the_terminal_or_breaks_the_stream(
     client: httpx.Client, service: Service, database: psycopg.Connection, tmp_path: Path, output: str
