@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,8 @@ from app.client.signals import on_stop
 
 SILENCE_S = 40.0
 """Seconds without a byte after which the connection counts as dead: more than two heartbeats."""
+NOT_ASCII = re.compile(r"[^\x20-\x7e]")
+"""What JSON in one line holds only within strings."""
 SHOWN = 60
 """Characters of a value that are shown."""
 
@@ -81,11 +84,14 @@ class Event:
 
     id: str | None
     name: str
+    text: str
     data: dict[str, Any]
 
     def as_json(self) -> str:
-        """Return it as one line of ASCII."""
-        return json.dumps({"event": self.name, "id": self.id, **self.data})
+        """Return it as one line of ASCII, with its numbers as they were sent."""
+        head = json.dumps({"event": self.name, "id": self.id})
+        rest = NOT_ASCII.sub(lambda match: json.dumps(match[0])[1:-1], self.text.strip())
+        return f"{head[:-1]}, {rest[1:]}" if self.data else head
 
     def in_words(self) -> str:
         """Return it as a line for people, without control characters."""
@@ -168,8 +174,9 @@ class Watch:
                 raise _NoEventsError(f"{response.url} is no stream of events; is --url right?")
             if self._told:
                 say("the API is back")
-            self._key.accepted, self._told, self._backoff = True, False, Backoff()
+            self._key.accepted, self._told = True, False
             async for block in blocks(lines(response.aiter_text())):
+                self._backoff = Backoff()
                 yield block
 
     def _tell(self, reason: str) -> None:
@@ -184,7 +191,7 @@ def _event(event_id: str | None, name: str, data: str) -> Event:
     Raises _NoEventsError where it is none of this API.
     """
     try:
-        event = Event(event_id, name, msgspec.convert(json.loads(data), dict[str, Any]))
+        event = Event(event_id, name, data, msgspec.convert(json.loads(data), dict[str, Any]))
         if name == "message":
             msgspec.convert(event.data, Change)
     except (ValueError, RecursionError):
