@@ -180,8 +180,9 @@ class Watch:
                 raise _NoEventsError(f"{response.url} is no stream of events; is --url right?")
             if self._told:
                 say("the API is back")
-            self._key.accepted, self._told, self._backoff = True, False, Backoff()
+            self._key.accepted, self._told = True, False
             async for block in blocks(lines(response.aiter_text())):
+                self._backoff = Backoff()
                 yield block
 
     def _tell(self, reason: str) -> None:

@@ -56,6 +56,18 @@ def test_json_and_filters(client: httpx.Client, service: Service, tmp_path: Path
     assert watching.wait(60) == 0
 
 
+def test_numbers_stay_as_they_were_sent(client: httpx.Client, service: Service, tmp_path: Path) -> None:
+    body = '{"title": "Größe", "payload": {"n": [1.50, 1e2, 0.12345678901234567890, 12345678901234567890]}}'
+    client.post("/v1/tasks", content=body, headers={"Content-Type": "application/json"}).raise_for_status()
+    watching = start(service, tmp_path / "out", "--after", "0", "--output", "json")
+    (line,) = wait_for(tmp_path / "out", 1)
+    watching.kill()
+    watching.wait()
+    assert json.loads(line)["title"] == "Größe"
+    assert line.isascii()
+    assert "[1.50,1e2,0.12345678901234567890,12345678901234567890]" in line.replace(" ", "")
+
+
 def test_a_reader_that_restarts_continues_after_the_last_id(
     client: httpx.Client, service: Service, tmp_path: Path
 ) -> None:
