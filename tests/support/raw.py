@@ -1,13 +1,15 @@
 """HTTP by hand, for what no client library sends."""
 
 import contextlib
+import fcntl
 import re
 import socket
+import struct
+import termios
+import time
 from collections.abc import Iterator
 
 from tests.support.service import Service
-
-HEAD = b"Host: test\r\n"
 
 
 @contextlib.contextmanager
@@ -46,11 +48,6 @@ def exchange(service: Service, *parts: bytes) -> bytes:
 
 def wait_until_read(connection: socket.socket) -> None:
     """Wait until the service's kernel has acknowledged everything, so that the next part is a segment of its own."""
-    import fcntl
-    import struct
-    import termios
-    import time
-
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         (unsent,) = struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, b"\0\0\0\0"))

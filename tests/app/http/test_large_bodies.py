@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from app.dev.postgres import EmbeddedPostgres
+from app.keys import admin as keys
 from tests.support.contract import problem
 from tests.support.raw import statuses
 from tests.support.service import Service, fresh_database
@@ -169,8 +170,6 @@ def unfinished(service: Service, key: str, size: int) -> socket.socket:
 
 def test_bodies_that_never_end_take_little_memory(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
     """Past its own bound a key gets 429; past that of the process, any key 503; and then all is as before."""
-    from app.keys import admin as keys
-
     with Service(fresh_database(postgres), tmp_path / "log") as own:
         other = keys.create(own.settings, "other", ("write",), None)
         open_ones = [unfinished(own, own.key, 7 * MIB) for _ in range(30)]
