@@ -15,14 +15,12 @@ from litestar.utils import normalize_path
 
 from app.http.request_headers import combine_headers
 from app.http.services import Services
-from app.limits import Hold
+from app.limits import BUFFERED, Hold
 from app.logs import Line, write_line
 from app.metrics.requests import RequestMetrics
 
 log = logging.getLogger("app.http.access")
 
-LARGE = 64 * 1024
-"""Bytes that the server buffers for a connection before it waits for the client."""
 REFUSALS = (401, 429)
 """Statuses whose answers are spread over time."""
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -107,7 +105,9 @@ class RequestMiddleware:
                     paused_s = time.perf_counter() - since
                 closing = [(b"connection", b"close")] if self._services.draining else []
                 message["headers"] = [*message["headers"], *echoed, *closing]
-            elif message["type"] == "http.response.body" and len(message["body"]) > LARGE and not message["more_body"]:
+            elif (
+                message["type"] == "http.response.body" and len(message["body"]) > BUFFERED and not message["more_body"]
+            ):
                 await send({"type": "http.response.body", "body": message["body"], "more_body": True})
                 message["body"] = b""  # sent once the client has read nearly all of the body, which is held till then
             await send(message)
