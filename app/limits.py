@@ -22,6 +22,8 @@ REFUSED = Counter(
     ["reason"],
 )
 RETRY_AFTER_S = 2
+BUFFERED = 64 * 1024
+"""Bytes that the server buffers for a connection before it waits for the client; smaller answers count for no bound."""
 REFUSALS_PER_S = 200
 REFUSALS_AT_ONCE = 100
 """Refusals that are sent without a pause after a time without any."""
@@ -39,7 +41,7 @@ class Bound:
         self.per_process = per_process
         self.per_key = per_key
         self.in_use = 0
-        self._by_key: Tally[str] = Tally()
+        self._by_key: dict[str, int] = {}
         REFUSED.labels(name)
         if per_key is not None:
             REFUSED.labels(f"{name}_per_key")
@@ -49,9 +51,10 @@ class Bound:
 
         Raises Problem: limit-reached where the key has too much of it, overloaded where the process has.
         """
-        if self.per_key is not None and self._by_key[key_id] + amount > self.per_key:
+        used = self._by_key.get(key_id, 0)
+        if self.per_key is not None and used + amount > self.per_key:
             REFUSED.labels(f"{self.name}_per_key").inc()
-            has = f"{self._by_key[key_id]:,} {self.what}"
+            has = f"{used:,} {self.what}"
             detail = f"This key has {has} here; the bound {self.name} allows a key {self.per_key:,} at the same time."
             raise Problem("limit-reached", detail, retry_after_s=RETRY_AFTER_S)
         if self.in_use + amount > self.per_process:
@@ -59,43 +62,42 @@ class Bound:
             has = f"{self.in_use:,} {self.what}"
             detail = f"All keys together have {has} here; the bound {self.name} allows {self.per_process:,}."
             raise Problem("overloaded", detail, retry_after_s=RETRY_AFTER_S)
-        hold = Hold(self, key_id)
-        hold.resize(amount)
-        return hold
+        self.in_use += amount
+        self._by_key[key_id] = used + amount
+        return Hold(self, key_id, amount)
 
     def in_use_by(self, key_id: str) -> int:
         """Return how much of it a key has."""
-        return self._by_key[key_id]
+        return self._by_key.get(key_id, 0)
 
     @property
     def most_by_a_key(self) -> int:
         """How much of it the key has that has most."""
         return max(self._by_key.values(), default=0)
 
-    def add(self, key_id: str, amount: int) -> None:
-        """Count more or less of it."""
-        self.in_use += amount
-        self._by_key[key_id] += amount
-        if not self._by_key[key_id]:
+    def give_back(self, key_id: str, amount: int) -> None:
+        """Count less of it."""
+        self.in_use -= amount
+        left = self._by_key[key_id] - amount
+        if left:
+            self._by_key[key_id] = left
+        else:
             del self._by_key[key_id]
 
 
 class Hold:
     """Some of a bound that a call has in use."""
 
-    def __init__(self, bound: Bound, key_id: str) -> None:
+    __slots__ = ("_amount", "_bound", "_key_id")
+
+    def __init__(self, bound: Bound, key_id: str, amount: int) -> None:
         self._bound = bound
         self._key_id = key_id
-        self._amount = 0
-
-    def resize(self, amount: int) -> None:
-        """Hold this much from now on; it may be more than the bound allows, if the call did not know before."""
-        self._bound.add(self._key_id, amount - self._amount)
         self._amount = amount
 
     def release(self) -> None:
-        """Hold nothing any more."""
-        self.resize(0)
+        """Give it back; call this once."""
+        self._bound.give_back(self._key_id, self._amount)
 
 
 class Turns:

@@ -18,14 +18,12 @@ from app.http.forwarded import TrustedProxies
 from app.http.request_headers import combine_headers
 from app.http.security_headers import DATA_POLICY, HSTS, NO_SNIFFING
 from app.http.services import Services
-from app.limits import Hold
+from app.limits import BUFFERED, Hold
 from app.logs import write_line
 from app.metrics.requests import RequestMetrics
 
 log = logging.getLogger("app.http.access")
 
-LARGE = 64 * 1024
-"""Bytes that the server buffers for a connection before it waits for the client."""
 SMALL_BODY = 16 * 1024
 """Bytes of a body that count for nothing if they arrive at once."""
 REFUSALS = (401, 429)
@@ -106,7 +104,9 @@ class RequestMiddleware:
                 status = message["status"]
                 paused_s = await self._pause(status)
                 message["headers"] = [*message["headers"], *echoed, *self._own_headers(scope)]
-            elif message["type"] == "http.response.body" and len(message["body"]) > LARGE and not message["more_body"]:
+            elif (
+                message["type"] == "http.response.body" and len(message["body"]) > BUFFERED and not message["more_body"]
+            ):
                 await send({"type": "http.response.body", "body": message["body"], "more_body": True})
                 message["body"] = b""  # sent once the client has read nearly all of the body, which is held till then
             await send(message)

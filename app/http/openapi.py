@@ -21,10 +21,11 @@ Plain task CRUD done right, and tasks with a pulse.
 Send `Authorization: Bearer tp_…` with every call. A key has scopes; each call says which one it needs. There is one
 tenant: a key with `read` reads every task.
 
-**Errors** are problem documents (RFC 9457); their `type` is a page that explains them. **Retry** a 503 after the
-seconds in `Retry-After`, and where no answer came, with pauses that double from half a second up to half a minute,
-each varied at random. GET, HEAD and DELETE may be repeated as they are; repeat a PATCH with the `If-Match` it had, and
-a POST with the `Idempotency-Key` it had.
+**Errors** are problem documents (RFC 9457); their `type` is a page that explains them. **Retry** a 429 or a 503 after
+the seconds in `Retry-After`, and where no answer came, with pauses that double from half a second up to half a minute,
+each varied at random. A 429 says that your key has too much going on at the same time: `GET /v1/limits`. GET, HEAD and
+DELETE may be repeated as they are; repeat a PATCH with the `If-Match` it had, and a POST with the `Idempotency-Key` it
+had.
 """
 
 

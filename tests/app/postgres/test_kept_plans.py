@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 from uuid import UUID
 
+import httpx
 import psycopg
 import pytest
 from psycopg.sql import SQL, Literal
@@ -25,8 +26,9 @@ from app.settings import Settings
 from app.tasks import history, store, update
 from app.tasks.query import TaskQuery
 from tests.support.service import fresh_database
+from tests.support.waiting import eventually, logged_statements
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kept plans")]
+pytestmark = pytest.mark.xdist_group("kept plans")
 
 MANY = 100_000
 AFFORDABLE = {"nothing": 200, "truncated": 200, "dead": 1500}
@@ -142,6 +144,7 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
     return asyncio.run(work)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [nothing, truncated, dead])
 def test_no_plan_is_kept_that_was_made_for_a_small_table(
     settings: Settings, before: Callable[[psycopg.Connection], None]
@@ -162,6 +165,19 @@ def test_no_plan_is_kept_that_was_made_for_a_small_table(
 
     costs: dict[str, int] = run(scenario())
     assert {name: cost for name, cost in costs.items() if cost > AFFORDABLE[before.__name__]} == {}, costs
+
+
+def test_the_service_makes_its_plans_again(
+    client: httpx.Client, postgres: EmbeddedPostgres, database: psycopg.Connection
+) -> None:
+    with logged_statements(postgres, database) as asked:
+
+        def grown() -> bool:
+            fill(database, 5_000)
+            client.get("/v1/tasks").raise_for_status()
+            return asked("discard plans") > 0
+
+        eventually(grown)
 
 
 def test_plans_are_kept_while_tables_have_about_the_same_size(settings: Settings) -> None:

@@ -66,6 +66,24 @@ def test_an_export_has_all(client: httpx.Client, ids: list[str]) -> None:
     assert [json.loads(line)["id"] for line in text.splitlines()] == sorted(ids)
 
 
+def test_an_export_that_the_database_ends_is_broken_off_with_one_line_in_the_log(
+    client: httpx.Client, service: Service, database: psycopg.Connection
+) -> None:
+    database.execute(LARGE, (1000,))
+    mark = service.log.stat().st_size
+    with client.stream("GET", "/v1/tasks", headers={"Accept": "application/x-ndjson"}) as response:
+        lines = response.iter_lines()
+        next(lines)
+        with psycopg.connect(service.conninfo) as holder:
+            holder.execute("lock table tasks in access exclusive mode")
+            with pytest.raises(httpx.TransportError):
+                list(lines)
+            holder.rollback()
+    told = service.log.read_text()[mark:]
+    assert told.count("an export ended early") == 1
+    assert "Traceback" not in told
+
+
 @pytest.mark.parametrize("limit", [200, 50, 3])
 def test_a_long_history_misses_nothing(client: httpx.Client, limit: int) -> None:
     task = client.post("/v1/tasks", json={"title": "x"}).json()["id"]
