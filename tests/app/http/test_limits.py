@@ -172,6 +172,28 @@ def test_slow_statements_of_a_key_leave_connections_to_others(client: httpx.Clie
     assert max(seen) <= 5
 
 
+def test_looks_for_work_of_a_key_leave_connections_to_others(client: httpx.Client, service: Service) -> None:
+    """Of twenty claims that wait for work with different labels, two look for some at the same time."""
+    task = client.post("/v1/tasks", json={"title": "x"}).json()["id"]
+    waiting, seen = "with expired as", set[int]()
+
+    def claim(number: int) -> int:
+        headers = {"Authorization": f"Bearer {service.key}", "Prefer": "wait=1"}
+        wanted = {"worker": "w", "ttl_s": 60, "labels": [f"none{number}"]}
+        with httpx.Client(base_url=service.url, headers=headers, timeout=60, verify=NO_TLS) as mine:
+            return mine.post("/v1/tasks/claim", json=wanted).status_code
+
+    with ThreadPoolExecutor(20) as pool:
+        with locked(service, "leases") as waiters:
+            calls = [pool.submit(claim, number) for number in range(20)]
+            eventually(lambda: waiters(waiting) == 2)
+            for _ in range(10):
+                assert client.get(f"/v1/tasks/{task}").status_code == 200
+                seen.add(waiters(waiting))
+        assert {call.result() for call in calls} <= {204, 503}
+    assert max(seen) <= 2
+
+
 def test_unknown_keys_share_one_connection(service: Service) -> None:
     def ask(number: int) -> int:
         headers = {"Authorization": f"Bearer tp_{number:012x}_{'0' * 64}"}
