@@ -195,7 +195,7 @@ def _text(replaced: TextIO | None, output: Output) -> TextIO:
 
 
 def _finish(found: Streams) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the end is near, with the exit status that it has
     found.output.finish()
     found.errors.finish()

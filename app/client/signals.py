@@ -8,8 +8,17 @@ STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def on_stop(stop: Callable[[signal.Signals], object]) -> None:
-    """Have the running loop call `stop` with each signal that asks for the end; under nohup, SIGHUP is ignored."""
+    """Have the running loop call `stop` with each signal that asks for the end; under nohup, SIGHUP is ignored.
+
+    Once the loop has ended, so that the process is about to, a signal changes nothing any more: the handlers of the
+    loop itself would then be those that end the process with another status.
+    """
     loop = asyncio.get_running_loop()
+
+    def handle(number: int, _: object) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(stop, signal.Signals(number))
+
     for number in STOP:
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            loop.add_signal_handler(number, stop, number)
+            signal.signal(number, handle)
