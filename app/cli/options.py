@@ -7,7 +7,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
@@ -46,14 +45,38 @@ class Duration(click.ParamType[timedelta]):
         return span
 
 
+class Text(click.ParamType[str]):
+    """Text that can be sent to the API."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text; it must have come as UTF-8."""
+        text = str(value)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self.fail(f"{text!r} is not UTF-8. Save the script or crontab that holds it as UTF-8.", param, ctx)
+        return text
+
+
+TEXT = Text()
+
+
 def _api_url(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    import httpx
+
     try:
-        url = urlsplit(value)
-        valid = url.scheme in {"http", "https"} and url.hostname and (url.port is None or url.port > 0)
-    except ValueError:
+        url = httpx.URL(value)
+        valid = url.scheme in {"http", "https"} and url.host and url.port != 0
+    except (ValueError, httpx.InvalidURL):
         valid = False
     if not valid:
         raise click.BadParameter(f"{value!r} is not the address of an API, as in http://localhost:8000.")
+    if url.userinfo or url.query or url.fragment:
+        raise click.BadParameter(
+            "The address of an API has no user, no query and no fragment, as http://localhost:8000."
+        )
     return value
 
 

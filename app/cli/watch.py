@@ -5,21 +5,25 @@ from pathlib import Path
 import click
 
 from app.cli.errors import fail
-from app.cli.options import ACTIONS, STATUSES, URL, api_key, key_file
+from app.cli.options import ACTIONS, STATUSES, TEXT, URL, api_key, key_file
 
 
 @click.command("watch")
 @URL
 @key_file("Its scope: read.")
-@click.option("--after", help="Begin after the event with this id; 0: with the oldest that is kept. Default: now.")
+@click.option(
+    "--after", type=TEXT, help="Begin after the event with this id; 0: with the oldest that is kept. Default: now."
+)
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.option("--task", multiple=True, help="Only events of the task with this id; repeat any filter for several.")
+@click.option(
+    "--task", multiple=True, type=TEXT, help="Only events of the task with this id; repeat any filter for several."
+)
 @click.option(
     "--action", multiple=True, type=click.Choice(ACTIONS), metavar="ACTION", help=f"Only this: {', '.join(ACTIONS)}."
 )
 @click.option("--status", multiple=True, type=click.Choice(STATUSES), help="Only events that gave a task this status.")
-@click.option("--assignee", multiple=True, help="Only events of tasks with this assignee.")
-@click.option("--label", multiple=True, help="Only events of tasks with this label.")
+@click.option("--assignee", multiple=True, type=TEXT, help="Only events of tasks with this assignee.")
+@click.option("--label", multiple=True, type=TEXT, help="Only events of tasks with this label.")
 def watch_events(
     *, url: str, key_file: Path | None, after: str | None, output: str, **filters: tuple[str, ...]
 ) -> None:
@@ -35,6 +39,7 @@ def watch_events(
     import asyncio
 
     from app.client.answers import RefusedError
+    from app.client.api import SetupError
     from app.client.output import streams
     from app.client.watch import OutputError, watch
 
@@ -44,5 +49,5 @@ def watch_events(
         asyncio.run(watch(url, key, filters, after, as_json=output == "json"))
     except RefusedError as error:
         fail(f"the API refuses: {error}")
-    except OutputError as error:
+    except (OutputError, SetupError) as error:
         fail(error)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.cli.errors import fail, refuse
-from app.cli.options import URL, Duration, api_key, key_file
+from app.cli.options import TEXT, URL, Duration, api_key, key_file
 
 if TYPE_CHECKING:
     from app.client.schedule import Schedule
@@ -25,6 +25,7 @@ def _for_workers(command: Callable[..., None]) -> Callable[..., None]:
         key_file("Its scopes: work; for `run` also read and write."),
         click.option(
             "--worker",
+            type=TEXT,
             default=lambda: f"{socket.gethostname()}-{os.getpid()}",
             help="Name that others see; default: host and process.",
         ),
@@ -36,7 +37,9 @@ def _for_workers(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command("work", context_settings={"allow_interspersed_args": False})
-@click.option("--label", "labels", multiple=True, help="Only tasks with this label; repeat it for any of several.")
+@click.option(
+    "--label", "labels", multiple=True, type=TEXT, help="Only tasks with this label; repeat it for any of several."
+)
 @click.option("--ttl", default=60, show_default=True, type=click.IntRange(1, 86_400), help="Seconds a lease lasts.")
 @click.option(
     "--on-expiry",
@@ -72,6 +75,7 @@ def work_on_tasks(
     import asyncio
 
     from app.client.answers import RefusedError
+    from app.client.api import SetupError
     from app.client.output import streams
     from app.client.work import work
 
@@ -82,6 +86,8 @@ def work_on_tasks(
         in_order = asyncio.run(
             work(url, key, worker, command, labels=labels, ttl_s=ttl, stop_on_expiry=on_expiry == "stop")
         )
+    except SetupError as error:
+        fail(error)
     except RefusedError as error:
         fail(f"the API refuses to let this worker claim: {error}")
     except OSError as error:
@@ -90,7 +96,7 @@ def work_on_tasks(
 
 
 @click.command("run", context_settings={"allow_interspersed_args": False})
-@click.option("--title", required=True, help="The tasks' title; it tells one script from another.")
+@click.option("--title", required=True, type=TEXT, help="The tasks' title; it tells one script from another.")
 @click.option("--every", type=Duration(), help="The time from one start to the next, as in 24h.")
 @click.option("--cron", metavar="EXPRESSION", help="When it is started, as in '0 3 * * *'; instead of --every.")
 @click.option(

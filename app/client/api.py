@@ -12,7 +12,7 @@ from app.client.answers import CALL_ERRORS, NOT_DECODED, media_type, summary, ve
 from app.client.backoff import Backoff, seconds
 from app.client.clock import ServerClock
 from app.client.key import Key
-from app.client.output import say
+from app.client.output import printable, say
 
 READ_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5.0
@@ -24,6 +24,24 @@ class AwayError(Exception):
     """The API gave no verdict in time."""
 
 
+class SetupError(Exception):
+    """The environment leads to no client, as SSL_CERT_FILE or HTTPS_PROXY is wrong; no call can be made."""
+
+
+def http_client(url: str, **options: Any) -> httpx.AsyncClient:
+    """Return a client of the API at `url`.
+
+    Raises SetupError.
+    """
+    try:
+        return httpx.AsyncClient(base_url=f"{url.rstrip('/')}/v1/", **options)
+    except (OSError, ImportError, ValueError, httpx.InvalidURL) as error:
+        raise SetupError(
+            f"no connection can be made ({printable(str(error))}); see SSL_CERT_FILE, SSL_CERT_DIR, HTTP_PROXY, "
+            "HTTPS_PROXY, ALL_PROXY and NO_PROXY"
+        ) from None
+
+
 class _NoVerdictError(Exception):
     """Something else than the API's verdict came, or nothing."""
 
@@ -33,14 +51,15 @@ class _NoVerdictError(Exception):
 
 
 class Api:
-    """Calls the API with a key; an asynchronous context manager."""
+    """Calls the API with a key; an asynchronous context manager.
+
+    Raises SetupError.
+    """
 
     def __init__(self, url: str, key: Key) -> None:
         self.clock = ServerClock()
         self._key = key
-        self._client = httpx.AsyncClient(
-            base_url=f"{url.rstrip('/')}/v1/", timeout=READ_TIMEOUT_S, event_hooks=self.clock.hooks()
-        )
+        self._client = http_client(url, timeout=READ_TIMEOUT_S, event_hooks=self.clock.hooks())
 
     async def __aenter__(self) -> Self:
         return self

@@ -48,6 +48,8 @@ class ServerClock:
         if date is None:
             return
         least_s, most_s = date - time.time(), date + STALE_S - response.request.extensions[_SENT_AT]
+        if least_s > most_s:  # this machine's clock was set back in between
+            return
         if least_s <= self._most_s and self._least_s <= most_s:
             least_s, most_s = max(least_s, self._least_s), min(most_s, self._most_s)
         self._least_s, self._most_s = least_s, most_s

@@ -186,6 +186,8 @@ class Work:
         if error.problem not in {"lease-lost", "not-found"}:
             say(f"task {self.id}: the API refused a pulse ({error})")
             return
+        if self.lost:  # an earlier pulse that was still under way has said so
+            return
         self.lost = True
         if self._child is None or not self._child.ended:
             say(f"task {self.id}: the lease is lost, ending the command")

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from app.client.answers import RefusedError
-from app.client.api import Api, AwayError
+from app.client.api import Api, AwayError, SetupError
 from app.client.child import Child
 from app.client.heartbeat import LAST_TRY_S, Claimed, Work, cancel
 from app.client.key import Key
@@ -288,6 +288,16 @@ class Run:
         return self._stopped.result()
 
 
+async def alone(command: Sequence[str]) -> int:
+    """Run the script where no call can be made, and return its exit status; a signal ends it.
+
+    Raises OSError when it cannot be started.
+    """
+    child = await Child.start(command, b"")
+    on_stop(lambda _: child.terminate())
+    return await child.wait()
+
+
 async def run(url: str, key: Key, worker: str, command: Sequence[str], *, title: str, expected: Expectation) -> int:
     """Run the script under its task and return its exit status, or 75 where the run before has not ended.
 
@@ -295,7 +305,12 @@ async def run(url: str, key: Key, worker: str, command: Sequence[str], *, title:
     The status is negative for a signal that killed it, or that came before it was started.
     Raises OSError when the script cannot be started.
     """
-    async with Api(url, key) as api:
+    try:
+        client = Api(url, key)
+    except SetupError as error:
+        say(f"{title}: running without a heartbeat, as {error}")
+        return await alone(command)
+    async with client as api:
         this = Run(Heartbeat(api, title, expected, worker), api, command, title)
         on_stop(this.stop)
         try:

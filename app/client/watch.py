@@ -12,7 +12,7 @@ import httpx
 import msgspec
 
 from app.client.answers import CALL_ERRORS, NOT_DECODED, media_type, summary, verdict_of
-from app.client.api import CONNECT_TIMEOUT_S
+from app.client.api import CONNECT_TIMEOUT_S, http_client
 from app.client.backoff import Backoff, seconds
 from app.client.key import Key
 from app.client.output import CHECK_EVERY_S, printable, say, streams
@@ -140,8 +140,8 @@ class Watch:
         self._last_id = after
         self._told = False
         self._backoff = Backoff()
-        self._client = httpx.AsyncClient(
-            base_url=f"{url.rstrip('/')}/v1/",
+        self._client = http_client(
+            url,
             headers={"Accept": "text/event-stream"},
             timeout=httpx.Timeout(SILENCE_S, connect=CONNECT_TIMEOUT_S),
         )
@@ -213,7 +213,8 @@ class OutputError(Exception):
 async def watch(url: str, key: Key, filters: Mapping[str, Sequence[str]], after: str | None, *, as_json: bool) -> None:
     """Print every event until a signal asks for the end, or until nobody reads what is printed.
 
-    A slow reader is waited for. Raises RefusedError when the API refuses, OutputError when nothing can be printed.
+    A slow reader is waited for. Raises RefusedError when the API refuses, OutputError when nothing can be printed, and
+    SetupError.
     """
     ours = streams()
     if ours.closed:

@@ -159,7 +159,7 @@ async def work(
 ) -> bool:
     """Run a worker until SIGTERM, SIGINT or SIGHUP; return False where it may have left a lease.
 
-    Raises RefusedError, OSError.
+    Raises SetupError, RefusedError, OSError.
     """
     async with Api(url, key) as api:
         return await Worker(api, name, labels, ttl_s, command, stop_on_expiry=stop_on_expiry).run()

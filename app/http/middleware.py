@@ -92,7 +92,7 @@ class RequestMiddleware:
             message: Any = await receive()
             state["gone"] = message["type"] == "http.disconnect"
             size = len(message.get("body", b""))
-            if message.get("more_body") or counted or size > SMALL_BODY:
+            if size and (message.get("more_body") or counted or size > SMALL_BODY):
                 counted = True
                 held.append(body_bytes.take(state.get("key_id", ""), size))
             return message

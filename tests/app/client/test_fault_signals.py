@@ -1,6 +1,7 @@
 """The table of faults: signals in each phase, and an API that cannot be reached for longer than a lease lasts."""
 
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +198,26 @@ def test_signals_to_watch(scene: Scene, row: Row) -> None:
     eventually(lambda: scene.process.said("trying again") if scene.proxy.away else scene.process.lines())
     scene.send(row["send"])
     assert_outcome(scene, row)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ready"), [(["work", "--", "true"], "waiting for tasks"), (["watch", "--after", "0"], "")]
+)
+def test_signals_that_come_again_and_again_do_not_change_the_exit_status(
+    client: httpx.Client, service: Service, tmp_path: Path, arguments: list[str], ready: str
+) -> None:
+    """They also come when the process has nothing left to do but to end."""
+    with ClientProcess(service, tmp_path) as process:
+        if not ready:
+            new_task(client)
+        process.start(*arguments)
+        eventually(lambda: process.said(ready) if ready else process.lines())
+        assert process.process
+        while process.process.poll() is None:
+            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+                process.send(number)
+            time.sleep(0.001)
+        assert process.wait() == 0
 
 
 def moments(when: str) -> list[Any]:

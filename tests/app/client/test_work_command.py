@@ -350,6 +350,11 @@ def test_what_is_wrong_is_told_before_anything_is_claimed(options: list[str], se
     [
         ("localhost:8000", "tp_1", "'localhost:8000' is not the address of an API, as in http://localhost:8000."),
         ("http://localhost:port", "tp_1", "'http://localhost:port' is not the address of an API"),
+        ("http://ü..x", "tp_1", "'http://ü..x' is not the address of an API"),
+        ("http://xn--/", "tp_1", "'http://xn--/' is not the address of an API"),
+        ("http://localhost\x01", "tp_1", "is not the address of an API"),
+        ("http://me:secret@localhost", "tp_1", "The address of an API has no user"),
+        ("http://localhost/?q=1", "tp_1", "The address of an API has no user, no query"),
         ("http://localhost", "tp_ü", "The key must be one word that begins with tp_"),
         ("http://localhost", "tp_1 tp_2", "The key must be one word that begins with tp_"),
     ],
@@ -365,6 +370,50 @@ def test_a_wrong_address_or_key_is_told(command: list[str], url: str, key: str, 
     )
     assert run.returncode == 2
     assert sentence in " ".join(run.stderr.split())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["work", "--label", b"caf\xe9", "--", "true"],
+        ["work", "--worker", b"caf\xe9", "--", "true"],
+        ["run", "--title", b"caf\xe9", "--every", "1h", "--grace", "1h", "--", "true"],
+        ["watch", "--after", b"caf\xe9"],
+        ["watch", "--task", b"caf\xe9"],
+        ["watch", "--label", b"caf\xe9"],
+        ["watch", "--assignee", b"caf\xe9"],
+    ],
+    ids=lambda arguments: " ".join(map(str, arguments[:2])),
+)
+def test_text_that_is_not_utf_8_is_told(arguments: list[str | bytes]) -> None:
+    variables = {**os.environ, "TASKPULSE_KEY": "tp_1", "TASKPULSE_URL": "http://127.0.0.1:9"}
+    run = subprocess.run([TASKPULSE, *arguments], env=variables, capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+    assert "'caf\\udce9' is not UTF-8" in " ".join(run.stderr.split())
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        {"SSL_CERT_FILE": "/no/such/file"},
+        {"ALL_PROXY": "socks5://localhost:1"},
+        {"HTTP_PROXY": "gopher://localhost:1"},
+        {"HTTP_PROXY": "http://localhost:1", "NO_PROXY": "[::1"},
+    ],
+    ids=str,
+)
+def test_an_environment_without_a_connection_is_told_and_stops_no_script(variable: dict[str, str]) -> None:
+    variables = {**os.environ, "TASKPULSE_KEY": "tp_1", "TASKPULSE_URL": "http://127.0.0.1:9", **variable}
+    commands = {
+        1: [["work", "--", "true"], ["watch"]],
+        3: [["run", "--title", "x", "--every", "1h", "--grace", "1h", "--", "sh", "-c", "exit 3"]],
+    }
+    for status, each in commands.items():
+        for arguments in each:
+            run = subprocess.run([TASKPULSE, *arguments], env=variables, capture_output=True, text=True, check=False)
+            assert run.returncode == status
+            assert "o connection can be made" in run.stderr
+            assert "Traceback" not in run.stderr
 
 
 def test_the_task_on_standard_input_is_the_one_the_api_has(
