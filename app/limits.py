@@ -201,9 +201,9 @@ class Limits:
         self.body_bytes = Bound(
             "body_bytes", "bytes of request bodies", settings.body_bytes, settings.body_bytes_per_key
         )
-        pool = settings.db_pool_size
-        self.slow_statements = Turns("slow_statements", "slow statements", pool * 6 // 10)
-        self.looks_for_work = Turns("looks_for_work", "looks for work", pool * 3 // 10)
+        turns = settings.db_pool_size * 3 // 10
+        self.slow_statements = Turns("slow_statements", "slow statements", turns)
+        self.looks_for_work = Turns("looks_for_work", "looks for work", turns)
         self.refusals = Pace()
         self.answer_bytes = Bound("answer_bytes", "bytes of answers that are not sent yet", settings.answer_bytes)
 

@@ -11,20 +11,11 @@ STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 def on_stop(stop: Callable[[signal.Signals], object]) -> None:
     """Have the running loop call `stop` with each signal that asks for the end; under nohup, SIGHUP is ignored.
 
-<<<<<<< HEAD
     Once the loop has ended, signals change nothing: the process is about to end with the exit status that it has.
     """
     loop = asyncio.get_running_loop()
 
     def handle(number: int, _frame: FrameType | None) -> None:
-=======
-    Once the loop has ended, so that the process is about to, a signal changes nothing any more: the handlers of the
-    loop itself would then be those that end the process with another status.
-    """
-    loop = asyncio.get_running_loop()
-
-    def handle(number: int, _: object) -> None:
->>>>>>> f907dbe5fc75549478dc15148343f3e925853a53
         if not loop.is_closed():
             loop.call_soon_threadsafe(stop, signal.Signals(number))
 

@@ -152,7 +152,7 @@ def locked(service: Service, table: str) -> Iterator[Any]:
 
 
 def test_slow_statements_of_a_key_leave_connections_to_others(client: httpx.Client, service: Service) -> None:
-    """A history waits for its table; twenty of them wait for five of ten connections, and a read finds one at once."""
+    """A history waits for its table; twenty of them wait for two of ten connections, and a read finds one at once."""
     task = client.post("/v1/tasks", json={"title": "x"}).json()["id"]
     waiting, seen = "measured", set[int]()
 
@@ -164,12 +164,12 @@ def test_slow_statements_of_a_key_leave_connections_to_others(client: httpx.Clie
     with ThreadPoolExecutor(20) as pool:
         with locked(service, "history") as waiters:
             calls = [pool.submit(history) for _ in range(20)]
-            eventually(lambda: waiters(waiting) == 5)
+            eventually(lambda: waiters(waiting) == 2)
             for _ in range(10):
                 assert client.get(f"/v1/tasks/{task}").status_code == 200
                 seen.add(waiters(waiting))
         assert {call.result() for call in calls} <= {200, 429, 503}
-    assert max(seen) <= 5
+    assert max(seen) <= 2
 
 
 def test_looks_for_work_of_a_key_leave_connections_to_others(client: httpx.Client, service: Service) -> None:
