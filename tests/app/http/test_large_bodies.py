@@ -63,8 +63,8 @@ COSTLY = {
 }
 
 
-# The aim is 50 ms, and 150 ms for an honest batch; `make attack` measures that. What has no bound takes ten times as much,
-# so these tests leave room for a busy machine.
+# The aim is 50 ms, and 150 ms for an honest batch: `make attack` measures that. Without bounds it takes ten times as
+# long, so these tests leave room for a busy machine.
 @pytest.mark.alone
 @pytest.mark.parametrize("name", COSTLY)
 def test_a_body_that_is_refused_does_not_hold_up_the_loop(
