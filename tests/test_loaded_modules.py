@@ -34,7 +34,9 @@ def test_a_model_loads_neither_framework_nor_database(module: str) -> None:
     assert "http" not in of_the_service(loaded)
 
 
-@pytest.mark.parametrize("module", ["app.tasks.update", "app.leases.store", "app.events.hub", "app.keys.keyring"])
+@pytest.mark.parametrize(
+    "module", ["app.tasks.update", "app.leases.store", "app.events.hub", "app.keys.authentication"]
+)
 def test_the_domain_loads_no_web_framework(module: str) -> None:
     loaded = loaded_by(f"import {module}")
     assert not packages(loaded) & {"litestar", "uvicorn", "httptools", "httpx"}

@@ -11,7 +11,7 @@ from prometheus_client import Counter
 
 from app.events.model import EventId, EventRecord, Position, Selection, block, reset
 from app.events.store import FEW, Epochs, EventPage, read_page
-from app.keys.keyring import Credentials, KeyRing
+from app.keys.authentication import Credentials, KeyRing
 from app.postgres.notifications import Notifier
 from app.postgres.pool import Database
 from app.problems import Problem

@@ -12,7 +12,7 @@ from app.http.middleware import RequestMiddleware
 from app.http.problem_details import problem_response
 from app.http.routes import docs, events, favicon, health, leases, limits, metrics, problems, tasks
 from app.http.services import Services
-from app.keys.keyring import REFRESH_EVERY_S
+from app.keys.authentication import REFRESH_EVERY_S
 from app.leases.expiry import SWEEP_EVERY_S, sweep
 from app.limits import LimitCollector
 from app.metrics.events import EventCollector

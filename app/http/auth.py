@@ -9,7 +9,7 @@ from litestar.handlers import BaseRouteHandler
 
 from app.http.request_headers import get_header
 from app.http.services import services
-from app.keys.keyring import TOKEN, Credentials
+from app.keys.authentication import TOKEN, Credentials
 from app.problems import Problem
 
 _BEARER = re.compile(rf"(?i:bearer) +{TOKEN.pattern} *")

@@ -13,7 +13,7 @@ from app.http.idempotency import IDEMPOTENCY_KEY
 from app.http.json_body import MEBIBYTE, StrictJSON, decode_in_thread
 from app.http.negotiation import JSON, negotiate
 from app.http.openapi import REPLAYED, problem_responses
-from app.keys.keyring import Scope
+from app.keys.authentication import Scope
 
 
 def endpoint(

@@ -7,7 +7,7 @@ from typing import Any
 from litestar.connection import ASGIConnection
 
 from app.events.hub import Hub
-from app.keys.keyring import KeyRing
+from app.keys.authentication import KeyRing
 from app.leases.store import Pulses
 from app.limits import Limits
 from app.postgres.notifications import Notifier

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from app.keys.keyring import TOKEN, StoredKey, digest, new_token
+from app.keys.authentication import TOKEN, StoredKey, digest, new_token
 from app.postgres.pool import connection_parameters
 from app.postgres.statements import sql
 from app.settings import Settings

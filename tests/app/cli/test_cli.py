@@ -16,7 +16,7 @@ from app.cli import options
 from app.cli.main import main
 from app.dev.postgres import EmbeddedPostgres
 from app.events.model import Action
-from app.keys.keyring import SCOPES
+from app.keys.authentication import SCOPES
 from app.postgres import migrate
 from app.settings import Settings
 from app.tasks.model import Status

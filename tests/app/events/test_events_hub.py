@@ -11,7 +11,7 @@ from app.dev.postgres import EmbeddedPostgres
 from app.events.hub import MAX_BACKLOG, SLICE, Hub, Reader
 from app.events.model import ALL
 from app.events.store import MANY
-from app.keys.keyring import Credentials, KeyRing
+from app.keys.authentication import Credentials, KeyRing
 from app.postgres.notifications import Notifier
 from app.postgres.pool import Database
 from app.settings import Settings

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from app.keys import admin as keys
-from app.keys.keyring import SCOPES
+from app.keys.authentication import SCOPES
 from tests.support.contract import Contract, problem
 from tests.support.service import Service
 

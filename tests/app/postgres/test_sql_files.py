@@ -10,7 +10,7 @@ from psycopg.pq import ExecStatus
 
 from app.events import store as event_store
 from app.http import idempotency
-from app.keys import admin, keyring
+from app.keys import admin, authentication
 from app.leases import store as lease_store
 from app.metrics import tasks as task_metrics
 from app.postgres import plans
@@ -44,9 +44,9 @@ ROWS: dict[str, Any] = {
     "events/list_epochs": event_store.EpochRow,
     "events/list_events": event_store.EventRow,
     "idempotency/get_idempotent_answer": idempotency.StoredAnswer,
-    "keys/get_api_key": keyring.StoredKey,
+    "keys/get_api_key": authentication.StoredKey,
     "keys/list_api_keys": admin.KeyRow,
-    "keys/list_usable_api_keys": keyring.Key,
+    "keys/list_usable_api_keys": authentication.Key,
     "leases/claim_task": lease_store.ClaimRow,
     "leases/claim_tasks": lease_store.ClaimRow,
     "leases/complete_task": lease_store.EndedTask,
