@@ -71,7 +71,7 @@ class Expectation:
     max_runtime: timedelta
 
 
-class Heartbeat:
+class ScriptTasks:
     """The tasks of one script: today's, and the next one, which becomes overdue if the script does not start in time.
 
     A task is due when its run must have started, and from then on when it must have ended.
@@ -198,8 +198,8 @@ class Heartbeat:
 class Run:
     """One run of the script, and what a signal does to it."""
 
-    def __init__(self, heartbeat: Heartbeat, api: Api, command: Sequence[str], title: str) -> None:
-        self._heartbeat = heartbeat
+    def __init__(self, tasks: ScriptTasks, api: Api, command: Sequence[str], title: str) -> None:
+        self._tasks = tasks
         self._api = api
         self._command = command
         self._title = title
@@ -228,7 +228,7 @@ class Run:
         Raises StillRunningError, AwayError, RefusedError.
         """
         asked_at = time.monotonic()
-        beginning = asyncio.create_task(self._heartbeat.begin())
+        beginning = asyncio.create_task(self._tasks.begin())
         first: set[asyncio.Future[Any]] = {beginning, self._stopped}
         try:
             await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
@@ -238,7 +238,7 @@ class Run:
             return beginning.result(), asked_at
         if not beginning.cancelled():
             beginning.exception()  # whatever it was, the signal goes first
-        await self._heartbeat.give_back()
+        await self._tasks.give_back()
         return None
 
     async def with_heartbeat(self, claimed: Claimed, asked_at: float, max_runtime: timedelta) -> int:
@@ -247,7 +247,7 @@ class Run:
         Raises OSError when the script cannot be started; its task has failed then.
         """
         async with Work(self._api, claimed, TTL_S, self._command, asked_at=asked_at) as self._work:
-            planning = asyncio.create_task(self._heartbeat.plan(self._work.id, claimed.lease.fence))
+            planning = asyncio.create_task(self._tasks.plan(self._work.id, claimed.lease.fence))
             await self._wait_for(planning, self._stopped)
             failure = None
             try:
@@ -279,7 +279,7 @@ class Run:
         if self._stopped.done():
             self._child.terminate()
         status = await self._child.wait()
-        await self._heartbeat.give_back()
+        await self._tasks.give_back()
         return status
 
     @property
@@ -311,7 +311,7 @@ async def run(url: str, key: Key, worker: str, command: Sequence[str], *, title:
         say(f"{title}: running without a heartbeat, as {error}")
         return await alone(command)
     async with client as api:
-        this = Run(Heartbeat(api, title, expected, worker), api, command, title)
+        this = Run(ScriptTasks(api, title, expected, worker), api, command, title)
         on_stop(this.stop)
         try:
             begun = await this.begin()

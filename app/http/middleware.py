@@ -13,10 +13,10 @@ from litestar.exceptions import HTTPException
 from litestar.types import HTTPScope, LifeSpanScope, Message, Receive, Scope, Send
 from litestar.utils import normalize_path
 
-from app.http.access import AccessLine
+from app.http.access_log import AccessLine
+from app.http.answer_headers import DATA_POLICY, EVERY_ANSWER, HSTS
 from app.http.forwarded import TrustedProxies
 from app.http.request_headers import combine_headers
-from app.http.security_headers import DATA_POLICY, HSTS, NO_SNIFFING
 from app.http.services import Services
 from app.limits import BUFFERED, Hold
 from app.logs import write_line
@@ -173,7 +173,7 @@ def _identity(fields: Mapping[bytes, bytes]) -> tuple[str, str | None, list[tupl
     request_id, traceparent = fields.get(b"x-request-id"), fields.get(b"traceparent")
     if request_id is None or not _REQUEST_ID.fullmatch(request_id):
         request_id = b"%016x" % random.getrandbits(64)
-    echoed = [(b"x-request-id", request_id), NO_SNIFFING]
+    echoed = [(b"x-request-id", request_id), *EVERY_ANSWER]
     if traceparent is None or (trace := _TRACEPARENT.fullmatch(traceparent)) is None:
         return request_id.decode(), None, echoed
     return request_id.decode(), trace[1].decode(), [*echoed, (b"traceparent", traceparent)]

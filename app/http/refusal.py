@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from app.http.access import AccessLine
+from app.http.access_log import AccessLine
+from app.http.answer_headers import DATA_POLICY, EVERY_ANSWER
 from app.http.problem_details import MEDIA_TYPE, ProblemDetails
-from app.http.security_headers import API
 from app.logs import write_line
 from app.problems import TYPES, Problem
 
@@ -46,7 +46,8 @@ def answer(refusal: Refusal, scope: Any) -> bytes:
         (b"content-length", b"%d" % len(body)),
         (b"connection", b"close"),
         (b"x-request-id", refusal.request_id.encode()),
-        *API,
+        *EVERY_ANSWER,
+        DATA_POLICY,
     ]
     if problem.retry_after_s is not None:
         fields.append((b"retry-after", b"%d" % problem.retry_after_s))

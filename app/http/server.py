@@ -15,7 +15,7 @@ import uvicorn
 
 from app.http.application import create_app
 from app.http.connections import Connections
-from app.http.garbage import tune_garbage_collection
+from app.http.garbage_collection import tune_garbage_collection
 from app.http.protocol import Protocol
 from app.http.services import Services
 from app.http.transport import SEND_BUFFER

@@ -10,8 +10,8 @@ from litestar.params import FromPath
 from litestar.response import File
 from litestar.types import ControllerRouterHandler
 
+from app.http.answer_headers import inline, page_policy
 from app.http.openapi import build_document
-from app.http.security_headers import inline, page_policy
 from app.problems import Problem
 
 _SCRIPT = """

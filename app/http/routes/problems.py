@@ -5,8 +5,8 @@ from html import escape
 from litestar import MediaType, Router, get
 from litestar.params import FromPath
 
+from app.http.answer_headers import inline, page_policy
 from app.http.openapi import problem_responses
-from app.http.security_headers import inline, page_policy
 from app.problems import TYPES, Problem
 
 _STYLE = "body { font: 1rem/1.5 system-ui, sans-serif; max-width: 40rem; margin: 2rem auto; padding: 0 1rem }"

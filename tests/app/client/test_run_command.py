@@ -18,7 +18,7 @@ import pytest
 from app.client.api import Api
 from app.client.heartbeat import Claimed
 from app.client.key import Key
-from app.client.run import Expectation, Heartbeat, StillRunningError, label_of
+from app.client.run import Expectation, ScriptTasks, StillRunningError, label_of
 from app.client.schedule import Every
 from tests.support.leases import Json
 from tests.support.reverse_proxy import ReverseProxy
@@ -126,7 +126,7 @@ def test_first_runs_at_the_same_moment_share_one_task(client: httpx.Client, serv
 
     async def begin_all(title: str) -> list[Claimed | BaseException]:
         async with Api(service.url, Key(service.key)) as api:
-            runs = [Heartbeat(api, title, expected, f"w{n}").begin() for n in range(3)]
+            runs = [ScriptTasks(api, title, expected, f"w{n}").begin() for n in range(3)]
             return await asyncio.gather(*runs, return_exceptions=True)
 
     for title in ("backup", "once more", "and again"):

@@ -1,4 +1,4 @@
-"""Response headers that tell browsers what they must not do with an answer (OWASP REST Security Cheat Sheet)."""
+"""Headers that every answer has, and those that tell browsers what a page may do (OWASP REST Security Cheat Sheet)."""
 
 import base64
 import hashlib
@@ -10,7 +10,8 @@ HSTS = (b"strict-transport-security", b"max-age=31536000")
 _NAME = b"content-security-policy"
 _ALWAYS = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 DATA_POLICY = (_NAME, _ALWAYS.encode())
-API = (NO_SNIFFING, DATA_POLICY)
+EVERY_ANSWER = (NO_SNIFFING,)
+"""What the middleware and `refusal.py` add to each answer, beside a content security policy."""
 
 
 def page_policy(*sources: str) -> tuple[bytes, bytes]:
