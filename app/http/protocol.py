@@ -27,7 +27,7 @@ MAX_PIPELINED = 16
 MAX_IGNORED = 16 * 1024 * 1024
 """Bytes of a body that nothing reads, as the request is answered already or has no use for one."""
 MAX_FRAMING = 64 * 1024
-"""Bytes that chunks may need beyond eight times what they hold."""
+"""Bytes that chunks may need beyond eight times what they hold, and bytes in a row that hold nothing of the body."""
 
 _NOTHING, _HEAD, _BODY = range(3)
 """What of a request is unfinished."""
@@ -58,6 +58,7 @@ class Protocol(HttpToolsProtocol):
         self._everyone = everyone
         self._unfinished = _NOTHING
         self._fed = self._hosts = self._trailers = self._body_bytes = self._wire_bytes = 0
+        self._held_before = self._holding_nothing = 0
         self._extensions: dict[str, Any] = {"abort": self.abort, "half_closed": self.half_closed}
         self._ignores_body = self._refused = self._ended = False
         self._half_closed: asyncio.Event | None = None
@@ -169,13 +170,19 @@ class Protocol(HttpToolsProtocol):
             self._everyone.heads.setdefault(self, self.loop.time())
         elif unfinished == _BODY:
             if not began:
-                self._wire_bytes += length
-                if self._wire_bytes > MAX_FRAMING + 9 * self._body_bytes:
-                    raise _malformed("The chunks of the body hold too little.")
+                self._bound_framing(length)
             if self not in self._everyone.bodies:
                 self._everyone.bodies[self] = Pace(self.loop.time(), self._body_bytes)
         elif self._is_idle():  # line breaks before a request
             self._everyone.heads.setdefault(self, self.loop.time())
+
+    def _bound_framing(self, length: int) -> None:
+        """Bound the sizes, extensions and trailers of chunks: httptools keeps a trailer until it is complete."""
+        self._wire_bytes += length
+        self._holding_nothing = self._holding_nothing + length if self._body_bytes == self._held_before else 0
+        self._held_before = self._body_bytes
+        if self._holding_nothing > MAX_FRAMING or self._wire_bytes > MAX_FRAMING + 9 * self._body_bytes:
+            raise _malformed("The chunks of the body hold too little.")
 
     def on_message_begin(self) -> None:
         """Start a request."""
@@ -220,7 +227,7 @@ class Protocol(HttpToolsProtocol):
             self._everyone.heads.pop(self, None)
         self._unfinished = _BODY
         self._ignores_body = self.scope["method"] in _WITHOUT_BODY
-        self._body_bytes = self._wire_bytes = 0
+        self._body_bytes = self._wire_bytes = self._held_before = self._holding_nothing = 0
 
     def _head_size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)

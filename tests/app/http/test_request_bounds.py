@@ -105,6 +105,24 @@ def test_chunks_that_hold_nothing(service: Service, name: str, path: bytes) -> N
             pytest.fail("the service read it all")
 
 
+@pytest.mark.parametrize("name", ENDLESS)
+def test_chunks_that_hold_nothing_after_a_large_body(service: Service, name: str) -> None:
+    """What the body has held so far is no allowance for one trailer of a hundred megabytes."""
+    begin, more = ENDLESS[name]
+    body = b"%x\r\n" % (15 * MIB) + b"x" * (15 * MIB) + b"\r\n"
+    before, sent = cpu_s(service), 0
+    with connected(service) as connection:
+        send(connection, POST + b"Transfer-Encoding: chunked\r\n\r\n" + body + begin)
+        try:
+            while sent < 32 * MIB:
+                sent += connection.send(more)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        else:
+            pytest.fail("the service read it all")
+    assert cpu_s(service) - before < 2
+
+
 def test_the_body_of_a_call_without_one_is_dropped(service: Service) -> None:
     assert service.process is not None
     before = psutil.Process(service.process.pid).memory_info().rss
