@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.http.connections import Connections, Pace
 from app.http.refusal import Refusal, answer, log_refusal
@@ -62,6 +62,8 @@ class Protocol(HttpToolsProtocol):
         self._extensions: dict[str, Any] = {"abort": self.abort, "half_closed": self.half_closed}
         self._ignores_body = self._refused = self._ended = False
         self._half_closed: asyncio.Event | None = None
+        self._running: RequestResponseCycle | None = None
+        """The request whose answer comes next; `cycle` is the last one that arrived."""
 
     # The connection
 
@@ -78,13 +80,16 @@ class Protocol(HttpToolsProtocol):
         """Forget the connection; uvicorn would keep a reset one until its keep-alive ends."""
         self._everyone.forget(self)
         self._end_of_input()
+        if self._running is not None:
+            self._running.disconnected = True
+            self._running.message_event.set()
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Let answers to complete requests go out although the client sends no more; return whether there are any."""
         self._end_of_input()
-        if self._refused or self._unfinished == _BODY or self._is_idle():
+        if self._unfinished == _BODY or self._is_idle():
             return False
         self.cycle.keep_alive = False
         self._everyone.heads.pop(self, None)
@@ -250,6 +255,11 @@ class Protocol(HttpToolsProtocol):
             if not cycle.response_complete:
                 cycle.more_body = False
                 cycle.message_event.set()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Remember which request runs: uvicorn tells only the last one of a pipeline that the client is gone."""
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     # What is refused
 
