@@ -179,12 +179,16 @@ class Pace:
         self._next = 0.0
         """When the next refusal is due; seconds of the event loop's clock."""
 
-    async def wait(self) -> None:
-        """Return when the refusal may be sent: at once, unless many were sent in the last moments."""
+    async def wait(self, lost: asyncio.Event) -> None:
+        """Return when the refusal may be sent: at once, unless many were sent in the last moments.
+
+        Return also when the client is `lost`: its request takes memory.
+        """
         now = asyncio.get_running_loop().time()
         self._next = min(max(self._next, now - REFUSALS_AT_ONCE / REFUSALS_PER_S) + 1 / REFUSALS_PER_S, now + PACE_S)
         if self._next > now:
-            await asyncio.sleep(self._next - now)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(lost.wait(), self._next - now)
 
 
 class Limits:

@@ -21,6 +21,10 @@ CLOSED_AT_ONCE = 200
 """Connections that one sweep closes: thousands would hold up everything else."""
 OTHER_FILES = 128
 """File descriptors for everything but clients: PostgreSQL, logs, listening sockets."""
+KEPT = 16 * 1024 * 1024
+"""Bytes that all connections together may keep of requests that the application does not read yet."""
+LITTLE = 4 * 1024
+"""Bytes of requests that count for nothing, if they arrive at once."""
 CLOSED_TOGETHER = 16
 """Idle connections closed at the limit: to find the oldest ones takes a look at each connection."""
 
@@ -40,6 +44,10 @@ class Peer(Protocol):
 
     def received(self) -> int:
         """Return how many bytes of the body have arrived."""
+        ...
+
+    def kept(self) -> int:
+        """Return how many bytes it keeps of requests: heads, and bodies that the application has not read."""
         ...
 
     def unsent(self) -> int:
@@ -76,6 +84,8 @@ class Connections:
         self.bodies: dict[Peer, Pace] = {}
         self.answers: dict[Peer, Pace] = {}
         self.refused: dict[Peer, float] = {}
+        self._kept: dict[Peer, int] = {}
+        self._kept_bytes = 0
 
     def watch(self, loop: asyncio.AbstractEventLoop) -> None:
         """Check the deadlines now, and again every SWEEP_EVERY_S."""
@@ -105,8 +115,28 @@ class Connections:
     def _late_answers(self, now: float) -> Iterator[Peer]:
         return (peer for peer, pace in self.answers.items() if pace.is_late(pace.size - peer.unsent(), now))
 
+    def keep(self, peer: Peer) -> None:
+        """Count what a connection keeps; if all keep too much, close those that keep most until half of it is free."""
+        kept = peer.kept()
+        self._kept_bytes += kept - self._kept.get(peer, 0)
+        self._kept[peer] = kept
+        if self._kept_bytes > KEPT:
+            self._kept = {one: now for one in self._kept if (now := one.kept())}  # some have been read meanwhile
+            self._kept_bytes = sum(self._kept.values())
+            if self._kept_bytes > KEPT:
+                self._free()
+
+    def _free(self) -> None:
+        for peer in sorted(self._kept, key=self._kept.__getitem__, reverse=True):
+            REFUSED.labels("unread").inc()
+            self.forget(peer)
+            peer.abort()
+            if self._kept_bytes <= KEPT // 2:
+                break
+
     def forget(self, peer: Peer) -> None:
         """Drop a connection from all lists."""
+        self._kept_bytes -= self._kept.pop(peer, 0)
         for peers in (self.heads, self.bodies, self.answers, self.refused):
             peers.pop(peer, None)
 

@@ -102,7 +102,7 @@ class RequestMiddleware:
             if message["type"] == "http.response.start":
                 _end_turn(state)
                 status = message["status"]
-                paused_s = await self._pause(status)
+                paused_s = await self._pause(status, outer)
                 message["headers"] = [*message["headers"], *echoed, *self._own_headers(scope)]
             elif (
                 message["type"] == "http.response.body" and len(message["body"]) > BUFFERED and not message["more_body"]
@@ -147,12 +147,13 @@ class RequestMiddleware:
             echoed.append(HSTS)
         return self._proxies.client(peer, fields)
 
-    async def _pause(self, status: int) -> float:
+    async def _pause(self, status: int, outer: HTTPScope) -> float:
         """Hold a refusal back while there are many of them; return for how many seconds."""
         if status not in REFUSALS:
             return 0.0
         since = time.perf_counter()
-        await self._services.limits.refusals.wait()
+        extensions: Any = outer["extensions"]
+        await self._services.limits.refusals.wait(extensions["lost"])
         return time.perf_counter() - since
 
     def _own_headers(self, scope: HTTPScope) -> list[tuple[bytes, bytes]]:

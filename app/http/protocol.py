@@ -9,9 +9,9 @@ import re
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from app.http.connections import Connections, Pace
+from app.http.connections import LITTLE, Connections, Pace
 from app.http.refusal import Refusal, answer, log_refusal
 from app.http.transport import CoalescingTransport
 from app.limits import REFUSED
@@ -27,7 +27,7 @@ MAX_PIPELINED = 16
 MAX_IGNORED = 16 * 1024 * 1024
 """Bytes of a body that nothing reads, as the request is answered already or has no use for one."""
 MAX_FRAMING = 64 * 1024
-"""Bytes that chunks may need beyond eight times what they hold."""
+"""Bytes that chunks may need beyond eight times what they hold, and bytes in a row that hold nothing of the body."""
 
 _NOTHING, _HEAD, _BODY = range(3)
 """What of a request is unfinished."""
@@ -45,12 +45,16 @@ def _malformed(detail: str) -> Refusal:
     return Refusal("malformed", Problem("malformed-request", detail))
 
 
+def _head_size(scope: Any, target: bytes) -> int:
+    return len(target) + sum(len(name) + len(value) + 4 for name, value in scope["headers"])
+
+
 class Protocol(HttpToolsProtocol):
     """HTTP/1.1 within bounds.
 
     `scope["extensions"]` has `abort`, which disconnects the client at once (an ordinary close waits until everything is
-    sent: for ever, if the client does not read), and `half_closed`, which returns an event that is set once the client
-    has ended its own side.
+    sent: for ever, if the client does not read), `half_closed`, which returns an event that is set once the client has
+    ended its own side, and `lost`, an event that is set once the connection has ended.
     """
 
     def __init__(self, everyone: Connections, **options: Any) -> None:
@@ -58,9 +62,13 @@ class Protocol(HttpToolsProtocol):
         self._everyone = everyone
         self._unfinished = _NOTHING
         self._fed = self._hosts = self._trailers = self._body_bytes = self._wire_bytes = 0
-        self._extensions: dict[str, Any] = {"abort": self.abort, "half_closed": self.half_closed}
+        self._held_before = self._holding_nothing = self._half_head = 0
+        self._lost = asyncio.Event()
+        self._extensions: dict[str, Any] = {"abort": self.abort, "half_closed": self.half_closed, "lost": self._lost}
         self._ignores_body = self._refused = self._ended = False
         self._half_closed: asyncio.Event | None = None
+        self._running: RequestResponseCycle | None = None
+        """The request whose answer comes next; `cycle` is the last one that arrived."""
 
     # The connection
 
@@ -77,13 +85,31 @@ class Protocol(HttpToolsProtocol):
         """Forget the connection; uvicorn would keep a reset one until its keep-alive ends."""
         self._everyone.forget(self)
         self._end_of_input()
+        self._lost.set()
+        self._disconnect()
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
+        # What refers to this protocol and what it refers to would wait for the garbage collector, with large heads.
+        self.cycle = self._running = self.scope = self.headers = None  # type: ignore[assignment]
+        self.url = b""
+        self.pipeline.clear()
+
+    def _disconnect(self) -> None:
+        """Tell every request that the client is gone, and drop what the application has not read."""
+        for cycle in self._unanswered():
+            cycle.disconnected = True
+            cycle.message_event.set()
+            cycle.body.clear()
+
+    def _unanswered(self) -> list[RequestResponseCycle]:
+        waiting = [cycle for cycle, _ in self.pipeline]
+        running = self._running
+        return waiting if running is None or running.response_complete else [running, *waiting]
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Let answers to complete requests go out although the client sends no more; return whether there are any."""
         self._end_of_input()
-        if self._refused or self._unfinished == _BODY or self._is_idle():
+        if self._unfinished == _BODY or self._is_idle():
             return False
         self.cycle.keep_alive = False
         self._everyone.heads.pop(self, None)
@@ -133,6 +159,9 @@ class Protocol(HttpToolsProtocol):
             if not isinstance(cause, Refusal):
                 cause = _malformed(f"This is not HTTP/1.1: {error or cause}.")
             self._refuse(cause)
+        else:
+            if len(data) > LITTLE or self.pipeline or self._half_head > LITTLE:
+                self._everyone.keep(self)
 
     def _take(self, data: bytes) -> None:
         """Parse up to SLICE bytes, and bound what of a head or a body is not complete."""
@@ -166,16 +195,23 @@ class Protocol(HttpToolsProtocol):
         if unfinished == _HEAD:
             if self._fed > SLICE + MAX_HEAD:
                 raise _too_large()
+            self._half_head += length
             self._everyone.heads.setdefault(self, self.loop.time())
         elif unfinished == _BODY:
             if not began:
-                self._wire_bytes += length
-                if self._wire_bytes > MAX_FRAMING + 9 * self._body_bytes:
-                    raise _malformed("The chunks of the body hold too little.")
+                self._bound_framing(length)
             if self not in self._everyone.bodies:
                 self._everyone.bodies[self] = Pace(self.loop.time(), self._body_bytes)
         elif self._is_idle():  # line breaks before a request
             self._everyone.heads.setdefault(self, self.loop.time())
+
+    def _bound_framing(self, length: int) -> None:
+        """Bound the sizes, extensions and trailers of chunks: httptools keeps a trailer until it is complete."""
+        self._wire_bytes += length
+        self._holding_nothing = self._holding_nothing + length if self._body_bytes == self._held_before else 0
+        self._held_before = self._body_bytes
+        if self._holding_nothing > MAX_FRAMING or self._wire_bytes > MAX_FRAMING + 9 * self._body_bytes:
+            raise _malformed("The chunks of the body hold too little.")
 
     def on_message_begin(self) -> None:
         """Start a request."""
@@ -184,7 +220,7 @@ class Protocol(HttpToolsProtocol):
         super().on_message_begin()
         self.scope["extensions"] = self._extensions
         self._unfinished = _HEAD
-        self._hosts = self._trailers = 0
+        self._hosts = self._trailers = self._half_head = 0
         self._fed = SLICE  # at the most, as it began within the present slice
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -213,17 +249,15 @@ class Protocol(HttpToolsProtocol):
         """Check the head as a whole, and start to answer."""
         if self._hosts != 1 and (self._hosts or self.parser.get_http_version() != "1.0"):
             raise _malformed(f"A request must have exactly one Host; this one has {self._hosts}.")
-        if self._fed > SLICE and self._head_size() > MAX_HEAD:
+        if self._fed > SLICE and _head_size(self.scope, self.url) > MAX_HEAD:
             raise _too_large()
+        self._half_head = 0
         super().on_headers_complete()
         if self._everyone.heads:
             self._everyone.heads.pop(self, None)
         self._unfinished = _BODY
         self._ignores_body = self.scope["method"] in _WITHOUT_BODY
-        self._body_bytes = self._wire_bytes = 0
-
-    def _head_size(self) -> int:
-        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        self._body_bytes = self._wire_bytes = self._held_before = self._holding_nothing = 0
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body, and drop it if nothing will read it."""
@@ -243,6 +277,11 @@ class Protocol(HttpToolsProtocol):
             if not cycle.response_complete:
                 cycle.more_body = False
                 cycle.message_event.set()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Remember which request runs: uvicorn tells only the last one of a pipeline that the client is gone."""
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     # What is refused
 
@@ -301,6 +340,12 @@ class Protocol(HttpToolsProtocol):
         """Return the bytes of the body."""
         return self._body_bytes
 
+    def kept(self) -> int:
+        """Return the bytes of heads, and of bodies that the application has not read."""
+        cycles = self._unanswered()
+        heads = sum(_head_size(cycle.scope, cycle.scope["query_string"]) for cycle in cycles)
+        return self._half_head + heads + sum(len(cycle.body) for cycle in cycles)
+
     def unsent(self) -> int:
         """Return the bytes of the answer that the client has not taken."""
         return self.transport.get_write_buffer_size()
@@ -312,6 +357,7 @@ class Protocol(HttpToolsProtocol):
 
     def abort(self) -> None:
         """Close at once."""
+        self._disconnect()
         self.transport.abort()
 
 

@@ -231,6 +231,14 @@ def test_a_half_close_lets_answers_go_out(client: httpx.Client, service: Service
     assert answers.endswith(b"0\r\n\r\n")
 
 
+def test_a_half_close_after_something_malformed_lets_the_answers_before_it_go_out(service: Service) -> None:
+    claim = b'{"worker": "w", "ttl_s": 60, "labels": ["none"]}'
+    key = b"Authorization: Bearer " + service.key.encode() + b"\r\n"
+    waits = POST.replace(b"/v1/tasks", b"/v1/tasks/claim") + key + b"Prefer: wait=30\r\n"
+    waits += b"Content-Length: %d\r\n\r\n" % len(claim) + claim
+    assert statuses(exchange(service, waits + b"no request\r\n\r\n")) == [204]
+
+
 def test_a_half_close_ends_a_stream_as_a_whole_answer(service: Service) -> None:
     key = b"Authorization: Bearer " + service.key.encode() + b"\r\n"
     answers = exchange(service, b"GET /v1/events HTTP/1.1\r\nHost: test\r\n" + key + b"\r\n")

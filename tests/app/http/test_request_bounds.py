@@ -1,13 +1,17 @@
 """How large a request may be, and how much of the service's time and memory one that is larger takes."""
 
+import contextlib
 import json
 import socket
+from pathlib import Path
 
 import psutil
 import pytest
 
+from app.dev.postgres import EmbeddedPostgres
 from tests.support.raw import connected, exchange, read_all, send, statuses
-from tests.support.service import Service
+from tests.support.service import Service, fresh_database
+from tests.support.waiting import eventually
 
 GET = b"GET /health/live HTTP/1.1\r\nHost: test\r\n"
 POST = b"POST /v1/tasks HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
@@ -105,6 +109,24 @@ def test_chunks_that_hold_nothing(service: Service, name: str, path: bytes) -> N
             pytest.fail("the service read it all")
 
 
+@pytest.mark.parametrize("name", ENDLESS)
+def test_chunks_that_hold_nothing_after_a_large_body(service: Service, name: str) -> None:
+    """What the body has held so far is no allowance for one trailer of a hundred megabytes."""
+    begin, more = ENDLESS[name]
+    body = b"%x\r\n" % (15 * MIB) + b"x" * (15 * MIB) + b"\r\n"
+    before, sent = cpu_s(service), 0
+    with connected(service) as connection:
+        send(connection, POST + b"Transfer-Encoding: chunked\r\n\r\n" + body + begin)
+        try:
+            while sent < 32 * MIB:
+                sent += connection.send(more)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        else:
+            pytest.fail("the service read it all")
+    assert cpu_s(service) - before < 2
+
+
 def test_the_body_of_a_call_without_one_is_dropped(service: Service) -> None:
     assert service.process is not None
     before = psutil.Process(service.process.pid).memory_info().rss
@@ -125,3 +147,30 @@ def test_the_body_of_a_call_without_one_is_dropped(service: Service) -> None:
         for connection in streams:
             connection.close()
     assert after - before < 30 * MIB
+
+
+CLAIM = b'{"worker":"w","ttl_s":60,"labels":["none"]}'
+WAITS = POST.replace(b"/v1/tasks", b"/v1/tasks/claim") + b"Prefer: wait=30\r\nContent-Length: %d\r\n" % len(CLAIM)
+UNREAD = {
+    "a body behind a call that waits": (True, POST + b"Content-Length: 1000000\r\n\r\n" + b"x" * (250 * KIB)),
+    "heads behind a call that waits": (True, (GET + b"X-Large: " + b"x" * (30 * KIB) + b"\r\n\r\n") * 8),
+    "a head that does not end": (False, GET + b"X-Large: " + b"x" * (31 * KIB)),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", UNREAD)
+def test_what_nothing_reads_yet_takes_little_memory(postgres: EmbeddedPostgres, tmp_path: Path, name: str) -> None:
+    """The connections send 25 to 200 MiB together."""
+    behind, more = UNREAD[name]
+    with Service(fresh_database(postgres), tmp_path / "log") as own, contextlib.ExitStack() as stack:
+        before = own.peak_mib()
+        waits = WAITS + b"Authorization: Bearer " + own.key.encode() + b"\r\n\r\n" + CLAIM
+        for _ in range(800):
+            connection = stack.enter_context(connected(own))
+            send(connection, waits if behind else b"")
+            connection.setblocking(False)
+            with contextlib.suppress(OSError):
+                connection.send(more)
+        eventually(lambda: (own.metric("taskpulse_refused_total", reason="unread") or 0) > 0)
+        assert own.peak_mib() - before < 64

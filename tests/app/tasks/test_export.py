@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from app.dev.postgres import EmbeddedPostgres
+from tests.support.raw import connected
 from tests.support.service import Service
 from tests.support.waiting import eventually, logged_statements, wait_until_stuck
 
@@ -148,5 +149,21 @@ def test_when_the_client_hangs_up_the_export_ends(
         with many.stream("GET", "/v1/tasks", headers={**NDJSON, "X-Request-ID": "hung-up"}) as response:
             next(lines(response))
         eventually(lambda: '"hung-up"' in service.log.read_text()[mark:])
+        assert asked(PAGE) < 50
+    assert "Traceback" not in service.log.read_text()[mark:]
+
+
+def test_an_export_with_a_request_behind_it_ends_too(
+    many: httpx.Client, service: Service, postgres: EmbeddedPostgres, database: psycopg.Connection
+) -> None:
+    """What is known of the client's end must reach the request that runs, not only the last one that arrived."""
+    mark = service.log.stat().st_size
+    export = f"GET /v1/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {service.key}\r\nX-Request-ID: behind\r\n"
+    accept = "Accept: application/x-ndjson\r\n\r\n"
+    with logged_statements(postgres, database) as asked:
+        with connected(service) as connection:
+            connection.sendall((export + accept).encode() + b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert connection.recv(1000)
+        eventually(lambda: '"behind"' in service.log.read_text()[mark:])
         assert asked(PAGE) < 50
     assert "Traceback" not in service.log.read_text()[mark:]
