@@ -141,7 +141,7 @@ class Connections:
             peers.pop(peer, None)
 
     def make_room(self, everyone: set[Peer]) -> bool:
-        """Close what is worth least: the oldest unfinished head, else idle connections; return whether there was one.
+        """Close the oldest unfinished head, else idle connections, else the oldest body; return whether there was one.
 
         So a client that only opens connections closes its own.
         """
@@ -150,6 +150,8 @@ class Connections:
         else:
             idle = [(since, id(peer), peer) for peer in everyone if (since := peer.idle_since()) is not None]
             closed = [peer for _, _, peer in heapq.nsmallest(CLOSED_TOGETHER, idle)]
+        if not closed:
+            closed = list(islice((peer for peer in self.bodies if not peer.waits_for_us()), 1))
         for peer in closed:
             REFUSED.labels("connections").inc()
             self.forget(peer)

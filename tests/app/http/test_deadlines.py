@@ -198,6 +198,14 @@ def test_at_the_limit_idle_connections_go_next(small: Service) -> None:
         assert statuses(idle[-1].recv(65536)) == [200]
 
 
+def test_at_the_limit_the_oldest_unfinished_body_goes_last(small: Service) -> None:
+    key = b"Authorization: Bearer " + small.key.encode() + b"\r\n"
+    with contextlib.ExitStack() as stack:
+        for _ in range(60):
+            send(stack.enter_context(connected(small)), POST + key + b"Content-Length: 10\r\n\r\n")
+        assert statuses(exchange(small, GET + b"\r\n")) == [200]
+
+
 def test_where_every_connection_is_busy_a_new_one_is_refused(small: Service) -> None:
     claim = b'{"worker": "w", "ttl_s": 60, "labels": ["none"]}'
     head = (
