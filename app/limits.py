@@ -5,6 +5,7 @@ limits how many calls come in a second.
 """
 
 import asyncio
+import contextlib
 from collections import Counter as Tally
 from collections.abc import Iterator
 

@@ -79,7 +79,7 @@ def test_refusals_are_spread_over_time() -> None:
     async def scenario(number: int) -> float:
         pace, loop = Pace(), asyncio.get_running_loop()
         started = loop.time()
-        await asyncio.gather(*(pace.wait() for _ in range(number)))
+        await asyncio.gather(*(pace.wait(asyncio.Event()) for _ in range(number)))
         return loop.time() - started
 
     more = 50

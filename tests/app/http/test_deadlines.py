@@ -48,6 +48,9 @@ class Peer:
     def received(self) -> int:
         return self.moved
 
+    def kept(self) -> int:
+        return 0
+
     def unsent(self) -> int:
         return 10**6 - self.moved
 
