@@ -148,7 +148,7 @@ def not_reading(service: Service, request: bytes) -> Iterator[socket.socket]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", ["/v1/tasks?limit=200", "export", "/v1/events?after=0"])
+@pytest.mark.parametrize("path", ["export", "/v1/events?after=0"])  # a page fits into the kernel's buffer
 def test_who_does_not_read_is_disconnected(
     service: Service, client: httpx.Client, database: psycopg.Connection, path: str
 ) -> None:

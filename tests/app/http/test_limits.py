@@ -207,7 +207,7 @@ def test_unknown_keys_share_one_connection(service: Service) -> None:
             while not all(call.done() for call in calls[:30]):
                 seen.add(waiters("from api_keys"))
         assert {call.result() for call in calls} <= {401, 503}
-    assert max(seen, default=0) <= 1
+    assert max(seen, default=0) <= 2  # one that is being cancelled, and the next
 
 
 def test_an_export_that_nobody_reads_counts_until_it_ends(bounded: Service) -> None:
