@@ -149,7 +149,7 @@ class Turns:
         if not self._by_key[key_id]:
             del self._by_key[key_id]
         for place in self._line:
-            if self._may(place[0]):
+            if self._may(place[0]) and not place[1].done():  # it may be cancelled, and not yet out of the line
                 self._line.remove(place)
                 self._begin(place[0])
                 place[1].set_result(None)
@@ -163,7 +163,7 @@ class Turns:
         self._by_key[key_id] += 1
 
     def _expire(self, place: tuple[str, asyncio.Future[None]]) -> None:
-        if place not in self._line:
+        if place not in self._line or place[1].done():
             return
         self._line.remove(place)
         own = self._by_key[place[0]] >= self._of_a_key

@@ -78,12 +78,13 @@ async def _until(event: Awaitable[Any], end: float, leaving: set[asyncio.Future[
     """Return whether `event` happened before `end` (seconds of the loop's clock) and before any of `leaving`."""
     waiting = asyncio.ensure_future(event)
     remaining = end - asyncio.get_running_loop().time()
-    await asyncio.wait({waiting, *leaving}, timeout=max(0, remaining), return_when=asyncio.FIRST_COMPLETED)
-    if waiting.done():
-        return True
-    waiting.cancel()
-    await asyncio.wait({waiting})
-    return False
+    try:
+        await asyncio.wait({waiting, *leaving}, timeout=max(0, remaining), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        if not waiting.done():
+            waiting.cancel()
+            await asyncio.wait({waiting})
+    return not waiting.cancelled()
 
 
 async def _disconnected(request: Request[Any, Any, Any]) -> None:

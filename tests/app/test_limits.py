@@ -75,6 +75,23 @@ def test_patience_ends(holder: str, problem: str, reason: str) -> None:
     assert REFUSED.labels(reason)._value.get() == before + 1
 
 
+def test_a_turn_is_not_lost_to_one_who_leaves_as_it_comes() -> None:
+    async def scenario() -> None:
+        turns = Turns("slow_statements", "slow statements", 1)
+        await turns.take("a")
+        leaving = asyncio.create_task(turns.take("b"))
+        waiting = asyncio.create_task(turns.take("c"))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        turns.give_back("a")
+        await asyncio.wait({leaving})
+        await waiting
+        turns.give_back("c")
+        await turns.take("d")
+
+    run(scenario())
+
+
 def test_refusals_are_spread_over_time() -> None:
     async def scenario(number: int) -> float:
         pace, loop = Pace(), asyncio.get_running_loop()
