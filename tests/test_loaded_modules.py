@@ -46,8 +46,8 @@ def test_the_domain_loads_no_web_framework(module: str) -> None:
 @pytest.mark.parametrize(
     "module",
     [
-        *("answers", "api", "backoff", "child", "clock", "heartbeat", "key", "output", "run", "schedule", "signals"),
-        *("watch", "work"),
+        *("answers", "api", "backoff", "child", "clock", "heartbeat", "http_date", "key", "output", "run"),
+        *("schedule", "signals", "watch", "work"),
     ],
 )
 def test_a_client_module_loads_nothing_of_the_server(module: str) -> None:

@@ -3,6 +3,7 @@
 import httpx
 import msgspec
 
+from app.client.backoff import seconds
 from app.client.output import printable
 
 CALL_ERRORS = (httpx.RequestError, httpx.InvalidURL, UnicodeError)
@@ -21,6 +22,14 @@ class RefusedError(Exception):
         self.problem = problem
         """The name of the problem type, as in `lease-lost`."""
         super().__init__(printable(f"{status}: {detail}"))
+
+
+class NoVerdictError(Exception):
+    """Something else than this API's answer came, or nothing: try again, after `retry_after_s` at the earliest."""
+
+    def __init__(self, reason: str, retry_after_s: float = 0) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
 
 
 class _Problem(msgspec.Struct):
@@ -50,6 +59,11 @@ def verdict_of(response: httpx.Response) -> RefusedError | None:
     if name in {"", problem.type, "idempotency-in-progress"} or problem.status != response.status_code:
         return None
     return RefusedError(problem.status, name, problem.detail)
+
+
+def no_verdict(response: httpx.Response) -> NoVerdictError:
+    """Return the error for an error response that is no verdict, with its Retry-After."""
+    return NoVerdictError(summary(response), seconds(response.headers.get("retry-after")))
 
 
 def summary(response: httpx.Response) -> str:

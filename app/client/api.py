@@ -8,8 +8,8 @@ from typing import Any, Self
 import httpx
 import msgspec
 
-from app.client.answers import CALL_ERRORS, NOT_DECODED, media_type, summary, verdict_of
-from app.client.backoff import Backoff, seconds
+from app.client.answers import CALL_ERRORS, NOT_DECODED, NoVerdictError, media_type, no_verdict, summary, verdict_of
+from app.client.backoff import Backoff
 from app.client.clock import ServerClock
 from app.client.key import Key
 from app.client.output import printable, say
@@ -40,14 +40,6 @@ def http_client(url: str, **options: Any) -> httpx.AsyncClient:
             f"no connection can be made ({printable(str(error))}); see SSL_CERT_FILE, SSL_CERT_DIR, HTTP_PROXY, "
             "HTTPS_PROXY, ALL_PROXY and NO_PROXY"
         ) from None
-
-
-class _NoVerdictError(Exception):
-    """Something else than the API's verdict came, or nothing."""
-
-    def __init__(self, reason: str, retry_after_s: float = 0) -> None:
-        super().__init__(reason)
-        self.retry_after_s = retry_after_s
 
 
 class Api:
@@ -94,7 +86,7 @@ class Api:
         while True:
             try:
                 return await self._try(method, path, request, answer, within_s)
-            except _NoVerdictError as error:
+            except NoVerdictError as error:
                 reason, delay = error, backoff.next(error.retry_after_s)
             now = time.monotonic()
             if now + delay - started > patience_s:
@@ -114,7 +106,7 @@ class Api:
             return found
         refusal = verdict_of(response)
         if refusal is None or (refusal.status == 401 and self._key.accepted):
-            raise _NoVerdictError(summary(response), seconds(response.headers.get("retry-after")))
+            raise no_verdict(response)
         self._key.accepted = refusal.status != 401
         raise refusal
 
@@ -125,15 +117,15 @@ class Api:
             async with asyncio.timeout(within_s + CONNECT_TIMEOUT_S):  # for an answer that comes in drops
                 return await self._client.request(method, path, **{**request, "headers": headers}, timeout=timeout)
         except TimeoutError:
-            raise _NoVerdictError(f"no answer within {within_s:.0f} s") from None
+            raise NoVerdictError(f"no answer within {within_s:.0f} s") from None
         except CALL_ERRORS as error:
-            raise _NoVerdictError(str(error) or type(error).__name__) from None
+            raise NoVerdictError(str(error) or type(error).__name__) from None
 
 
 def _content(response: httpx.Response, answer: Any) -> Any:
     """Return what a 2xx answer holds.
 
-    Raises _NoVerdictError where it is not what the API answers.
+    Raises NoVerdictError where it is not what the API answers.
     """
     try:
         if response.status_code == 204:
@@ -142,4 +134,4 @@ def _content(response: httpx.Response, answer: Any) -> Any:
             return msgspec.json.decode(response.content, type=answer)
     except NOT_DECODED:
         pass
-    raise _NoVerdictError(summary(response))
+    raise NoVerdictError(summary(response))

@@ -2,7 +2,8 @@
 
 import random
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+
+from app.client import http_date
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 10.0
@@ -14,11 +15,8 @@ LONGEST_RETRY_AFTER_S = 300.0
 class Backoff:
     """Pauses that grow exponentially, with jitter; a Retry-After prolongs them."""
 
-    def __init__(
-        self, longest_s: float = LONGEST_PAUSE_S, longest_retry_after_s: float = LONGEST_RETRY_AFTER_S
-    ) -> None:
+    def __init__(self, longest_s: float = LONGEST_PAUSE_S) -> None:
         self._longest_s = longest_s
-        self._longest_retry_after_s = longest_retry_after_s
         self._pause_s = FIRST_PAUSE_S
         self.used = False
         """Whether anything had to be tried again."""
@@ -28,7 +26,7 @@ class Backoff:
         self.used = True
         pause_s = min(self._pause_s * random.uniform(0.5, 1.5), self._longest_s)  # noqa: S311 - no secret
         self._pause_s = min(self._pause_s * 2, self._longest_s)
-        asked_s = min(retry_after_s, self._longest_retry_after_s)
+        asked_s = min(retry_after_s, LONGEST_RETRY_AFTER_S)
         return pause_s if asked_s < pause_s else asked_s * random.uniform(1, 1.1)  # noqa: S311
 
 
@@ -38,9 +36,5 @@ def seconds(retry_after: str | None) -> float:
         return 0
     if retry_after.isascii() and retry_after.isdigit():
         return float(retry_after[:9])
-    try:
-        moment = parsedate_to_datetime(retry_after)
-    except (ValueError, OverflowError):
-        return 0
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (aware - datetime.now(UTC)).total_seconds())
+    moment = http_date.parse(retry_after)
+    return 0 if moment is None else max(0.0, (moment - datetime.now(UTC)).total_seconds())

@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 
 import httpx
+
+from app.client import http_date
 
 STALE_S = 2.0
 """A server may be this much past its `Date`: it has whole seconds only, and many servers set it once a second."""
@@ -44,21 +45,13 @@ class ServerClock:
         """Narrow the bounds; an error may have the time of a proxy, and a stored response an old one."""
         if not response.is_success or "age" in response.headers:
             return
-        date = _parse(response.headers.get("date", ""))
-        if date is None:
+        dated = http_date.parse(response.headers.get("date", ""))
+        if dated is None or dated.year not in YEARS:
             return
+        date = dated.timestamp()
         least_s, most_s = date - time.time(), date + STALE_S - response.request.extensions[_SENT_AT]
         if least_s > most_s:  # this machine's clock was set back in between
             return
         if least_s <= self._most_s and self._least_s <= most_s:
             least_s, most_s = max(least_s, self._least_s), min(most_s, self._most_s)
         self._least_s, self._most_s = least_s, most_s
-
-
-def _parse(date: str) -> float | None:
-    """Return the seconds since 1970 that an HTTP date stands for (RFC 9110, section 5.6.7), None for anything else."""
-    try:
-        parsed = parsedate_to_datetime(date)
-    except (ValueError, OverflowError):
-        return None
-    return parsed.replace(tzinfo=parsed.tzinfo or UTC).timestamp() if parsed.year in YEARS else None

@@ -9,7 +9,7 @@ from typing import Any, Self
 import msgspec
 
 from app.client.answers import RefusedError
-from app.client.api import READ_TIMEOUT_S, Api, AwayError
+from app.client.api import Api, AwayError
 from app.client.backoff import Backoff
 from app.client.child import Child, verdict
 from app.client.output import say
@@ -71,7 +71,6 @@ class Work:
         self._contact = asked_at if retried else time.monotonic()
         self._sent = asked_at
         self._out_of_contact = False
-        self._retried = retried
         self._stop_on_expiry = stop_on_expiry
         self._child: Child | None = None
         self._keeping: list[asyncio.Task[None]] = []
@@ -101,7 +100,7 @@ class Work:
 
     async def is_held(self) -> bool:
         """Return whether the command may start: a lease that may be over is renewed first, and may be lost."""
-        if self._retried and time.monotonic() - self._contact > self._ttl_s / 2:
+        if time.monotonic() - self._contact > self._ttl_s / 2:
             pulse = asyncio.create_task(self._send_pulse(float("inf")))
             await self._unless_hurried(pulse)
             if not pulse.cancelled():
@@ -167,7 +166,7 @@ class Work:
         sent = self._sent = time.monotonic()
         try:
             pulsed: _Pulsed = await self._call(
-                "pulse", answer=_Pulsed, patience_s=patience_s, backoff=Backoff(self._every_s / 2), quiet=True
+                "pulse", {}, answer=_Pulsed, patience_s=patience_s, backoff=Backoff(self._every_s / 2), quiet=True
             )
         except AwayError as error:
             if not self._out_of_contact:
@@ -239,10 +238,10 @@ class Work:
         return True
 
     async def _decide(self, name: str, patience_s: float, body: dict[str, Any]) -> None:
-        trying = asyncio.create_task(self._call(name, answer=_Task, patience_s=patience_s, **body))
+        trying = asyncio.create_task(self._call(name, body, answer=_Task, patience_s=patience_s))
         await self._unless_hurried(trying)
         if trying.cancelled():
-            await self._call(name, answer=_Task, within_s=LAST_TRY_S, patience_s=LAST_TRY_S, **body)
+            await self._call(name, body, answer=_Task, within_s=LAST_TRY_S, patience_s=LAST_TRY_S)
         else:
             trying.result()
 
@@ -254,27 +253,9 @@ class Work:
         finally:
             await cancel(task, hurried)
 
-    async def _call(
-        self,
-        name: str,
-        *,
-        answer: type,
-        within_s: float = READ_TIMEOUT_S,
-        patience_s: float = float("inf"),
-        backoff: Backoff | None = None,
-        quiet: bool = False,
-        **body: Any,
-    ) -> Any:
-        return await self._api.call(
-            "POST",
-            f"tasks/{self.id}/{name}",
-            answer=answer,
-            json={"token": self._token, **body},
-            within_s=within_s,
-            patience_s=patience_s,
-            backoff=backoff,
-            quiet=quiet,
-        )
+    async def _call(self, name: str, body: dict[str, Any], **options: Any) -> Any:
+        """Make a call for this lease; `options` are those of `Api.call`."""
+        return await self._api.call("POST", f"tasks/{self.id}/{name}", json={"token": self._token, **body}, **options)
 
 
 async def cancel(*tasks: asyncio.Task[Any]) -> None:

@@ -151,7 +151,7 @@ class Output(io.RawIOBase):
                 self.on_error()
 
     def _write(self, part: bytes) -> tuple[bytes, OSError | None]:
-        """Write, however long it takes; return what is left, and why."""
+        """Write all of `part`, and wait for as long as that takes; return what could not be written, and the error."""
         while part:
             try:
                 part = part[os.write(self._descriptor, part) :]

@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import msgspec
 
-from app.client.answers import CALL_ERRORS, NOT_DECODED, media_type, summary, verdict_of
+from app.client.answers import CALL_ERRORS, NOT_DECODED, NoVerdictError, media_type, no_verdict, verdict_of
 from app.client.api import CONNECT_TIMEOUT_S, http_client
-from app.client.backoff import Backoff, seconds
+from app.client.backoff import Backoff
 from app.client.key import Key
 from app.client.output import CHECK_EVERY_S, printable, say, streams
 from app.client.signals import on_stop
@@ -86,6 +86,8 @@ class Event:
     data: dict[str, Any]
     members: dict[str, msgspec.Raw]
     """The same as JSON, numbers to the last digit."""
+    change: Change | None
+    """What it is for people; None for a `reset`."""
 
     def as_json(self) -> str:
         """Return it as one line of ASCII."""
@@ -94,17 +96,14 @@ class Event:
         line = ", ".join(f"{json.dumps(name)}: {value}" for name, value in parts.items()).replace("\n", " ")
         return f"{{{NOT_ASCII.sub(_escaped, line)}}}"
 
-    def in_words(self) -> str:
-        """Return it as a line for people, without control characters."""
-        return _in_words(msgspec.convert(self.data, Change))
-
 
 def _escaped(match: re.Match[str]) -> str:
     """Return a letter as JSON in ASCII: outside of a string there is none to escape."""
     return json.dumps(match[0])[1:-1]
 
 
-def _in_words(change: Change) -> str:
+def in_words(change: Change) -> str:
+    """Return a change as a line for people, without control characters."""
     who = (change.actor.name or change.actor.key_id) if change.actor else "taskpulse"
     title = _short(change.title or "-")
     line = f"{change.at[:19]}Z  {change.action:9}  {change.task_id}  {title}  by {_short(who)}"
@@ -121,14 +120,6 @@ def _side(side: Mapping[str, Any], name: str) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
-
-
-class _NoEventsError(Exception):
-    """What came is no stream of events, or none any more."""
-
-    def __init__(self, reason: str, retry_after_s: float = 0) -> None:
-        super().__init__(reason)
-        self.retry_after_s = retry_after_s
 
 
 class Watch:
@@ -159,7 +150,7 @@ class Watch:
                         if block.data is not None:
                             yield _event(block.id, block.event, block.data)
                         self._last_id = block.id or self._last_id
-                except _NoEventsError as error:
+                except NoVerdictError as error:
                     retry_after_s = error.retry_after_s
                     self._tell(str(error))
                 except CALL_ERRORS as error:
@@ -174,10 +165,10 @@ class Watch:
                 await response.aread()
                 refusal = verdict_of(response)
                 if refusal is None or (refusal.status == 401 and (self._key.reread() or self._key.accepted)):
-                    raise _NoEventsError(summary(response), seconds(response.headers.get("retry-after")))
+                    raise no_verdict(response)
                 raise refusal
             if media_type(response) != "text/event-stream":
-                raise _NoEventsError(f"{response.url} is no stream of events; is --url right?")
+                raise NoVerdictError(f"{response.url} is no stream of events; is --url right?")
             if self._told:
                 say("the API is back")
             self._key.accepted, self._told = True, False
@@ -194,16 +185,15 @@ class Watch:
 def _event(event_id: str | None, name: str, data: str) -> Event:
     """Return the event that a block holds.
 
-    Raises _NoEventsError where it is none of this API.
+    Raises NoVerdictError where it is none of this API.
     """
     try:
         members = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
-        event = Event(event_id, name, json.loads(data), members)
-        if name == "message":
-            msgspec.convert(event.data, Change)
+        value = json.loads(data)
+        change = msgspec.convert(value, Change) if name == "message" else None
     except NOT_DECODED:
-        raise _NoEventsError("an event is not one of this API") from None
-    return event
+        raise NoVerdictError("an event is not one of this API") from None
+    return Event(event_id, name, value, members, change)
 
 
 class OutputError(Exception):
@@ -223,13 +213,12 @@ async def watch(url: str, key: Key, filters: Mapping[str, Sequence[str]], after:
     async def follow() -> None:
         async for event in Watch(url, key, filters, after).events():
             if event.name == "reset":
-                say(
-                    f"events are missing ({event.data.get('reason')}): read the tasks anew; going on with what there is"
-                )
+                reason = event.data.get("reason")
+                say(f"events are missing ({reason}): read the tasks again; the events that are left follow")
             if as_json:
                 print(event.as_json())
-            elif event.name == "message":
-                print(event.in_words())
+            elif event.change is not None:
+                print(in_words(event.change))
             while ours.output.behind:  # noqa: ASYNC110 - a thread makes room
                 await asyncio.sleep(CHECK_EVERY_S)
 
