@@ -32,6 +32,12 @@ PACE_S = 5.0
 """Seconds that a refusal waits at most."""
 
 
+def _refusal(name: str, detail: str, *, of_key: bool) -> Problem:
+    """Count a refusal by the bound `name`, and return its problem."""
+    REFUSED.labels(f"{name}_per_key" if of_key else name).inc()
+    return Problem("limit-reached" if of_key else "overloaded", detail, retry_after_s=RETRY_AFTER_S)
+
+
 class Bound:
     """One bound. `name` is that of its settings in lower case: NAME for the process, and NAME_PER_KEY for a key."""
 
@@ -54,15 +60,13 @@ class Bound:
         """
         used = self._by_key.get(key_id, 0)
         if self.per_key is not None and used + amount > self.per_key:
-            REFUSED.labels(f"{self.name}_per_key").inc()
             has = f"{used:,} {self.what}"
             detail = f"This key has {has} here; the bound {self.name} allows a key {self.per_key:,} at the same time."
-            raise Problem("limit-reached", detail, retry_after_s=RETRY_AFTER_S)
+            raise _refusal(self.name, detail, of_key=True)
         if self.in_use + amount > self.per_process:
-            REFUSED.labels(self.name).inc()
             has = f"{self.in_use:,} {self.what}"
             detail = f"All keys together have {has} here; the bound {self.name} allows {self.per_process:,}."
-            raise Problem("overloaded", detail, retry_after_s=RETRY_AFTER_S)
+            raise _refusal(self.name, detail, of_key=False)
         self.in_use += amount
         self._by_key[key_id] = used + amount
         return Hold(self, key_id, amount)
@@ -167,10 +171,8 @@ class Turns:
             return
         self._line.remove(place)
         own = self._by_key[place[0]] >= self._of_a_key
-        REFUSED.labels(f"{self._name}_per_key" if own else self._name).inc()
         detail = f"Too many {self._what} {'of this key' if own else 'of all keys'} are still running."
-        name = "limit-reached" if own else "overloaded"
-        place[1].set_exception(Problem(name, detail, retry_after_s=RETRY_AFTER_S))
+        place[1].set_exception(_refusal(self._name, detail, of_key=own))
 
 
 class Pace:

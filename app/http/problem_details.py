@@ -53,6 +53,20 @@ class ProblemWithHeaders(Problem):
         self.headers = headers
 
 
+def document(problem: Problem, path: str, request_id: str) -> ProblemDetails:
+    """Return the body for a problem of the request to `path`."""
+    kind = TYPES[problem.name]
+    return ProblemDetails(
+        type=f"/problems/{problem.name}",
+        title=kind.title,
+        status=kind.status,
+        detail=problem.detail,
+        instance=path,
+        request_id=request_id,
+        errors=problem.errors,
+    )
+
+
 def unavailable(error: psycopg.OperationalError) -> Problem:
     """Return the problem for a request that the database did not serve."""
     waited = (PoolTimeout, psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable)
@@ -112,17 +126,8 @@ def problem_response(request: Request[Any, Any, Any], error: Exception) -> Respo
     else:
         problem = Problem("internal-error", "The service failed; its log says why.")
         log.error("unhandled exception", exc_info=error, extra={"request_id": request_id})
-    kind = TYPES[problem.name]
-    body = ProblemDetails(
-        type=f"/problems/{problem.name}",
-        title=kind.title,
-        status=kind.status,
-        detail=problem.detail,
-        instance=request.scope["raw_path"].decode("ascii"),
-        request_id=request_id,
-        errors=problem.errors,
-    )
-    return Response(body, status_code=kind.status, headers=_headers(problem, kind.status), media_type=MEDIA_TYPE)
+    body = document(problem, request.scope["raw_path"].decode("ascii"), request_id)
+    return Response(body, status_code=body.status, headers=_headers(problem, body.status), media_type=MEDIA_TYPE)
 
 
 def _headers(problem: Problem, status: int) -> dict[str, str]:

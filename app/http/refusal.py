@@ -9,7 +9,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from app.http.access_log import AccessLine
 from app.http.answer_headers import DATA_POLICY, EVERY_ANSWER
-from app.http.problem_details import MEDIA_TYPE, ProblemDetails
+from app.http.problem_details import MEDIA_TYPE, document
 from app.logs import write_line
 from app.problems import TYPES, Problem
 
@@ -29,18 +29,9 @@ class Refusal(Exception):  # noqa: N818 - not a fault of the service
 def answer(refusal: Refusal, scope: Any) -> bytes:
     """Return the whole answer, a problem document; `scope` is None where there is no request yet."""
     problem = refusal.problem
-    kind = TYPES[problem.name]
     path = (scope or {}).get("raw_path", b"/").decode("latin-1")
-    body = msgspec.json.encode(
-        ProblemDetails(
-            type=f"/problems/{problem.name}",
-            title=kind.title,
-            status=kind.status,
-            detail=problem.detail,
-            instance=path,
-            request_id=refusal.request_id,
-        )
-    )
+    details = document(problem, path, refusal.request_id)
+    body = msgspec.json.encode(details)
     fields = [
         (b"content-type", MEDIA_TYPE.encode()),
         (b"content-length", b"%d" % len(body)),
@@ -52,7 +43,7 @@ def answer(refusal: Refusal, scope: Any) -> bytes:
     if problem.retry_after_s is not None:
         fields.append((b"retry-after", b"%d" % problem.retry_after_s))
     head = b"".join(b"%b: %b\r\n" % field for field in fields)
-    return STATUS_LINE[kind.status] + head + b"\r\n" + body
+    return STATUS_LINE[details.status] + head + b"\r\n" + body
 
 
 def log_refusal(refusal: Refusal, scope: Any, client: tuple[str, int] | None) -> None:

@@ -106,7 +106,7 @@ async def stream_events(
         "label": label,
     }
     selection = Selection(**{name: frozenset(map(str, values)) for name, values in sets.items() if values})
-    extensions: dict[str, Any] = request.scope["extensions"] or {}
+    extensions: Any = request.scope["extensions"]
     reader = Reader(selection, credentials(request), extensions["abort"])
     return _Stream(hub, reader, start, extensions["half_closed"]())
 
