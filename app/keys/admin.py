@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from app.keys.authentication import TOKEN, StoredKey, digest, new_token
+from app.keys.authentication import TOKEN, digest, new_token
 from app.postgres.pool import connection_parameters
 from app.postgres.statements import sql
 from app.settings import Settings
@@ -26,6 +26,14 @@ class KeyRow(NamedTuple):
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+
+
+class StoredKey(NamedTuple):
+    """A row of get_api_key.sql."""
+
+    secret_sha256: bytes
+    scopes: list[str]
+    expires_at: datetime | None
 
 
 class KeyNameError(KeysError):

@@ -37,14 +37,6 @@ class Credentials(NamedTuple):
     secret: str
 
 
-class StoredKey(NamedTuple):
-    """A row of get_api_key.sql."""
-
-    secret_sha256: bytes
-    scopes: list[str]
-    expires_at: datetime | None
-
-
 class Key(NamedTuple):
     """A row of list_usable_api_keys.sql."""
 

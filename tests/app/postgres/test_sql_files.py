@@ -44,7 +44,7 @@ ROWS: dict[str, Any] = {
     "events/list_epochs": event_store.EpochRow,
     "events/list_events": event_store.EventRow,
     "idempotency/get_idempotent_answer": idempotency.StoredAnswer,
-    "keys/get_api_key": authentication.StoredKey,
+    "keys/get_api_key": admin.StoredKey,
     "keys/list_api_keys": admin.KeyRow,
     "keys/list_usable_api_keys": authentication.Key,
     "leases/claim_task": lease_store.ClaimRow,
