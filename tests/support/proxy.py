@@ -6,9 +6,11 @@ import re
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Literal, Self
 
-How = Literal["answer", "replace", "cut", "lose", "half", "hang", "withhold", "slow"]
+How = Literal["answer", "replace", "cut", "lose", "half", "hang", "withhold", "slow", "hold"]
 
 
 @dataclass
@@ -26,10 +28,12 @@ class Fault:
     hang: the service never sees the call, and nothing comes for as long as the client waits.
     withhold: the service handles the call, and nothing comes for as long as the client waits.
     slow: the service sees the call `delay_s` seconds later.
+    hold: the service sees the call once `goes_on` is set.
     """
     times: int = 1
     answer: bytes = b""
     delay_s: float = 0.0
+    goes_on: threading.Event = field(default_factory=threading.Event)
 
 
 def response(status: int, body: bytes | str = b"", kind: str = "text/html", **headers: str) -> bytes:
@@ -60,6 +64,8 @@ class Proxy:
     seen: list[str] = field(default_factory=list)
     """The calls that came, as in `POST /v1/tasks/claim: cut`; `passed` without a fault."""
     port: int = 0
+    ahead: timedelta | None = timedelta()
+    """How far the service's clock seems to be ahead, by the `Date` of its answers; None removes that."""
 
     def __enter__(self) -> Self:
         ready = threading.Event()
@@ -147,16 +153,14 @@ class Proxy:
 
     async def _act(self, fault: Fault | None, call: bytes, writer: asyncio.StreamWriter) -> None:
         how = fault.how if fault else "pass"
-        if fault and how == "slow":
-            await asyncio.sleep(fault.delay_s)
-        if how == "hang":
-            await asyncio.Event().wait()
+        if fault is not None:
+            await _hold_up(fault)
         if fault and how == "answer":
             writer.write(_closing(fault.answer))
         if how in {"answer", "cut"}:
             return
         chunks = self._forward(call)
-        if how in {"pass", "slow"}:
+        if how in {"pass", "slow", "hold"}:
             async for chunk in chunks:
                 writer.write(chunk)
                 await writer.drain()
@@ -173,10 +177,30 @@ class Proxy:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.upstream)
         try:
             writer.write(call)
+            if self.ahead != timedelta():
+                yield self._dated(await reader.readuntil(b"\r\n\r\n"))
             while chunk := await reader.read(1 << 16):
                 yield chunk
         finally:
             writer.close()
+
+    def _dated(self, head: bytes) -> bytes:
+        """Return the head of an answer with the `Date` that clients are to see."""
+        date = b""
+        if self.ahead is not None:
+            date = f"\r\nDate: {format_datetime(datetime.now(UTC) + self.ahead, usegmt=True)}".encode()
+        return re.sub(rb"(?i)\r\ndate:[^\r]*", lambda _: date, head)
+
+
+async def _hold_up(fault: Fault) -> None:
+    """Return when the service may see the call."""
+    match fault.how:
+        case "slow":
+            await asyncio.sleep(fault.delay_s)
+        case "hold":
+            await asyncio.to_thread(fault.goes_on.wait, 60)
+        case "hang":
+            await asyncio.Event().wait()
 
 
 def _closing(answer: bytes) -> bytes:

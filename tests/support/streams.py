@@ -51,7 +51,7 @@ class Stream:
     def _spoil(self, writer: Path) -> None:
         if self.state == "gone":
             os.close(self._held.pop())
-        if self.state == "blocked":  # opened anew: its own description alone is non-blocking
+        if self.state == "blocked":  # opened again, so that only this description is non-blocking
             filler = os.open(writer, os.O_WRONLY | os.O_NONBLOCK)
             try:
                 while True:

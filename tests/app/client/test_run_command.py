@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -21,7 +20,7 @@ from app.client.key import Key
 from app.client.run import Expectation, ScriptTasks, StillRunningError, label_of
 from app.client.schedule import Every
 from tests.support.leases import Json
-from tests.support.reverse_proxy import ReverseProxy
+from tests.support.proxy import Fault, Proxy
 from tests.support.service import TASKPULSE, Service
 from tests.support.waiting import Until, eventually
 
@@ -256,7 +255,7 @@ def test_due_times_are_those_of_the_servers_clock(client: httpx.Client, service:
     ahead = None if minutes is None else timedelta(minutes=minutes)
     by_cron = ["--cron", "* * * * *", "--grace", "1m"]
     earliest = datetime.now(UTC) - timedelta(seconds=2) + (ahead or timedelta())
-    with ReverseProxy(service, ahead) as proxy:
+    with Proxy(service.port, ahead=ahead) as proxy:
         assert run(service, "true", url=proxy.url)[0] == 0
         assert run(service, "true", url=proxy.url, title="by cron", options=by_cron)[0] == 0
     latest = datetime.now(UTC) + timedelta(seconds=2) + (ahead or timedelta())
@@ -266,18 +265,12 @@ def test_due_times_are_those_of_the_servers_clock(client: httpx.Client, service:
 
 
 def test_sigterm_before_the_script_has_begun(client: httpx.Client, service: Service, tmp_path: Path) -> None:
-    planning, goes_on = threading.Event(), threading.Event()
-
-    def hold(method: str) -> None:
-        if method == "PATCH":
-            planning.set()
-            goes_on.wait(60)
-
-    with ReverseProxy(service, before=hold) as proxy:
+    planning = Fault("^PATCH ", "hold")
+    with Proxy(service.port, [planning]) as proxy:
         process = start(service, "touch", str(tmp_path / "proof"), url=proxy.url)
-        assert planning.wait(60)
+        eventually(lambda: proxy.count("^PATCH .*hold"))
         process.send_signal(signal.SIGTERM)
-        goes_on.set()
+        planning.goes_on.set()
         process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM
     assert not (tmp_path / "proof").exists()

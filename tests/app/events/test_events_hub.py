@@ -13,8 +13,8 @@ from app.events.model import ALL
 from app.events.store import MANY
 from app.keys.authentication import Credentials, KeyRing
 from app.postgres.notifications import Notifier
-from app.postgres.pool import Database
 from app.settings import Settings
+from tests.support.pool import opened
 from tests.support.service import fresh_database
 
 INSERT = (
@@ -30,10 +30,7 @@ def new_reader(abort: Callable[[], None] = lambda: None) -> Reader:
 @contextlib.asynccontextmanager
 async def resting(settings: Settings) -> AsyncIterator[Hub]:
     """A hub that has looked once, and looks when it is told to."""
-    database = Database(settings)
-    async with database.open():
-        while not database.up:  # noqa: ASYNC110 - there is no event for it
-            await asyncio.sleep(0.02)
+    async with opened(settings) as database:
         hub = Hub(database, Notifier(settings, database), KeyRing(database))
         await hub._poll()
         yield hub

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import re
 import signal
 import socket
 import threading
@@ -46,14 +45,6 @@ def own(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[Service]:
 def memory_mib(service: Service) -> float:
     assert service.process is not None
     return float(psutil.Process(service.process.pid).memory_info().rss) / 2**20
-
-
-def peak_mib(service: Service) -> float:
-    """Return the most memory that the service has had since it started."""
-    assert service.process is not None
-    status = Path(f"/proc/{service.process.pid}/status").read_text()
-    (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", status)
-    return int(peak) / 1024
 
 
 def request(service: Service, query: str = "") -> bytes:
@@ -166,7 +157,7 @@ def test_readers_that_stop_cost_little_memory_and_are_cut_off(own: Service, quer
         if not query:
             connection.execute(INSERT, [1000])
         eventually(lambda: streams(own) == 0)
-        peak = peak_mib(own)
+        peak = own.peak_mib()
         print(f"\n{before:.0f} -> {peak:.0f} MiB")
         assert peak - before < 50
         assert all(broken_off(reader) for reader in stopped)

@@ -4,10 +4,9 @@ The cost is counted in buffers, which do not depend on how busy the machine is.
 """
 
 import asyncio
-import contextlib
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +24,7 @@ from app.postgres.pool import Connection, Database
 from app.settings import Settings
 from app.tasks import history, store, update
 from app.tasks.query import TaskQuery
+from tests.support.pool import opened
 from tests.support.service import fresh_database
 from tests.support.waiting import eventually, logged_statements
 
@@ -107,16 +107,6 @@ def settings(postgres: EmbeddedPostgres) -> Settings:
 def connected(settings: Settings) -> psycopg.Connection:
     """Connect beside the pool."""
     return psycopg.connect(host=settings.db_host, dbname=settings.db_name, user=settings.db_user, autocommit=True)
-
-
-@contextlib.asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Database]:
-    """A pool that has reached the database."""
-    database = Database(settings)
-    async with database.open():
-        while not database.up:  # noqa: ASYNC110 - there is no event for it
-            await asyncio.sleep(0.01)
-        yield database
 
 
 async def run_often(database: Database) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import psycopg
 
 from app.dev.postgres import EmbeddedPostgres
-from app.postgres.pool import Database
 from app.postgres.pruning import BITE, prune
 from app.settings import Settings
+from tests.support.pool import opened
 from tests.support.service import Service, fresh_database
 from tests.support.waiting import eventually
 
@@ -51,11 +51,7 @@ def left(connection: psycopg.Connection) -> tuple[int, int]:
 async def prune_together(settings: Settings, pools: int) -> None:
     """Prune as so many processes at once."""
     async with contextlib.AsyncExitStack() as stack:
-        databases = [Database(settings) for _ in range(pools)]
-        for database in databases:
-            await stack.enter_async_context(database.open())
-            while not database.up:  # noqa: ASYNC110 - there is no event for it
-                await asyncio.sleep(0.02)
+        databases = [await stack.enter_async_context(opened(settings)) for _ in range(pools)]
         await asyncio.gather(*(prune(database, 30) for database in databases))
 
 

@@ -109,14 +109,6 @@ def never_read(service: Service, path: str, accept: str, number: int) -> Iterato
         yield opened
 
 
-def peak_mib(service: Service) -> float:
-    """Return the most memory that the service has had since it started."""
-    assert service.process is not None
-    status = Path(f"/proc/{service.process.pid}/status").read_text()
-    (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", status)
-    return int(peak) / 1024
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "accept", "number"),
@@ -136,5 +128,5 @@ def test_answers_that_nobody_reads_need_little_memory(
             for each in sockets:
                 assert re.match(rb"HTTP/1.1 (200|429) ", each.recv(16))
             held = service.metric("taskpulse_bound_in_use", bound="answer_bytes") or 0
-        print(f"\n{number} of {path}: {peak_mib(service):.0f} MiB at the most, {held / 2**20:.0f} MiB of answers held")
-        assert peak_mib(service) < LIMIT_MIB
+        print(f"\n{number} of {path}: {service.peak_mib():.0f} MiB at the most, {held / 2**20:.0f} MiB of answers held")
+        assert service.peak_mib() < LIMIT_MIB
