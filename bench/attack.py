@@ -23,6 +23,7 @@ from app.dev.postgres import EmbeddedPostgres
 from app.settings import Settings
 from bench.attacks import ATTACKS
 from bench.dataset import OPTIONS
+from bench.operations import wanted
 from bench.servers import ROOT, end_on_sigterm
 from tests.support.service import fresh_database
 from tests.support.watching import WatchedService
@@ -121,12 +122,12 @@ def row(name: str, settings: Settings, folder: Path, task: str) -> str:
 def main() -> None:
     """Print the table."""
     end_on_sigterm()
-    wanted = [name for name in (*ATTACKS, ALL) if any(part in name for part in ONLY.split(","))]
+    names = [name for name in (*ATTACKS, ALL) if wanted(name, ONLY.split(","))]
     print(HEADINGS, "| --- " * HEADINGS.count(" | ") + "| --- |", sep="\n", flush=True)
     with tempfile.TemporaryDirectory() as name, EmbeddedPostgres(Path(name) / "postgres", OPTIONS) as postgres:
         settings = fresh_database(postgres)
         task = fill(settings, f"host={settings.db_host} dbname={settings.db_name} user={settings.db_user}")
-        for attack in wanted:
+        for attack in names:
             print(row(attack, settings, Path(name), task), flush=True)
 
 

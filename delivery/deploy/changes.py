@@ -23,7 +23,7 @@ def apply_objects(deploy: Deploy, objects: list[Object], given: list[Object], pl
     rest = [each for each in objects if each["kind"] != "Namespace"]
     for each in rest:
         if Key.of(each) in recreated:
-            deploy.report.detail(f"deleting {Key.of(each)}, to make it anew")
+            deploy.report.detail(f"deleting {Key.of(each)}, to create it again")
             kubectl.delete([each], check=deploy.lock.check)
     for batch, force in (
         ([each for each in spaces if Key.of(each) not in forced], False),

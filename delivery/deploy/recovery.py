@@ -31,7 +31,7 @@ def recover(deploy: Deploy, failure: DeliveryError) -> str:
     target = good[-1]
     between = migrations.barriers([*deploy.past, failed], target.release)
     if between:
-        deploy.report.step(f"Release {target.number} is not put back. {' '.join(between)} Mend it with a new commit.")
+        deploy.report.step(f"Release {target.number} is not put back. {' '.join(between)} Fix it with a new commit.")
         return "failed"
     return put_back(deploy, target, record)
 
