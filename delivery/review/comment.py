@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from delivery.review.markdown import code, fence, prose
-from delivery.review.model import VERBS, ObjectChange, OverlayReview, Review
+from delivery.review.model import REWRITTEN, VERBS, ObjectChange, OverlayReview, Review
 
 MARKER = "<!-- taskpulse review -->"  # by which the one comment is found again
 COMMENT_LIMIT = 65_000  # bytes of UTF-8; GitHub refuses more than 65,536 characters
@@ -74,14 +74,14 @@ def grouped(review: Review) -> list[Block]:
             key = (change.verb, change.kind, change.name, change.renamed_from, lines, change.dangers)
             found.setdefault(key, []).append(change)
     blocks = [Block(tuple(each.overlay for each in changes), changes[0]) for changes in found.values()]
-    return sorted(blocks, key=lambda block: not block.change.dangers)
+    return sorted(blocks, key=lambda block: (not block.change.dangers, block.change.verb == "rewritten"))
 
 
 def opening(review: Review, blocks: list[Block]) -> Iterator[str]:
     yield f"{MARKER}\n## What commit {code(review.head[:10])} would change"
     yield headline(review, blocks)
     yield from errors(review)
-    rows = [each for each in review.overlays if each.changes or each.status != "kept" or each.images]
+    rows = [each for each in review.overlays if each.changed or each.status != "kept" or each.images]
     if rows:
         yield table(rows)
     if dangerous := [block for block in blocks if block.change.dangers]:
@@ -110,15 +110,18 @@ def warnings(block: Block) -> str:
 def headline(review: Review, blocks: list[Block]) -> str:
     compared = f"Compared with {code(review.merge_base[:10])}, where it left its base"
     known = [each for each in review.overlays if not each.error_at_base + each.error_at_head]
-    unchanged = [each.name for each in known if not each.changes]
+    unchanged = [each.name for each in known if not each.changed]
+    rewritten = sum(block.change.verb == "rewritten" for block in blocks)
+    objects = "1 object is" if rewritten == 1 else f"{rewritten} objects are"
+    also = f" {objects} {REWRITTEN}." if rewritten else ""
     if not review.changed:
-        return f"**Nothing changes** in what is deployed. {compared}."
+        return f"**Nothing changes** in what is deployed.{also} {compared}."
     counts = [(verb, sum(block.change.verb == verb for block in blocks)) for verb in VERBS]
     said = ", ".join(f"{number} {verb}" for verb, number in counts if number)
     dangers = sum(len(block.change.dangers) for block in blocks)
     warned = f" **{dangers} {'warning' if dangers == 1 else 'warnings'}.**" if dangers else ""
     same = f" Nothing changes in {names(unchanged)}." if unchanged else ""
-    return f"**Objects: {said or 'none to compare'}.**{warned}{same} {compared}."
+    return f"**Objects: {said or 'none to compare'}.**{warned}{also}{same} {compared}."
 
 
 def errors(review: Review) -> Iterator[str]:
@@ -200,10 +203,11 @@ def summary(block: Block) -> str:
     added, removed = (sum(line.startswith(sign) for line in change.diff) for sign in "+-")
     renamed = f", before {code(change.renamed_from)}" if change.renamed_from else ""
     mark = " ⚠️" if change.dangers else ""
-    return f"{title(block)}: <b>{change.verb}</b>{renamed} (+{added} -{removed}){mark}"
+    return f"{title(block)}: <b>{change.what}</b>{renamed} (+{added} -{removed}){mark}"
 
 
 def diff(block: Block) -> str:
     change = block.change
-    is_open = " open" if change.dangers or len(change.diff) <= SHORT else ""
+    short = len(change.diff) <= SHORT and change.verb != "rewritten"
+    is_open = " open" if change.dangers or short else ""
     return f"<details{is_open}><summary>{summary(block)}</summary>\n\n{fence(change.diff, 'diff')}\n\n</details>"

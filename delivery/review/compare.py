@@ -7,11 +7,13 @@ from functools import cached_property
 from delivery.errors import DeliveryError
 from delivery.manifests import Object, dig, documents, dump, parse
 from delivery.review import chart, images, routing
+from delivery.review.around import Around, scaled
 from delivery.review.dangers import alerts, dangers
 from delivery.review.dangers.lifecycle import moved, recreation
 from delivery.review.diff import unified
 from delivery.review.masking import Masker
 from delivery.review.model import Danger, ObjectChange, OverlayReview, Status, Verb
+from delivery.review.normal import normal
 from delivery.review.pairing import Pair, Source, pair, sources
 from delivery.review.trees import Rendered
 
@@ -46,6 +48,8 @@ class Masked:
     pair: Pair
     before: Object | None
     after: Object | None
+    masker: Masker
+    scaled: tuple[bool, bool]  # whether an autoscaler owns its number of pods, on each side
 
     @property
     def differs(self) -> bool:
@@ -58,6 +62,20 @@ class Masked:
         """Both sides as they are shown and compared: to Python, 1, 1.0 and true are equal."""
         return dump(self.before), dump(self.after)
 
+    @cached_property
+    def stored(self) -> Pair:
+        """Both sides as the API server stores them, not masked."""
+        return Pair(*(
+            None if each is None else Source(normal(each.value, scaled=is_scaled))
+            for each, is_scaled in zip((self.pair.before, self.pair.after), self.scaled, strict=True)
+        ))  # fmt: skip
+
+    @property
+    def rewritten(self) -> bool:
+        """Whether both sides are the same object, written differently."""
+        old, new = self.stored.before, self.stored.after
+        return old is not None and new is not None and dump(old.value) == dump(new.value)
+
 
 def compare(
     name: str, before: Side, after: Side, notes: tuple[str, ...] = (), elsewhere: Iterable[Source] = ()
@@ -67,7 +85,11 @@ def compare(
     pairs = pair(old, new)
     masker = Masker([*old, *new, *elsewhere])
     errors = (masker.text(errors[0]), masker.text(errors[1]))
-    masked = [Masked(each, *masker.pair(each)) for each in pairs]
+    owned = autoscaled(old), autoscaled(new)
+    masked = [
+        Masked(each, *masker.pair(each), masker, (key(each.before) in owned[0], key(each.after) in owned[1]))
+        for each in pairs
+    ]
     status: Status = "added" if before.rendered is None else "removed" if after.rendered is None else "kept"
     review = OverlayReview(name, status, error_at_base=errors[0], error_at_head=errors[1], notes=notes)
     if not any(errors):
@@ -90,6 +112,15 @@ def compare(
         )
     return Compared(review, written(old, {id(e.pair.before): e.before for e in masked}, masker),
                     written(new, {id(e.pair.after): e.after for e in masked}, masker))  # fmt: skip
+
+
+def key(each: Source | None) -> tuple[str, str]:
+    return ("", "") if each is None else (each.namespace, f"{each.kind}/{each.name}")
+
+
+def autoscaled(side: list[Source]) -> set[tuple[str, str]]:
+    """Namespace and name of what autoscalers scale."""
+    return {(each.namespace, scaled(each.value)) for each in side if each.kind == "HorizontalPodAutoscaler"}
 
 
 def secrets(rendered: Iterable[Rendered]) -> list[Source]:
@@ -127,13 +158,14 @@ def changes(name: str, masked: list[Masked], routes: tuple[str, ...]) -> tuple[O
     rerouted = tuple(
         Danger("alert sent elsewhere", each) for each in routes if not each.endswith(" instead of nobody.")
     )
+    around = Around([(each.before, each.after) for each in masked])
     for number, each in enumerate(masked):
         if each.differs:
             more = tuple(told.get(number, ()))
             if routes_alerts(each.pair.known):
                 more, rerouted = more + rerouted, ()
-            found.append(change(name, each, more))
-    order = {"deleted": 0, "recreated": 1, "changed": 2, "created": 3}
+            found.append(change(name, each, more, around))
+    order = {"deleted": 0, "recreated": 1, "changed": 2, "created": 3, "rewritten": 4}
     return tuple(sorted(found, key=lambda each: (order[each.verb], each.kind, each.namespace, each.name)))
 
 
@@ -144,21 +176,20 @@ def routes_alerts(each: Source) -> bool:
     return each.kind in {"AlertmanagerConfig", "HelmValues"}
 
 
-def change(overlay: str, each: Masked, more: tuple[Danger, ...]) -> ObjectChange:
+def change(overlay: str, each: Masked, more: tuple[Danger, ...], around: Around) -> ObjectChange:
     known, old = each.pair.known, each.pair.before
     verb: Verb = "created" if each.before is None else "deleted" if each.after is None else "changed"
     renamed_from = old.name if old and old.name != known.name else ""
     hashed = renamed_from and old and (old.stem, old.namespace) == (known.stem, known.namespace)
     found: list[Danger] = []
     try:
-        if (
-            each.before
-            and each.after
-            and not hashed
-            and (moved(each.before, each.after) or recreation(each.before, each.after))
-        ):
-            verb = "recreated"
-        found.extend(dangers(verb, each.before, each.after))
+        if each.rewritten:
+            verb = "rewritten"
+        else:
+            was, now = each.masker.pair(each.stored)
+            if was and now and not hashed and (moved(was, now) or recreation(was, now)):
+                verb = "recreated"
+            found.extend(dangers(verb, was, now, around))
     except MISSHAPEN:
         found.append(UNKNOWN)
     before, after = each.texts
@@ -173,7 +204,7 @@ def change(overlay: str, each: Masked, more: tuple[Danger, ...]) -> ObjectChange
         before=before,
         after=after,
         diff=unified(before, after),
-        dangers=(*found, *more),
+        dangers=() if verb == "rewritten" else (*found, *more),
     )
 
 

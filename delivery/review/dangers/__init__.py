@@ -1,18 +1,19 @@
-"""What a reviewer should not overlook, each with its reason. Asked of masked objects."""
+"""What a reviewer should not overlook, each with its reason. Asked of masked objects, as they are stored."""
 
 from collections.abc import Iterator
 
 from delivery.manifests import Object
+from delivery.review.around import Around
 from delivery.review.dangers import alerts, exposure, lifecycle, pods, privilege
 from delivery.review.model import Danger, Verb
 
 
-def dangers(verb: Verb, before: Object | None, after: Object | None) -> Iterator[Danger]:
-    """Every danger of one object's change."""
-    yield from lifecycle.of_verb(verb, before, after)
-    yield from exposure.dangers(before, after)
-    yield from privilege.dangers(before, after)
-    yield from pods.dangers(before, after)
+def dangers(verb: Verb, before: Object | None, after: Object | None, around: Around) -> Iterator[Danger]:
+    """Every danger of one object's change; `around` is its overlay."""
+    yield from lifecycle.of_verb(verb, before, after, around)
+    yield from exposure.dangers(before, after, around)
+    yield from privilege.dangers(before, after, around)
+    yield from pods.dangers(before, after, around)
 
 
 __all__ = ["alerts", "dangers"]

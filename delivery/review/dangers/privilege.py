@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from itertools import product
 
 from delivery.manifests import Object, all_containers, dig
+from delivery.review.around import Around, Side, namespace_of
 from delivery.review.model import Danger
-from delivery.review.pod_templates import containers, pod_spec
+from delivery.review.pod_templates import account, containers, pod_spec
 
 # settings that hold a container back: the value that does so
 SAFE = {
@@ -18,7 +19,7 @@ HOST = ("hostNetwork", "hostPID", "hostIPC")
 LEVELS = ("privileged", "baseline", "restricted")
 
 
-def dangers(before: Object | None, after: Object | None) -> Iterator[Danger]:
+def dangers(before: Object | None, after: Object | None, around: Around) -> Iterator[Danger]:
     if after is None:
         return
     kind = after["kind"]
@@ -29,7 +30,7 @@ def dangers(before: Object | None, after: Object | None) -> Iterator[Danger]:
     elif kind == "Namespace":
         sentences = namespace(before, after)
     else:
-        sentences = security_context(before, after)
+        sentences = security_context(before, after, around)
     yield from (Danger("privilege", sentence) for sentence in sentences)
 
 
@@ -88,7 +89,7 @@ def namespace(before: Object | None, after: Object) -> Iterator[str]:
         yield f"The Pod Security Standard that it enforces falls from {old} to {new}."
 
 
-def security_context(before: Object | None, after: Object) -> Iterator[str]:
+def security_context(before: Object | None, after: Object, around: Around) -> Iterator[str]:
     old_pod, new_pod = pod_spec(before), pod_spec(after)
     if new_pod is None:
         return
@@ -96,13 +97,10 @@ def security_context(before: Object | None, after: Object) -> Iterator[str]:
         if new_pod.get(key) is True and dig(old_pod, key) is not True:
             yield f"Its pods get {key}: they see the node's own."
     if before:
-        account = (dig(old_pod, "serviceAccountName"), new_pod.get("serviceAccountName"))
-        if account[0] != account[1]:
-            yield f"Its pods run as ServiceAccount {account[1] or 'default'} rather than {account[0] or 'default'}."
-        if (
-            dig(old_pod, "automountServiceAccountToken") is False
-            and new_pod.get("automountServiceAccountToken") is not False
-        ):
+        was, now = account(old_pod), account(new_pod)
+        if was != now:
+            yield f"Its pods run as ServiceAccount {now} rather than {was}."
+        if not token(before, around.before) and token(after, around.after):
             yield "Its pods get a token for the Kubernetes API."
     if any("hostPath" in each for each in new_pod.get("volumes") or []) and not any(
         "hostPath" in each for each in dig(old_pod, "volumes") or []
@@ -112,6 +110,21 @@ def security_context(before: Object | None, after: Object) -> Iterator[str]:
     for container in all_containers({"containers": [], **new_pod}):
         name = container.get("name")
         yield from widened(str(name), (old_pod, known.get(str(name))), (new_pod, container))
+
+
+def token(each: Object, side: Side) -> bool:
+    """Whether the pods of an object are given a token: they say so themselves, or else their ServiceAccount."""
+    spec = pod_spec(each) or {}
+    own = spec.get("automountServiceAccountToken")
+    if own is None:
+        own = next(
+            (
+                one.get("automountServiceAccountToken") for _, one in side.of("ServiceAccount")
+                if (namespace_of(one), one["metadata"]["name"]) == (namespace_of(each), account(spec))
+            ),
+            None,
+        )  # fmt: skip
+    return own is not False
 
 
 def effective(pod: Object | None, container: Object | None, key: str) -> object:
@@ -135,9 +148,15 @@ def widened(name: str, old: tuple[Object | None, Object | None], new: tuple[Obje
     taken, held = ({port.get("hostPort") for port in dig(each, "ports") or []} - {None} for each in (new[1], old[1]))
     if opened := sorted(map(str, taken - held)):
         yield f"Container {name} answers on the node's own port {', '.join(opened)}."
-    added, had = (set(dig(each, "securityContext", "capabilities", "add") or []) for each in (new[1], old[1]))
-    if more := sorted(map(str, added - had)):
+    had, added = (capabilities(each, "add") for each in (old[1], new[1]))
+    if more := sorted(added - had if "ALL" not in had else ()):
         yield f"Container {name} gets the capabilities {', '.join(more)}."
-    dropped, drops = (set(dig(each, "securityContext", "capabilities", "drop") or []) for each in (old[1], new[1]))
-    if fewer := sorted(map(str, dropped - drops)):
+    dropped, drops = (capabilities(each, "drop") for each in (old[1], new[1]))
+    if fewer := sorted(dropped - drops if "ALL" not in drops else ()):
         yield f"Container {name} no longer drops the capabilities {', '.join(fewer)}."
+
+
+def capabilities(container: Object | None, part: str) -> set[str]:
+    """Capabilities that a container adds or drops, without the CAP_ that they may begin with."""
+    found = dig(container, "securityContext", "capabilities", part) or []
+    return {str(each).upper().removeprefix("CAP_") for each in found}
