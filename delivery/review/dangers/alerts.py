@@ -4,6 +4,8 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
+import promql_parser
+
 from delivery.manifests import Object, dig
 from delivery.review.model import Danger
 
@@ -48,15 +50,31 @@ def dangers(pairs: list[tuple[Object | None, Object | None]]) -> dict[int, list[
             else:
                 new.remove(likely)
                 found[likely[0]] += [Danger("alert", sentence) for sentence in weakened(name, rule, likely[1])]
+    fresh = [(name, rule) for name, rules in after.items() if name not in before for _, rule in rules]
+    fresh = [(name, rule) for name, rules in after.items() if name not in before for _, rule in rules]
     for number, names in gone.items():
-        unique = list(dict.fromkeys(names))
-        listed = ", ".join(unique[:10]) + (f" and {len(unique) - 10} more" if len(unique) > 10 else "")
-        found[number].append(Danger("alert", f"Nobody is told any more of: {listed}."))
+        unique = {name: called_now([rule for _, rule in before[name]], fresh) for name in names}
+        found[number] += [Danger("alert", sentence) for sentence in lost(unique)]
     for number, pair in enumerate(pairs):
         if pair[1] and pair[1]["kind"] == "AlertmanagerConfig":
             quiet = silenced(*(dig(each, "spec") or {} for each in pair))
             found[number] += [Danger("alert", sentence) for sentence in quiet]
     return found
+
+
+def lost(names: dict[str, str]) -> Iterator[str]:
+    """What becomes of alerts that are gone, by their names and those that they have now."""
+    for name, now in names.items():
+        if now:
+            yield f"{name} is called {now} now: silences, routes and links that name it no longer find it."
+    if unknown := [name for name, now in names.items() if not now]:
+        listed = ", ".join(unknown[:10]) + (f" and {len(unknown) - 10} more" if len(unknown) > 10 else "")
+        yield f"Nobody is told any more of: {listed}."
+
+
+def called_now(rules: list[Object], fresh: list[tuple[str, Object]]) -> str:
+    """The name of a new alert that fires when one of the rules did, as loudly; "" where there is none."""
+    return next((name for name, new in fresh for old in rules if not weakened(name, old, new)), "")
 
 
 def silenced(old: Object, new: Object) -> Iterator[str]:
@@ -88,7 +106,7 @@ def severity(rule: Object) -> str:
 
 def weakened(name: str, old: Object, new: Object) -> list[str]:
     sentences = []
-    if " ".join(str(old.get("expr")).split()) != " ".join(str(new.get("expr")).split()):
+    if meaning(old.get("expr")) != meaning(new.get("expr")):
         sentences.append(f"{name} asks another question (expr): see that it still fires when it should.")
     if seconds(new.get("for")) > seconds(old.get("for")):
         sentences.append(f"{name} waits {new.get('for')} instead of {old.get('for') or 'not at all'} before it fires.")
@@ -96,6 +114,16 @@ def weakened(name: str, old: Object, new: Object) -> list[str]:
     if RANKS.get(now, 0) < RANKS.get(was, 0) or (was != now and now not in RANKS):
         sentences.append(f"{name} is {now} instead of {was}.")
     return sentences
+
+
+def meaning(expression: object) -> str:
+    """PromQL in one form for all ways to write it; what is none, without its line breaks."""
+    text = " ".join(str(expression).split())
+    try:
+        parsed: str = promql_parser.parse(text).prettify()
+    except ValueError:
+        return text
+    return " ".join(parsed.split())
 
 
 def seconds(duration: object) -> float:

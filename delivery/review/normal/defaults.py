@@ -7,7 +7,7 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
-from delivery.manifests import Object
+from delivery.manifests import Object, dig
 
 RBAC = "rbac.authorization.k8s.io"
 OUTSIDE = {"LoadBalancer", "NodePort"}
@@ -90,22 +90,28 @@ def daemon_set_spec(value: Object) -> None:
 def stateful_set_spec(value: Object) -> None:
     value.setdefault("updateStrategy", {})
     value["volumeClaimTemplates"] = [
-        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", **without_status(each)}
+        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", **known(each)}
         for each in value.get("volumeClaimTemplates") or []
     ]
 
 
-def without_status(claim: Object) -> Object:
-    return {key: each for key, each in claim.items() if key != "status"}
-
-
-@fills("JobSpec")
-def job_spec(value: Object) -> None:
-    if "completions" not in value and "parallelism" not in value:
-        value["completions"] = 1
-    value.setdefault("parallelism", 1)
-    value.setdefault("backoffLimit", LONGEST if "backoffLimitPerIndex" in value else 6)
-    value.setdefault("podReplacementPolicy", "Failed" if value.get("podFailurePolicy") else "TerminatingOrFailed")
+@fills("Job")
+def job(value: Object) -> None:
+    """Only of a Job itself, not of one that a CronJob makes."""
+    spec = {"completionMode": "NonIndexed", "suspend": False, "manualSelector": False, **known(value["spec"])}
+    if "completions" not in spec and "parallelism" not in spec:
+        spec["completions"] = 1
+    spec.setdefault("parallelism", 1)
+    spec.setdefault("backoffLimit", LONGEST if "backoffLimitPerIndex" in spec else 6)
+    spec.setdefault("podReplacementPolicy", "Failed" if spec.get("podFailurePolicy") else "TerminatingOrFailed")
+    if not spec["manualSelector"]:
+        labels = dict.fromkeys(("job-name", "batch.kubernetes.io/job-name"), value["metadata"]["name"])
+        labels |= dig(spec, "template", "metadata", "labels") or {}
+        metadata = {**(dig(spec, "template", "metadata") or {}), "labels": labels}
+        spec["template"] = {**spec["template"], "metadata": metadata}
+        if not any((spec.get("selector") or {"": None}).values()):
+            spec.pop("selector", None)  # the API server writes it
+    value["spec"] = spec
 
 
 @fills("ServicePort")
@@ -119,7 +125,9 @@ def service_spec(value: Object) -> None:
     kind = value["type"]
     if value["sessionAffinity"] == "None":
         value.pop("sessionAffinityConfig", None)
-    elif value["sessionAffinity"] == "ClientIP" and not value.get("sessionAffinityConfig"):
+    elif value["sessionAffinity"] == "ClientIP" and not dig(
+        value, "sessionAffinityConfig", "clientIP", "timeoutSeconds"
+    ):
         value["sessionAffinityConfig"] = {"clientIP": {"timeoutSeconds": 10800}}
     if kind in OUTSIDE:
         value["externalTrafficPolicy"] = value.get("externalTrafficPolicy") or "Cluster"
