@@ -6,7 +6,7 @@ from functools import cached_property
 
 from delivery.errors import DeliveryError
 from delivery.manifests import Object, dig, documents, dump, parse
-from delivery.review import chart, images, routing
+from delivery.review import chart, failures, images, routing
 from delivery.review.around import Around, scaled
 from delivery.review.dangers import alerts, dangers
 from delivery.review.dangers.lifecycle import moved, recreation
@@ -144,7 +144,7 @@ def read(before: Rendered | None, after: Rendered | None) -> tuple[list[Source],
                     seen[text] = parse(text)
             result.append((sources((text, seen[text]) for text in texts), ""))
         except DeliveryError as error:
-            result.append(([], error.message))
+            result.append(([], failures.safe(error.message)))
     (old, old_error), (new, new_error) = result
     return old, new, (old_error, new_error)
 

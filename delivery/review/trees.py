@@ -1,6 +1,5 @@
 """Two commits laid out as folders, and what each overlay of them renders to."""
 
-import re
 import tarfile
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -10,21 +9,11 @@ from pathlib import Path
 from delivery.chart import FOLDER
 from delivery.errors import ArgumentError, DeliveryError
 from delivery.render import render
-from delivery.review import chart
-from delivery.review.masking import MASK
+from delivery.review import chart, failures
 from delivery.tools.git import git
 
 # files of a commit that its own .gitattributes would keep out of an archive, or write anew in it
 WHOLE = "* -export-ignore -export-subst\n"
-
-# between which words kustomize repeats its input when it fails: a Secret's value too, which no render tells us of
-ECHOES = (
-    (r"\[patch: ", r"\]"),
-    ("with config: `", "`"),
-    (r"literal sources \[", r"\]"),
-    ("invalid literal source ", ", expected key=value"),
-    (r"map\[string\]interface \{\}\{", r"\}"),
-)
 
 
 @dataclass(frozen=True)
@@ -128,11 +117,5 @@ def rendered(name: str, tree: Tree, *, with_charts: bool) -> Rendered:
     except DeliveryError as error:
         # where the tree lies differs from run to run, and tells a reviewer nothing
         resolved = str(tree.folder.resolve())
-        return Rendered(error=without_echo(error.message).replace(f"{resolved}/", "").replace(resolved, "."))
-
-
-def without_echo(error: str) -> str:
-    """What kustomize says is wrong, without the input that it repeats."""
-    for start, end in ECHOES:
-        error = re.sub(rf"({start})(?:.*(?={end})|.*)", rf"\g<1>{MASK}", error, flags=re.DOTALL)
-    return error
+        message = error.message.replace(f"{resolved}/", "").replace(resolved, ".")
+        return Rendered(error=failures.safe(message, tree.folder))

@@ -50,7 +50,7 @@ PATCH = f"{DEV}patches:\n- patch: |\n    kind: Secret\n    stringData: {{passwor
         ),
         (
             {"overlays/dev/objects.yaml": f"{CONFIG_MAP}data: {{1: '{SECRET}}}'}}\n"},
-            "map[string]interface {}{***",
+            "map[string]interface {}",
         ),
     ],
 )
