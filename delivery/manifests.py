@@ -139,9 +139,15 @@ class Dumper(yaml.CSafeDumper):
         return True
 
 
+def is_more(text: str) -> bool:
+    """Whether a text without quotes would be read as another type."""
+    resolvers = Loader.yaml_implicit_resolvers
+    return any(pattern.match(text) for _, pattern in resolvers.get(text[:1], ()))
+
+
 def represent_text(dumper: Dumper, text: str) -> yaml.Node:
     """Several lines as a block; a text with a hidden character in double quotes, where it can be escaped."""
-    style = '"' if HIDDEN.search(text) else "|" if "\n" in text else None
+    style = '"' if HIDDEN.search(text) else "|" if "\n" in text else "'" if is_more(text) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
@@ -186,6 +192,22 @@ def inner(value: Any) -> Iterable[Any]:
 def load_all(text: str) -> Iterator[Any]:
     """The documents of a stream, as Python values."""
     return iter(yaml.load_all(text, Loader))
+
+
+def load(text: str) -> Any:
+    """The only document of a text, as a Python value.
+
+    Raises:
+        yaml.YAMLError: it is no YAML.
+        ValueError: it holds a number or a text that cannot be read.
+    """
+    return yaml.load(text, Loader)  # noqa: S506, a safe loader
+
+
+def dump_all(objects: Iterable[Object]) -> str:
+    """Objects as a stream for other programs, which read YAML 1.2."""
+    text: str = yaml.dump_all(objects, Dumper=Dumper, allow_unicode=True, width=LINE)
+    return text
 
 
 def parse(document: str) -> list[Object]:

@@ -5,8 +5,7 @@ import re
 import tempfile
 from pathlib import Path
 
-import yaml
-
+from delivery import manifests
 from delivery.checkout import ROOT, overlays
 from delivery.deploy.migrations import migrations
 from delivery.deploy.release import Release
@@ -83,7 +82,7 @@ def thin_layer(name: str, digest: str, commit: str) -> Object:
     }
     return {
         "images": [{"name": NAME, "newName": name, "digest": digest}],
-        "patches": [{"target": {"kind": "Deployment", "name": NAME}, "patch": yaml.safe_dump(deployment)}],
+        "patches": [{"target": {"kind": "Deployment", "name": NAME}, "patch": manifests.dump_all([deployment])}],
     }
 
 
@@ -93,7 +92,7 @@ def throw_away(folder: Path, layer: Object) -> str:
         top = Path(name).resolve() / "overlays" / folder.name
         top.mkdir(parents=True)
         kustomization = {"resources": [os.path.relpath(folder, top)], **layer}
-        (top / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+        (top / "kustomization.yaml").write_text(manifests.dump_all([kustomization]))
         return render(folder.name, Path(name).resolve())
 
 

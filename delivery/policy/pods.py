@@ -9,6 +9,7 @@ from functools import partial
 
 from delivery.manifests import Object, Render, all_containers, dig, identity, projections
 from delivery.policy.rule import Rule, register
+from delivery.quantity import amount
 
 RULES: list[Rule] = []
 rule = partial(register, RULES)
@@ -100,6 +101,19 @@ def resources_are_said(render: Render) -> Iterator[str]:
         missing = [".".join(path) for path in wanted if dig(container, "resources", *path) is None]
         if missing:
             yield f"{where} does not say its resources: {', '.join(missing)}."
+
+
+@rule("limits")
+def limits_hold_the_requests(render: Render) -> Iterator[str]:
+    for where, _, container in render.containers():
+        requests, limits = (dig(container, "resources", part) or {} for part in ("requests", "limits"))
+        for name in sorted(requests.keys() & limits.keys()):
+            request, limit = amount(requests[name]), amount(limits[name])
+            if request is not None and limit is not None and limit < request:
+                yield (
+                    f"{where} has a limit of {name} of {limits[name]}, less than its request of {requests[name]}: "
+                    "the API server refuses its pods."
+                )
 
 
 @rule("image")

@@ -1,9 +1,10 @@
 """One overlay at two commits: what differs, and what of it is dangerous."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from delivery import credentials
 from delivery.errors import DeliveryError
 from delivery.manifests import Object, dig, documents, dump, parse
 from delivery.review import chart, failures, images, routing
@@ -11,6 +12,7 @@ from delivery.review.around import Around, scaled
 from delivery.review.dangers import alerts, dangers
 from delivery.review.dangers.lifecycle import moved, recreation
 from delivery.review.diff import unified
+from delivery.review.hiding import secrets_in
 from delivery.review.masking import Masker
 from delivery.review.model import Danger, ObjectChange, OverlayReview, Status, Verb
 from delivery.review.normal import normal
@@ -124,9 +126,9 @@ def autoscaled(side: list[Source]) -> set[tuple[str, str]]:
 
 
 def secrets(rendered: Iterable[Rendered]) -> list[Source]:
-    """The Secrets in renders."""
+    """The objects in renders that hold Secrets."""
     holding = [each for each in rendered if "Secret" in each.text]
-    return [source for each in holding for source in read(each, None)[0] if source.kind == "Secret"]
+    return [source for each in holding for source in read(each, None)[0] if any(secrets_in(source.value))]
 
 
 def read(before: Rendered | None, after: Rendered | None) -> tuple[list[Source], list[Source], tuple[str, str]]:
@@ -192,6 +194,7 @@ def change(overlay: str, each: Masked, more: tuple[Danger, ...], around: Around)
             found.extend(dangers(verb, was, now, around))
     except MISSHAPEN:
         found.append(UNKNOWN)
+    exposed = [Danger("credential", each.masker.text(sentence)) for sentence in clear(each.pair)]
     before, after = each.texts
     return ObjectChange(
         overlay=overlay,
@@ -204,8 +207,19 @@ def change(overlay: str, each: Masked, more: tuple[Danger, ...], around: Around)
         before=before,
         after=after,
         diff=unified(before, after),
-        dangers=() if verb == "rewritten" else (*found, *more),
+        dangers=() if verb == "rewritten" else (*found, *exposed, *more),
     )
+
+
+def clear(pair: Pair) -> Iterator[str]:
+    """Sentences about credentials that an object holds in the clear, and did not before."""
+    old, new = ([] if each is None else credentials.leaves(each.value) for each in (pair.before, pair.after))
+    held = {(leaf.path, leaf.text) for leaf in old}
+    if pair.after:
+        for leaf in new:
+            if (leaf.path, leaf.text) not in held:
+                place = credentials.where(pair.after.value, leaf)
+                yield f"{place} holds a credential in the clear: put it into Secret Manager, and change it everywhere."
 
 
 def written(side: Iterable[Source], masked: dict[int, Object | None], masker: Masker) -> str:

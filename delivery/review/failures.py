@@ -14,9 +14,10 @@ from typing import Any
 import yaml
 
 from delivery import manifests
+from delivery.credentials import URL_PASSWORD
 from delivery.errors import DeliveryError
 from delivery.manifests import dig
-from delivery.review.masking import MASK, URL_PASSWORD
+from delivery.review.hiding import MASK, hide_password
 
 HINT = f"{MASK} stands for what may be the value of a Secret: run `make render` in a checkout of the commit to see it."
 KUSTOMIZATIONS = {"kustomization.yaml", "kustomization.yml", "Kustomization"}
@@ -85,7 +86,7 @@ def named(path: Path, folder: str) -> Iterator[str]:
             continue
         if path.name in KUSTOMIZATIONS:
             for text in naming(each):
-                yield from (URL_PASSWORD.sub(rf"\1{MASK}", text), posixpath.normpath(posixpath.join(folder, text)))
+                yield from (URL_PASSWORD.sub(hide_password, text), posixpath.normpath(posixpath.join(folder, text)))
         elif each.get("kind") != "Secret":
             identity = (each.get("kind"), dig(each, "metadata", "name"), dig(each, "metadata", "namespace"))
             yield from (text for text in identity if isinstance(text, str))

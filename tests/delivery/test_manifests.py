@@ -1,8 +1,8 @@
-"""A stream of YAML taken apart, as Helm may write it."""
+"""A stream of YAML taken apart, as Helm may write it, and texts that must stay texts."""
 
 import pytest
 
-from delivery.manifests import documents, dump, parse
+from delivery.manifests import documents, dump, dump_all, load, parse
 
 ONE = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: one\n"
 TWO = ONE.replace("one", "two")
@@ -26,3 +26,14 @@ def test_no_document_is_lost(stream: str) -> None:
 def test_a_line_of_text_parts_nothing() -> None:
     text = f"{ONE}data:\n  a: |\n    ---\n    b\n  c: ---\n  ---d: e\n"
     assert documents(text) == [text]
+
+
+@pytest.mark.parametrize(
+    "text", ["=", "1e3", "0o14", "0x1F", ".5", "~", "yes", "off", "012", "1:30", "2026-01-01", "null"]
+)
+def test_a_text_stays_a_text(text: str) -> None:
+    """Whatever YAML 1.1 or 1.2 would make of it; a bare `=` is one too."""
+    assert load(f"a: '{text}'") == {"a": text}
+    assert load(dump_all([{"a": text}])) == {"a": text}
+    assert load(dump({"a": text})) == {"a": text}
+    assert load("matchType: =") == {"matchType": "="}

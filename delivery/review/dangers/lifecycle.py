@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from delivery.manifests import Object, dig
+from delivery.quantity import amount
 from delivery.review.around import Around, namespace_of
 from delivery.review.model import Danger, Verb
-from delivery.review.normal.quantity import amount
 
 LOSS = {
     "Namespace": "everything in it goes with it",

@@ -10,9 +10,9 @@ from typing import Any
 
 from delivery import manifests
 from delivery.manifests import Object
+from delivery.quantity import canonical
 from delivery.review.normal import schemas
 from delivery.review.normal.defaults import FILL
-from delivery.review.normal.quantity import canonical
 from delivery.review.normal.schemas import Schema, Types
 from delivery.review.normal.versions import converted
 

@@ -17,10 +17,10 @@ import pytest
 import yaml
 
 from delivery.manifests import Object, documents, parse
+from delivery.quantity import amount
 from delivery.render import render
 from delivery.review.compare import Side, compare
 from delivery.review.normal import schemas
-from delivery.review.normal.quantity import amount
 from delivery.review.trees import Rendered
 from tests.support.cluster.controlplane import Cluster
 
