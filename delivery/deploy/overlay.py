@@ -7,10 +7,10 @@ from pathlib import Path
 
 from delivery import manifests
 from delivery.checkout import ROOT, overlays
-from delivery.deploy.migrations import migrations
 from delivery.deploy.release import Release
 from delivery.errors import ArgumentError, DeliveryError
 from delivery.manifests import Object, Render, identity
+from delivery.migrations import migrations
 from delivery.render import render
 from delivery.validate import conform_to_all, validate
 

@@ -80,6 +80,8 @@ def grouped(review: Review) -> list[Block]:
 def opening(review: Review, blocks: list[Block]) -> Iterator[str]:
     yield f"{MARKER}\n## What commit {code(review.head[:10])} would change"
     yield headline(review, blocks)
+    if review.beside:
+        yield listed([f"- {prose(line, 600)}" for line in review.beside], "sentences")
     yield from errors(review)
     rows = [each for each in review.overlays if each.changed or each.status != "kept" or each.images]
     if rows:
@@ -115,7 +117,8 @@ def headline(review: Review, blocks: list[Block]) -> str:
     objects = "1 object is" if rewritten == 1 else f"{rewritten} objects are"
     also = f" {objects} {REWRITTEN}." if rewritten else ""
     if not review.changed:
-        return f"**Nothing changes** in what is deployed.{also} {compared}."
+        nothing = "**No manifest changes.**" if review.beside else "**Nothing changes** in what is deployed."
+        return f"{nothing}{also} {compared}."
     counts = [(verb, sum(block.change.verb == verb for block in blocks)) for verb in VERBS]
     said = ", ".join(f"{number} {verb}" for verb, number in counts if number)
     dangers = sum(len(block.change.dangers) for block in blocks)

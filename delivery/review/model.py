@@ -85,6 +85,7 @@ class Review:
     head: str
     merge_base: str  # what head is compared with
     overlays: tuple[OverlayReview, ...] = ()
+    beside: tuple[str, ...] = ()  # plain sentences: what else takes effect, such as another image
 
     @property
     def changed(self) -> bool:

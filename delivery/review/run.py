@@ -7,7 +7,7 @@ from delivery.chart import load
 from delivery.checkout import ROOT
 from delivery.errors import DeliveryError
 from delivery.manifests import Object, dig
-from delivery.review import chart, trees
+from delivery.review import beside, chart, trees
 from delivery.review.comment import COMMENT_LIMIT, SUMMARY_LIMIT, markdown
 from delivery.review.compare import Compared, Side, compare, secrets
 from delivery.review.model import Review
@@ -28,7 +28,8 @@ def review(base: str, head: str, out: Path, root: Path = ROOT) -> Review:
         before = trees.lay_out(root, fork, folder / "base")
         after = trees.lay_out(root, head_commit, folder / "head")
         compared = compare_trees(before, after)
-    result = Review(base_commit, head_commit, fork, tuple(each.review for each in compared))
+        also = beside.sentences(before.folder, after.folder)
+    result = Review(base_commit, head_commit, fork, tuple(each.review for each in compared), also)
     write(result, compared, out)
     return result
 
