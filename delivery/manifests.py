@@ -1,9 +1,11 @@
 """Kubernetes objects: the questions asked of them again and again, and their YAML, read and written in one form."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from secrets import token_hex
 from typing import Any
 
 import yaml
@@ -98,6 +100,9 @@ HIDDEN = re.compile(
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U000e0000-\U000e0fff]"
 )
 SEPARATOR = re.compile(r"^---(?=\s|\Z)", re.MULTILINE)  # the document may begin in the same line
+MARK = token_hex(8)  # stands for a block; in no text by chance, nor by will
+KEY_MARK = re.compile(rf"{MARK}-([0-9]+)-{MARK}(?=:)")
+LAST_MARK = re.compile(rf"{MARK}-([0-9]+)-{MARK}\Z")
 LINE = 1 << 30  # bytes: no line is folded
 DEEPEST = 100  # levels; a CustomResourceDefinition may have some forty
 MOST = 1_000_000  # values of a document, a thousand times what is usual: aliases of aliases may make a line billions
@@ -165,7 +170,54 @@ def dump(each: Object | None) -> str:
     """An object in the normal form; "" for None."""
     if each is None:
         return ""
-    return escaped(yaml.dump(each, Dumper=Dumper, sort_keys=True, allow_unicode=True, width=LINE))
+    return escaped(in_blocks(each))
+
+
+def shown(each: Object | None) -> str:
+    """An object in the normal form for people: a text with hidden characters is a block too, and no longer exact."""
+    return "" if each is None else escaped(in_blocks(each, hidden=True))
+
+
+def in_blocks(each: Object, *, hidden: bool = False) -> str:
+    """YAML with texts of several lines as literal blocks; with `hidden` those with hidden characters too."""
+    blocks: list[str] = []
+
+    def represent(dumper: Dumper, text: str) -> yaml.Node:
+        if "\n" not in text or (HIDDEN.search(text) and not hidden):
+            return represent_text(dumper, text)
+        blocks.append(text)
+        return dumper.represent_scalar("tag:yaml.org,2002:str", f"{MARK}-{len(blocks) - 1}-{MARK}")
+
+    class BlockDumper(Dumper):
+        pass
+
+    BlockDumper.add_representer(str, represent)
+    written: str = yaml.dump(each, Dumper=BlockDumper, sort_keys=True, allow_unicode=True, width=LINE)
+    if not blocks:
+        return written
+    lines = (with_block(line, blocks) for line in written.removesuffix("\n").split("\n"))
+    return "\n".join(lines) + "\n"
+
+
+def with_block(line: str, blocks: list[str]) -> str:
+    """A line with the blocks that its marks stand for."""
+    line = KEY_MARK.sub(lambda found: json.dumps(blocks[int(found[1])], ensure_ascii=False), line)
+    found = LAST_MARK.search(line)
+    if not found:
+        return line
+    text = blocks[int(found[1])]
+    start = line[: found.start()]
+    prefix = re.match(r" *(?:- )*", start)
+    assert prefix  # noqa: S101 - it matches nothing, too
+    indent = " " * (len(prefix[0]) + (0 if start == prefix[0] and start else 2))
+    header = "|" + ("2" if text[0] in " \n\t" else "")
+    ends = len(text) - len(text.rstrip("\n"))
+    header += "-" if not ends else "" if ends == 1 and ends < len(text) else "+"
+    if HIDDEN.search(text):
+        header += " # with \\u for a character that does not show, and \\\\ for \\"
+        text = text.replace("\\", "\\\\")
+    content = text.removesuffix("\n").split("\n")
+    return "\n".join([start + header, *(f"{indent}{each}" if each else "" for each in content)])
 
 
 def documents(text: str) -> list[str]:

@@ -10,6 +10,9 @@ from delivery.review.model import REWRITTEN, VERBS, ObjectChange, OverlayReview,
 MARKER = "<!-- taskpulse review -->"  # by which the one comment is found again
 COMMENT_LIMIT = 65_000  # bytes of UTF-8; GitHub refuses more than 65,536 characters
 SUMMARY_LIMIT = 1_000_000  # bytes; GitHub drops a job summary of more than 1 MiB
+LARGE = 10_000  # bytes of an object of which only the beginning is shown where not everything can be
+BEGINNING = 3_000  # bytes of that
+LONGEST_LINE = 300  # characters in it
 SHORT = 25  # lines of a diff that is open from the start
 MOST_IMAGES = 5  # in a cell; of overlays in a sentence
 MOST_ROWS = 50  # in the table, and of sentences of one sort
@@ -41,6 +44,7 @@ def markdown(review: Review, limit: int) -> str:
     if size(whole) <= limit:
         return whole
     room = limit - size("\n\n".join(parts)) - MOST_LEFT[1] - 500  # for the sentence about what is left out
+    texts = [diff(block, cut=True) if size(text) > LARGE else text for block, text in zip(blocks, texts, strict=True)]
     shown = set()
     # what is dangerous, then what is small: one object of many lines does not keep out many of few
     for number in sorted(range(len(blocks)), key=lambda each: (not blocks[each].change.dangers, size(texts[each]))):
@@ -49,12 +53,16 @@ def markdown(review: Review, limit: int) -> str:
             room -= size(texts[number]) + 2
     parts += [text for number, text in enumerate(texts) if number in shown]
     left = [f"- {summary(block)}" for number, block in enumerate(blocks) if number not in shown]
-    parts += [
-        f"**{'1 object is' if len(left) == 1 else f'{len(left)} objects are'} not shown here**, as GitHub takes no "
-        "longer text. The artifact of this run holds everything: `review.html`, and both renders under `base/` and "
-        "`head/`.",
-        listed(left, "objects", *MOST_LEFT),
-    ]
+    parts += (
+        []
+        if not left
+        else [
+            f"**{'1 object is' if len(left) == 1 else f'{len(left)} objects are'} not shown here**, as GitHub takes no "
+            "longer text. The artifact of this run holds everything: `review.html`, and both renders under `base/` and "
+            "`head/`.",
+            listed(left, "objects", *MOST_LEFT),
+        ]
+    )
     return "\n\n".join(parts) + "\n"
 
 
@@ -192,6 +200,17 @@ def listed(lines: list[str], what: str, most: int = MOST_ROWS, room: int = MOST_
     return "\n".join(kept)
 
 
+def beginning(lines: tuple[str, ...]) -> Iterator[str]:
+    """The first lines of a diff, each cut where it is too long."""
+    room = BEGINNING
+    for line in lines:
+        kept = line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…"
+        room -= size(kept) + 1
+        if room < 0:
+            return
+        yield kept
+
+
 def names(overlays: Sequence[str]) -> str:
     more = f" and {len(overlays) - MOST_IMAGES} more" if len(overlays) > MOST_IMAGES else ""
     return ", ".join(map(code, overlays[:MOST_IMAGES])) + more
@@ -209,8 +228,13 @@ def summary(block: Block) -> str:
     return f"{title(block)}: <b>{change.what}</b>{renamed} (+{added} -{removed}){mark}"
 
 
-def diff(block: Block) -> str:
+def diff(block: Block, *, cut: bool = False) -> str:
+    """The change of one object; the beginning of it where it is to be cut."""
     change = block.change
+    lines, more = change.diff, ""
+    if cut:
+        lines = tuple(beginning(change.diff))
+        more = f"\n\nThis is the beginning of {len(change.diff)} lines; `review.html` in the artifact has them all."
     short = len(change.diff) <= SHORT and change.verb != "rewritten"
     is_open = " open" if change.dangers or short else ""
-    return f"<details{is_open}><summary>{summary(block)}</summary>\n\n{fence(change.diff, 'diff')}\n\n</details>"
+    return f"<details{is_open}><summary>{summary(block)}</summary>\n\n{fence(lines, 'diff')}{more}\n\n</details>"

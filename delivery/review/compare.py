@@ -6,13 +6,14 @@ from functools import cached_property
 
 from delivery import credentials
 from delivery.errors import DeliveryError
-from delivery.manifests import Object, dig, documents, dump, parse
+from delivery.manifests import Object, dig, documents, dump, parse, shown
 from delivery.review import chart, failures, images, routing
 from delivery.review.around import Around, scaled
 from delivery.review.dangers import alerts, dangers
 from delivery.review.dangers.lifecycle import moved, recreation
 from delivery.review.diff import unified
 from delivery.review.hiding import secrets_in
+from delivery.review.json_texts import readable
 from delivery.review.masking import Masker
 from delivery.review.model import Danger, ObjectChange, OverlayReview, Status, Verb
 from delivery.review.normal import normal
@@ -62,7 +63,8 @@ class Masked:
     @cached_property
     def texts(self) -> tuple[str, str]:
         """Both sides as they are shown and compared: to Python, 1, 1.0 and true are equal."""
-        return dump(self.before), dump(self.after)
+        before, after = readable(self.before, self.after)
+        return shown(before), shown(after)
 
     @cached_property
     def stored(self) -> Pair:
@@ -226,7 +228,7 @@ def written(side: Iterable[Source], masked: dict[int, Object | None], masker: Ma
     """One side as a stream of YAML, as it was rendered but for what is masked."""
     texts = []
     for each in side:
-        shown = masked[id(each)]
-        whole = each.text and shown == each.value and masker.text(each.text) == each.text  # comments too
-        texts.append(each.text.strip("\n") + "\n" if whole else dump(shown))
+        known = masked[id(each)]
+        whole = each.text and known == each.value and masker.text(each.text) == each.text  # comments too
+        texts.append(each.text.strip("\n") + "\n" if whole else dump(known))
     return "---\n".join(texts)
