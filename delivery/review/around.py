@@ -1,6 +1,7 @@
 """The other objects of an overlay, on both sides: what one object's change means depends on them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -49,8 +50,16 @@ class Side:
             if namespace_of(each.value) == namespace and selects(selector, each.labels)
         ]  # fmt: skip
 
-    def of(self, kind: str) -> Iterator[tuple[int, Object]]:
-        return ((number, each) for number, each in self.objects if each["kind"] == kind)
+    @cached_property
+    def kinds(self) -> dict[str, list[tuple[int, Object]]]:
+        """The objects by kind."""
+        found: dict[str, list[tuple[int, Object]]] = defaultdict(list)
+        for number, each in self.objects:
+            found[each["kind"]].append((number, each))
+        return found
+
+    def of(self, kind: str) -> list[tuple[int, Object]]:
+        return self.kinds.get(kind, [])
 
     @cached_property
     def policies(self) -> list[tuple[int, Object]]:
@@ -63,6 +72,14 @@ class Side:
             (n for n, each in self.of(kind) if (namespace_of(each), each["metadata"]["name"]) == (namespace, name)),
             None,
         )
+
+    def named(self, kind: str, namespace: str, name: str) -> Object | None:
+        """An object by its name."""
+        return self.by_name.get((kind, namespace, name))
+
+    @cached_property
+    def by_name(self) -> dict[tuple[str, str, str], Object]:
+        return {(each["kind"], namespace_of(each), each["metadata"]["name"]): each for _, each in self.objects}
 
     def readers(self, kind: str, namespace: str, name: str) -> list[str]:
         """Names of the workloads that read a ConfigMap or Secret, or run as a ServiceAccount."""

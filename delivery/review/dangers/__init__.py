@@ -4,7 +4,19 @@ from collections.abc import Iterator
 
 from delivery.manifests import Object
 from delivery.review.around import Around
-from delivery.review.dangers import alerts, exposure, lifecycle, pods, privilege
+from delivery.review.dangers import (
+    alerts,
+    availability,
+    data,
+    exposure,
+    identity,
+    lifecycle,
+    node,
+    pods,
+    privilege,
+    references,
+    scraping,
+)
 from delivery.review.model import Danger, Verb
 
 
@@ -13,7 +25,13 @@ def dangers(verb: Verb, before: Object | None, after: Object | None, around: Aro
     yield from lifecycle.of_verb(verb, before, after, around)
     yield from exposure.dangers(before, after, around)
     yield from privilege.dangers(before, after, around)
+    yield from node.dangers(before, after)
+    yield from identity.dangers(before, after, around)
     yield from pods.dangers(before, after, around)
+    yield from availability.dangers(before, after, around)
+    yield from references.dangers(before, after, around)
+    yield from scraping.dangers(before, after, around)
+    yield from data.dangers(before, after, around)
 
 
 __all__ = ["alerts", "dangers"]

@@ -4,17 +4,19 @@ from collections.abc import Iterator
 
 from delivery.manifests import Object, dig
 from delivery.review.around import Around, Side, namespace_of
-from delivery.review.dangers import network_policies
+from delivery.review.dangers import edge, network_policies
 from delivery.review.dangers.traffic import addresses, cut
 from delivery.review.model import Danger
 from delivery.review.pod_templates import containers
 
 OUTSIDE = ("LoadBalancer", "NodePort")
-INTERNAL = ("networking.gke.io/load-balancer-type", "cloud.google.com/load-balancer-type")
+IN_CLUSTER = (".svc", ".svc.cluster.local")
 
 
 def dangers(before: Object | None, after: Object | None, around: Around) -> Iterator[Danger]:
     known = after or before
+    if known and known["kind"] in edge.POLICIES | edge.FRONT:
+        yield from (Danger("exposure", sentence) for sentence in edge.policy(before, after))
     rules = known and {
         "Service": service,
         "Ingress": route,
@@ -32,24 +34,45 @@ def dangers(before: Object | None, after: Object | None, around: Around) -> Iter
 def service(before: Object | None, after: Object | None, around: Around) -> Iterator[str]:
     if after is None:
         return
-    was, now = (dig(each, "spec", "type") or "ClusterIP" for each in (before, after))
-    if before is None and now in OUTSIDE:
-        yield f"A new Service of type {now} can be reached from outside the cluster{allowed(after)}."
     if before is None:
+        yield from new_service(after)
         return
+    was, now = (dig(each, "spec", "type") or "ClusterIP" for each in (before, after))
+    target, other = (str(dig(each, "spec", "externalName") or "") for each in (after, before))
+    if was == now == "ExternalName" and target != other:
+        yield f"Who asks for it is sent to {target} instead of {other}."
     if was != now:
-        if now in OUTSIDE:
-            consequence = f"it can be reached from outside the cluster{allowed(after)}"
-        elif now == "ExternalName":
-            consequence = f"who asks for it is sent to {dig(after, 'spec', 'externalName')}"
-        else:
-            consequence = "its outside address goes" if was in OUTSIDE else "it leads to its own pods again"
-        yield f"Its type changes from {was} to {now}: {consequence}."
+        yield f"Its type changes from {was} to {now}: {of_type(was, now, after)}."
     elif now in OUTSIDE:
         yield from opened(before, after)
-    yield from moved_ports(ports(before, around.before), ports(after, around.after))
+    yield from edge.annotations(before, after, addressed=False)
+    old, new = ports(before, around.before), ports(after, around.after)
+    yield from moved_ports(old, new)
+    if was == now and now in OUTSIDE and (added := sorted(new.keys() - old.keys())):
+        yield f"It can be reached from outside the cluster on port {', '.join(added)} too."
+    if dig(after, "spec", "publishNotReadyAddresses") is True and not dig(before, "spec", "publishNotReadyAddresses"):
+        yield "Requests reach pods that are not ready (publishNotReadyAddresses)."
     if dig(before, "spec", "externalIPs") != dig(after, "spec", "externalIPs"):
         yield "Its external addresses change."
+
+
+def new_service(after: Object) -> Iterator[str]:
+    kind, target = dig(after, "spec", "type"), str(dig(after, "spec", "externalName") or "")
+    if kind in OUTSIDE:
+        yield f"A new Service of type {kind} can be reached from outside the cluster{allowed(after)}."
+    if kind == "ExternalName" and not target.rstrip(".").endswith(IN_CLUSTER):
+        yield f"A new Service of type ExternalName: who asks for it is sent to {target}, outside of the cluster."
+    if outside := dig(after, "spec", "externalIPs"):
+        yield f"A new Service answers on the external addresses {', '.join(map(str, outside))}."
+
+
+def of_type(was: str, now: str, after: Object) -> str:
+    """What another type of a Service means."""
+    if now in OUTSIDE:
+        return f"it can be reached from outside the cluster{allowed(after)}"
+    if now == "ExternalName":
+        return f"who asks for it is sent to {dig(after, 'spec', 'externalName')}"
+    return "its outside address goes" if was in OUTSIDE else "it leads to its own pods again"
 
 
 def opened(before: Object, after: Object) -> Iterator[str]:
@@ -84,15 +107,32 @@ def ports(each: Object, side: Side) -> dict[str, tuple[str, object]]:
 
 def moved_ports(old: dict[str, tuple[str, object]], new: dict[str, tuple[str, object]]) -> Iterator[str]:
     for name, (target, number) in old.items():
-        if name not in new:
+        if name not in new and (other := spoken(name, new)):
+            yield f"Its port {name.partition(' ')[0]} speaks {other}: who speaks {spoken_by(name)} gets no answer."
+        elif name not in new:
             yield f"Its port {name} goes: clients and network policies must follow."
         elif new[name][1] != number:
             yield f"Its port {name} leads to {new[name][0]} instead of {target}: pods and network policies must follow."
 
 
+def spoken_by(name: str) -> str:
+    """The protocol of a port, by its name among `ports`."""
+    return name.partition("(")[2].rstrip(")") or "TCP"
+
+
+def spoken(name: str, new: dict[str, tuple[str, object]]) -> str:
+    """The protocols that a port of the same number speaks now; "" where there is none."""
+    number = name.partition(" ")[0]
+    return " and ".join(spoken_by(each) for each in new if each.partition(" ")[0] == number)
+
+
 def internal(each: Object) -> bool:
-    annotations = dig(each, "metadata", "annotations") or {}
-    return any(annotations.get(key) == "Internal" for key in INTERNAL)
+    found = dig(each, "metadata", "annotations") or {}
+    return any(
+        str(found[key]).lower() in map(str.lower, known["safe"])
+        for key, known in edge.table()["switches"].items()
+        if key in found and key.rpartition("/")[2].startswith(("load-balancer", "aws-load", "azure-load"))
+    )
 
 
 def allowed(each: Object) -> str:
@@ -108,6 +148,9 @@ def route(before: Object | None, after: Object | None, _: Around) -> Iterator[st
     if before is None:
         yield f"A new {after['kind']} brings requests from outside to Services of the cluster."
         return
+    yield from edge.annotations(before, after)
+    if after["kind"] == "Ingress":
+        yield from edge.served_in_the_clear(before, after)
     if dig(before, "spec") != dig(after, "spec"):
         yield "What requests from outside reach changes: look at its hosts, paths and Services."
 
@@ -125,6 +168,8 @@ def gateway(before: Object | None, after: Object | None, _: Around) -> Iterator[
         if name not in kept:
             yield f"Its listener {name} goes: what came by it is no longer answered."
     was, now = (dig(each, "spec", "gatewayClassName") for each in (before, after))
+    if before:
+        yield from edge.annotations(before, after)
     if before and was != now:
         yield f"Its class changes from {was} to {now}: others may reach it."
     if before and dig(before, "spec", "addresses") != dig(after, "spec", "addresses"):

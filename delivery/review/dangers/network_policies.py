@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from delivery.manifests import Object, dig
 from delivery.review.around import Around, Side, Workload, namespace_of
-from delivery.review.dangers.traffic import entries, gained, peer_reach, port_words, rule_reach, words
+from delivery.review.dangers.traffic import Port, allows, entries, gained, peer_reach, port_words, rule_reach, words
 from delivery.review.selectors import requirements, selects, within
 
 WAYS = (("Ingress", "ingress", "from", "in from"), ("Egress", "egress", "to", "out to"))
@@ -34,12 +34,14 @@ def dangers(before: Object | None, after: Object | None, around: Around) -> Iter
         for kind, way, peers, direction in WAYS:
             old, new = ([each for each in side if kind in policy_types(each)] for side in (target.old, target.new))
             if not old and not target.is_new:
-                continue  # everything was allowed
-            if not new:
+                pass  # everything was allowed
+            elif not new:
                 if before and kind in policy_types(before) and before in old:
                     found[opened(target.name, way)] = None
             elif after in new:
                 found |= dict.fromkeys(more(old, after, way, peers, direction))
+            if after in new and not target.is_new and (target.name or not others_allow(after, way, around.after)):
+                found |= dict.fromkeys(shut(target.name, old, new, way))
     if left_behind(before, after, around):
         found["It applies to other pods: those that it leaves may be open now."] = None
     yield from found
@@ -103,6 +105,29 @@ def opened(name: str, way: str) -> str:
         return f"It no longer isolates {way} traffic."
     everybody = "everybody may reach it" if way == "ingress" else "it may reach everything"
     return f"No policy isolates the {way} traffic of {name} any more: {everybody}."
+
+
+def others_allow(policy: Object, way: str, side: Side) -> bool:
+    """Whether other policies of the namespace allow something, for pods of which nothing is known."""
+    others = (each for _, each in side.policies if namespace_of(each) == namespace_of(policy))
+    return any(each["metadata"]["name"] != policy["metadata"]["name"] and dig(each, "spec", way) for each in others)
+
+
+def shut(name: str, old: list[Object], new: list[Object], way: str) -> Iterator[str]:
+    """That nothing is let in or out any more, or no question to DNS."""
+    pods = name or "the pods that it selects"
+    was, now = ([rule for each in side for rule in dig(each, "spec", way) or []] for side in (old, new))
+    if old and not was:
+        return
+    if not now:
+        consequence = "nothing reaches them" if way == "ingress" else "they reach nothing, not even DNS"
+        yield f"No policy lets traffic {'in to' if way == 'ingress' else 'out of'} {pods}: {consequence}."
+    elif way == "egress" and (not old or asks_dns(was)) and not asks_dns(now):
+        yield f"No policy lets {pods} ask DNS (port 53): names are no longer resolved."
+
+
+def asks_dns(rules: list[Object]) -> bool:
+    return any(allows(rule, Port(protocol, 53, 53)) for rule in rules for protocol in ("UDP", "TCP"))
 
 
 def more(old: list[Object], after: Object, way: str, peers: str, direction: str) -> Iterator[str]:

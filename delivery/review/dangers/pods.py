@@ -26,13 +26,6 @@ SELECTORS = {
     "HorizontalPodAutoscaler": ("spec.scaleTargetRef", "it scales something else"),
 }
 
-# numbers of pods by kind; without a minimum it is 1, and without `replicas` an autoscaler has it
-FEWER = {
-    "HorizontalPodAutoscaler": ("minReplicas", "maxReplicas"),
-    "Deployment": ("replicas",),
-    "StatefulSet": ("replicas",),
-}
-
 
 def dangers(before: Object | None, after: Object | None, around: Around) -> Iterator[Danger]:
     if before is None or after is None:
@@ -48,7 +41,8 @@ def dangers(before: Object | None, after: Object | None, around: Around) -> Iter
             removed(name, old, kept[name]) if name in kept else [f"Container {name} is gone, or has a new name."]
         )
         yield from (Danger("safety net", sentence) for sentence in sentences)
-    yield from (Danger("safety net", sentence) for sentence in weakened(before, after, around))
+    if after["kind"] == "PodDisruptionBudget":
+        yield from (Danger("safety net", sentence) for sentence in budgets.dangers(before, after, around))
 
 
 def same_found(before: Object, after: Object, around: Around) -> bool:
@@ -87,17 +81,3 @@ def removed(name: str, old: Object, new: Object) -> Iterator[str]:
             yield f"Container {name} loses its {part[:-1]} of {resource}: {consequence}."
     if dig(old, "lifecycle", "preStop") and not dig(new, "lifecycle", "preStop"):
         yield f"Container {name} loses its preStop hook: it stops while requests still come."
-
-
-def weakened(before: Object, after: Object, around: Around) -> Iterator[str]:
-    if after["kind"] == "PodDisruptionBudget":
-        yield from budgets.dangers(before, after, around)
-    for field in FEWER.get(after["kind"], ()):
-        old, new = (
-            1 if field == "minReplicas" and n is None else n for n in (dig(e, "spec", field) for e in (before, after))
-        )
-        if isinstance(old, int) and isinstance(new, int) and new < old:
-            yield f"{field} falls from {old} to {new}: less room for load and for failures."
-    old, new = (dig(each, "spec", "strategy") for each in (before, after))
-    if after["kind"] == "Deployment" and dig(old, "type") != "Recreate" and dig(new, "type") == "Recreate":
-        yield "All pods stop before new ones start (strategy Recreate)."
