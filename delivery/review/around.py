@@ -117,5 +117,5 @@ def namespace_of(each: Object | None) -> str:
 
 def scaled(scaler: Object) -> str:
     """What an autoscaler scales, as kind and name."""
-    target = dig(scaler, "spec", "scaleTargetRef") or {}
-    return f"{target.get('kind')}/{target.get('name')}"
+    kind, name = (dig(scaler, "spec", "scaleTargetRef", key) for key in ("kind", "name"))
+    return f"{kind}/{name}"

@@ -5,7 +5,7 @@ from typing import Any
 
 from delivery.manifests import Object, dig
 from delivery.review.around import MAKERS, Around
-from delivery.review.dangers import budgets
+from delivery.review.dangers import budgets, network_policies
 from delivery.review.model import Danger
 from delivery.review.normal.quantity import amount
 from delivery.review.pod_templates import containers, pod_spec
@@ -30,6 +30,8 @@ def dangers(before: Object | None, after: Object | None, around: Around) -> Iter
         found += room(before, after)
         if before:
             found += placed(before, after)
+    if after["kind"] == "NetworkPolicy":
+        found += network_policies.closing(before, after, around)
     if after["kind"] in MAKERS | {"HorizontalPodAutoscaler", "PodDisruptionBudget"}:
         found += budgets.undrainable(after, around)
     yield from (Danger("availability", sentence) for sentence in found)
@@ -50,8 +52,8 @@ def fewer(before: Object, after: Object) -> Iterator[str]:
     for field, default in bounds.get(after["kind"], ()):
         was, now = (default if (n := dig(each, "spec", field)) is None else n for each in (before, after))
         if was is not None and now is not None and whole(was) and whole(now) and now < was:
-            consequence = "none of its pods may run any more" if now == 0 else "less room for load and for failures"
-            yield f"{field} falls from {was} to {now}: {consequence}."
+            none = "none of its pods runs" if field.startswith("max") else "all of its pods may be taken away"
+            yield f"{field} falls from {was} to {now}: {none if now == 0 else 'less room for load and for failures'}."
     if after["kind"] == "ResourceQuota":
         old, new = (dig(each, "spec", "hard") or {} for each in (before, after))
         for key in sorted(new):

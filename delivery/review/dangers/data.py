@@ -216,9 +216,9 @@ def webhooks(before: Object | None, after: Object) -> Iterator[str]:
 
 
 def reach(webhook: Object) -> set[str]:
-    """What a webhook is asked about, such as `CREATE pods`."""
+    """What a webhook is asked about, such as `pods (CREATE)`."""
     return {
-        f"{operation} {resource}" + (f".{group}" if group else "")
+        f"{resource}{f'.{group}' if group else ''} ({operation})"
         for rule in webhook.get("rules") or []
         for operation in rule.get("operations") or []
         for group in rule.get("apiGroups") or [""]

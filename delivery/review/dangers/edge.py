@@ -7,7 +7,7 @@ from typing import Any
 
 from delivery import manifests
 from delivery.manifests import Object, dig
-from delivery.review.dangers.traffic import addresses, cut, shown
+from delivery.review.dangers.traffic import inside
 
 # settings of Google's load balancers, by kind: where they are
 POLICIES: dict[str, tuple[str, ...]] = {"GCPBackendPolicy": ("spec", "default"), "BackendConfig": ("spec",)}
@@ -54,10 +54,10 @@ def ranges(old: dict[str, str], new: dict[str, str]) -> Iterator[str]:
             if opens == "more" and was and not now:
                 yield f"Its annotation {key} is gone: everybody may connect."
                 continue
-            gained, held = (addresses(now), addresses(was)) if opens == "more" else (addresses(was), addresses(now))
-            more = {v: rest for v, each in gained.items() if (rest := cut(each, held.get(v, [])))}
+            gained, held = (now, was) if opens == "more" else (was, now)
+            more = [each for each in gained if not inside(each, held)]
             if was and more:
-                yield f"More addresses may connect, by its annotation {key}: {', '.join(shown(more))}."
+                yield f"More addresses may connect, by its annotation {key}: {', '.join(more)}."
 
 
 def served_in_the_clear(before: Object, after: Object) -> Iterator[str]:
@@ -81,6 +81,7 @@ def policy(before: Object | None, after: Object | None) -> Iterator[str]:
     target = dig(before, "spec", "targetRef") or {}
     name = f"{target.get('kind')}/{target.get('name')}" if target else "the Services that use it"
     if after is not None and dig(after, "spec", "targetRef") != dig(before, "spec", "targetRef"):
+        new = {}
         yield f"It no longer applies to {name}: what it sets there goes."
     if dig(old, "iap", "enabled") is True and dig(new, "iap", "enabled") is not True:
         yield f"IAP no longer asks for a login before requests reach {name}."

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from delivery.manifests import Object, dig
 from delivery.review.around import Around, Side, namespace_of
 from delivery.review.dangers import edge, network_policies
-from delivery.review.dangers.traffic import addresses, cut
+from delivery.review.dangers.traffic import inside
 from delivery.review.model import Danger
 from delivery.review.pod_templates import containers
 
@@ -83,12 +83,6 @@ def opened(before: Object, after: Object) -> Iterator[str]:
         yield "Its source ranges are removed: everybody may connect."
     elif old and (added := [str(each) for each in new if not inside(each, old)]):
         yield f"More addresses may connect: {', '.join(added)}."
-
-
-def inside(cidr: object, ranges: list[object]) -> bool:
-    """Whether all addresses of a range are in some of the others."""
-    held = addresses(ranges)
-    return all(not cut(each, held.get(version, [])) for version, each in addresses([cidr]).items())
 
 
 def ports(each: Object, side: Side) -> dict[str, tuple[str, object]]:

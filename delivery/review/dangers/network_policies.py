@@ -34,14 +34,12 @@ def dangers(before: Object | None, after: Object | None, around: Around) -> Iter
         for kind, way, peers, direction in WAYS:
             old, new = ([each for each in side if kind in policy_types(each)] for side in (target.old, target.new))
             if not old and not target.is_new:
-                pass  # everything was allowed
-            elif not new:
+                continue  # everything was allowed
+            if not new:
                 if before and kind in policy_types(before) and before in old:
                     found[opened(target.name, way)] = None
             elif after in new:
                 found |= dict.fromkeys(more(old, after, way, peers, direction))
-            if after in new and not target.is_new and (target.name or not others_allow(after, way, around.after)):
-                found |= dict.fromkeys(shut(target.name, old, new, way))
     if left_behind(before, after, around):
         found["It applies to other pods: those that it leaves may be open now."] = None
     yield from found
@@ -52,7 +50,7 @@ def targets(before: Object | None, after: Object, around: Around) -> Iterator[Ta
     known: dict[int, Workload] = {}
     for side, policy in zip(around.sides(), (before, after), strict=True):
         if policy:
-            known |= {each.number: each for each in side.selected(namespace, dig(policy, "spec", "podSelector"))}
+            known |= {each.number: each for each in side.selected(namespace, dig(policy, "spec", "podSelector") or {})}
     for number, each in known.items():
         old = next((one for one in around.before.workloads if one.number == number), None)
         new = next((one for one in around.after.workloads if one.number == number), None)
@@ -107,6 +105,18 @@ def opened(name: str, way: str) -> str:
     return f"No policy isolates the {way} traffic of {name} any more: {everybody}."
 
 
+def closing(before: Object | None, after: Object, around: Around) -> Iterator[str]:
+    """What a policy keeps pods from that they need, both sides as they are stored."""
+    found: dict[str, None] = {}
+    for target in targets(before, after, around):
+        for kind, way, _, _ in WAYS:
+            old, new = ([each for each in side if kind in policy_types(each)] for side in (target.old, target.new))
+            known = target.name or not others_allow(after, way, around.after)
+            if after in new and known and not target.is_new:
+                found |= dict.fromkeys(shut(target.name, old, new, way))
+    yield from found
+
+
 def others_allow(policy: Object, way: str, side: Side) -> bool:
     """Whether other policies of the namespace allow something, for pods of which nothing is known."""
     others = (each for _, each in side.policies if namespace_of(each) == namespace_of(policy))
@@ -115,7 +125,7 @@ def others_allow(policy: Object, way: str, side: Side) -> bool:
 
 def shut(name: str, old: list[Object], new: list[Object], way: str) -> Iterator[str]:
     """That nothing is let in or out any more, or no question to DNS."""
-    pods = name or "the pods that it selects"
+    pods = f"the pods of {name}" if name else "the pods that it selects"
     was, now = ([rule for each in side for rule in dig(each, "spec", way) or []] for side in (old, new))
     if old and not was:
         return

@@ -56,8 +56,9 @@ def pods(before: Object | None, after: Object) -> Iterator[str]:
         yield "Its pods lose their user namespace: root in a container is root on the node (hostUsers)."
     runtime = dig(old, "runtimeClassName")
     if runtime and runtime != new.get("runtimeClassName"):
-        now = new.get("runtimeClassName") or "the default"
-        yield f"Its pods run in runtime class {now} instead of {runtime}: a sandbox that {runtime} gives goes."
+        now = new.get("runtimeClassName")
+        where = f"runtime class {now}" if now else "the default runtime class"
+        yield f"Its pods run in {where} instead of {runtime}: a sandbox that {runtime} gives goes."
     if more := sorted(unsafe_sysctls(new) - unsafe_sysctls(old)):
         yield f"Its pods set kernel parameters that are not known to touch the pod alone: {', '.join(more)}."
     yield from folders(mounts(old), mounts(new))
@@ -179,7 +180,7 @@ def profiles(name: str, olds: list[Held], new: Held) -> Iterator[str]:
     if new.apparmor == "Unconfined" and "Unconfined" not in was:
         yield f"Container {name}: AppArmor no longer holds it back (appArmorProfile is Unconfined)."
     elif not new.apparmor and was and not was & {"", "Unconfined"}:
-        yield f"Container {name}: it runs also on a node without AppArmor, by the node's own profile (appArmorProfile)."
+        yield f"Container {name}: AppArmor holds it back only if the node does so by itself (appArmorProfile is unset)."
     if new.setting("procMount") == "Unmasked" and all(each.setting("procMount") != "Unmasked" for each in olds):
         yield f"Container {name}: it sees parts of /proc that are hidden otherwise (procMount is Unmasked)."
     if new.windows_host and not any(each.windows_host for each in olds):

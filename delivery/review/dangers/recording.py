@@ -92,7 +92,10 @@ def changed(before: list[Object | None], after: list[Object | None]) -> Iterator
             continue
         listed = ", ".join(alerts[:5]) + (f" and {len(alerts) - 5} more" if len(alerts) > 5 else "")
         if name not in new:
-            yield known[0][0], f"The recording rule {name} is gone, and {listed} reads it: it no longer fires."
+            yield (
+                known[0][0],
+                f"The recording rule {name} is gone: {listed} reads it, and no longer sees what happens.",
+            )
             continue
         meanings = [(meaning(rule.get("expr")), rule.get("labels") or {}) for _, rule in known]
         for number, rule in new[name]:

@@ -108,6 +108,12 @@ def addresses(ranges: Iterable[Any]) -> dict[int, Intervals]:
     return found
 
 
+def inside(cidr: object, ranges: Iterable[object]) -> bool:
+    """Whether all addresses of a range are in some of the others."""
+    held = addresses(ranges)
+    return all(not cut(each, held.get(version, [])) for version, each in addresses([cidr]).items())
+
+
 def shown(found: dict[int, Intervals]) -> list[str]:
     """Addresses as ranges, as people write them."""
     return [

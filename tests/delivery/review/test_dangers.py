@@ -1,4 +1,4 @@
-"""Each warning of dangers.yaml, with what is near to it and none."""
+"""Each warning of dangers.yaml and of the families in dangers/, with what is near to it and none."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ from delivery.review.compare import Side, compare
 from delivery.review.run import merge
 from delivery.review.trees import Rendered
 
-CASES = yaml.safe_load(Path(__file__).with_name("dangers.yaml").read_text("utf-8"))
+FILES = [Path(__file__).with_name("dangers.yaml"), *sorted((Path(__file__).parent / "dangers").iterdir())]
+CASES = [case for path in FILES for case in yaml.safe_load(path.read_text("utf-8"))]
 
 
 VERSIONS = {
@@ -24,6 +25,11 @@ VERSIONS = {
     "AlertmanagerConfig": "monitoring.coreos.com/v1alpha1",
     "HorizontalPodAutoscaler": "autoscaling/v2",
     "PodDisruptionBudget": "policy/v1",
+    "GCPBackendPolicy": "networking.gke.io/v1",
+    "StorageClass": "storage.k8s.io/v1",
+    **dict.fromkeys(
+        ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"), "admissionregistration.k8s.io/v1"
+    ),
 }
 
 
