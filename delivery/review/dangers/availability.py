@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from delivery.manifests import Object, dig
+from delivery.quantity import amount
 from delivery.review.around import MAKERS, Around
 from delivery.review.dangers import budgets, network_policies
 from delivery.review.model import Danger
-from delivery.review.normal.quantity import amount
 from delivery.review.pod_templates import containers, pod_spec
 
 GRACE = 30  # seconds that a pod has to end where nothing says otherwise
