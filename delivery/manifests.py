@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from secrets import token_hex
 from typing import Any
@@ -14,6 +14,8 @@ from delivery.errors import DeliveryError
 
 Object = dict[str, Any]
 
+OWN_IMAGE = "taskpulse-api"
+"""The name of our own image in manifests, without registry and tag."""
 POD_TEMPLATES = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job")
 
 
@@ -23,6 +25,8 @@ class Render:
 
     overlay: str
     objects: list[Object]
+    own_image: str = OWN_IMAGE
+    namespaces: dict[str, str] = field(default_factory=dict)  # by overlay, where it is not as ours
 
     @classmethod
     def parse(cls, overlay: str, text: str) -> "Render":
@@ -31,6 +35,8 @@ class Render:
     @property
     def namespace(self) -> str:
         """The namespace that the overlay must live in."""
+        if self.overlay in self.namespaces:
+            return self.namespaces[self.overlay]
         return "taskpulse" if self.overlay == "main" else f"taskpulse-{self.overlay}"
 
     def of(self, *kinds: str) -> list[Object]:

@@ -6,9 +6,10 @@ import tempfile
 from pathlib import Path
 
 from delivery import manifests
-from delivery.checkout import ROOT, overlays
+from delivery.checkout import OVERLAYS, ROOT
 from delivery.deploy.release import Release
 from delivery.errors import ArgumentError, DeliveryError
+from delivery.kustomizations import has_kustomization, overlays
 from delivery.manifests import Object, Render, identity
 from delivery.migrations import migrations
 from delivery.render import render
@@ -27,8 +28,8 @@ def folder_of(overlay: str) -> Path:
     Raises:
         ArgumentError: there is no such thing.
     """
-    folder = ROOT / "overlays" / overlay if overlay in overlays() else Path(overlay)
-    if not (folder / "kustomization.yaml").is_file():
+    folder = ROOT / OVERLAYS / overlay if overlay in overlays() else Path(overlay)
+    if not has_kustomization(folder):
         raise ArgumentError(
             f"There is no overlay {overlay}: name one of {', '.join(overlays())},"
             " or a folder with a kustomization.yaml."

@@ -119,8 +119,8 @@ def limits_hold_the_requests(render: Render) -> Iterator[str]:
 @rule("image")
 def image_is_ours_or_pinned(render: Render) -> Iterator[str]:
     for where, _, container in render.containers():
-        if container["image"] != "taskpulse-api" and not DIGEST.fullmatch(container["image"]):
+        if container["image"] != render.own_image and not DIGEST.fullmatch(container["image"]):
             yield (
                 f"{where} has image {container['image']}: "
-                "it must be taskpulse-api, which the deploy replaces, or be pinned by digest."
+                f"it must be {render.own_image}, which the deploy replaces, or be pinned by digest."
             )

@@ -54,7 +54,7 @@ def selectors(part: Any) -> Iterator[tuple[str, str]]:
 @rule("database-tls")
 def database_is_verified(render: Render) -> Iterator[str]:
     for where, spec, container in render.containers():
-        if container["image"] != "taskpulse-api":
+        if container["image"] != render.own_image:
             continue
         variables = environment(render, container)
         mode, certificate = variables.get("DB_SSLMODE"), variables.get("DB_SSLROOTCERT")

@@ -104,7 +104,7 @@ def opening(review: Review, blocks: list[Block]) -> Iterator[str]:
         yield listed([f"- {code(name)}: {prose(line, 400)}" for name, line in told], "sentences")
     if any(image.ours for each in review.overlays for image in each.images):
         yield "The deploy pins the image by digest: `python -m delivery history OVERLAY` tells what runs."
-    notes = dict.fromkeys(note for each in review.overlays for note in each.notes)
+    notes = dict.fromkeys([*review.notes, *(note for each in review.overlays for note in each.notes)])
     if notes:
         yield "\n".join(f"_{prose(note, 400)}_" for note in notes)
 

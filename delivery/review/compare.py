@@ -6,7 +6,7 @@ from functools import cached_property
 
 from delivery import credentials
 from delivery.errors import DeliveryError
-from delivery.manifests import Object, dig, documents, dump, parse, shown
+from delivery.manifests import OWN_IMAGE, Object, dig, documents, dump, parse, shown
 from delivery.review import chart, failures, images, routing
 from delivery.review.around import Around, scaled
 from delivery.review.dangers import alerts, dangers
@@ -33,6 +33,7 @@ class Side:
 
     rendered: Rendered | None
     base_routes: Object
+    own_image: str = OWN_IMAGE
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def compare(
         review = replace(
             review,
             changes=changes(name, masked, routes),
-            images=images.changes(old_objects, new_objects),
+            images=images.changes(old_objects, new_objects, after.own_image),
             routing=routes,
         )
     return Compared(review, written(old, {id(e.pair.before): e.before for e in masked}, masker),

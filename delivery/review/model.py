@@ -86,6 +86,7 @@ class Review:
     merge_base: str  # what head is compared with
     overlays: tuple[OverlayReview, ...] = ()
     beside: tuple[str, ...] = ()  # plain sentences: what else takes effect, such as another image
+    notes: tuple[str, ...] = ()  # plain sentences: what is not looked at
 
     @property
     def changed(self) -> bool:

@@ -4,11 +4,13 @@ import tarfile
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from delivery.chart import FOLDER
 from delivery.errors import ArgumentError, DeliveryError
-from delivery.render import render
+from delivery.kustomizations import Kustomizations
+from delivery.render import render_within
 from delivery.review import chart, failures
 from delivery.tools.git import git
 
@@ -22,6 +24,7 @@ class Rendered:
 
     text: str = ""
     error: str = ""
+    warnings: tuple[str, ...] = ()  # of kustomize, with no value of a Secret
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,12 @@ class Tree:
     commit: str
     folder: Path
 
+    @cached_property
+    def kustomizations(self) -> Kustomizations:
+        return Kustomizations(self.folder)
+
     def overlays(self) -> list[str]:
-        return sorted(path.parent.name for path in self.folder.glob("overlays/*/kustomization.yaml"))
+        return list(self.kustomizations.overlays)
 
 
 def commit(root: Path, ref: str, option: str) -> str:
@@ -83,14 +90,14 @@ def lay_out(root: Path, name: str, folder: Path) -> Tree:
                 files.extractall(folder, filter="data")
         except tarfile.FilterError as error:
             raise DeliveryError(f"Commit {name[:12]} is not laid out: {error}") from None
-    for path in [*folder.glob("overlays/*"), *(folder / FOLDER).glob("*")]:
-        if not path.name.isprintable():
-            raise DeliveryError(f"Commit {name[:12]} has a file whose name cannot be shown, {path.name!a}: rename it.")
-    for path in folder.glob(f"overlays/{chart.PREFIX}*"):
-        raise DeliveryError(
-            f"Commit {name[:12]} has an overlay {path.name}, as the chart's values are called: rename it."
-        )
-    return Tree(name, folder)
+    tree = Tree(name, folder)
+    shown = {part for each in tree.kustomizations.all for part in each.parts}
+    for each in sorted(shown | {path.name for path in (folder / FOLDER).glob("*")}):
+        if not each.isprintable():
+            raise DeliveryError(f"Commit {name[:12]} has a file whose name cannot be shown, {each!a}: rename it.")
+    if taken := next((each for each in tree.overlays() if each.startswith(chart.PREFIX)), None):
+        raise DeliveryError(f"Commit {name[:12]} has an overlay {taken}, as the chart's values are called: rename it.")
+    return tree
 
 
 def render_all(trees: list[Tree], *, with_charts: bool) -> list[dict[str, Rendered]]:
@@ -112,7 +119,8 @@ def render_all(trees: list[Tree], *, with_charts: bool) -> list[dict[str, Render
 def rendered(name: str, tree: Tree, *, with_charts: bool) -> Rendered:
     try:
         if name in tree.overlays():
-            return Rendered(text=render(name, tree.folder))
+            text, warnings = render_within(name, tree.kustomizations)
+            return Rendered(text, warnings=tuple(failures.safe(each, tree.folder) for each in warnings))
         return Rendered(text=(chart.render if with_charts else chart.values)(name, tree.folder))
     except DeliveryError as error:
         # where the tree lies differs from run to run, and tells a reviewer nothing
