@@ -15,6 +15,7 @@ from delivery.review.dangers import (
     pods,
     privilege,
     references,
+    releases,
     scraping,
 )
 from delivery.review.model import Danger, Verb
@@ -32,6 +33,7 @@ def dangers(verb: Verb, before: Object | None, after: Object | None, around: Aro
     yield from references.dangers(before, after, around)
     yield from scraping.dangers(before, after, around)
     yield from data.dangers(before, after, around)
+    yield from releases.dangers(before, after)
 
 
 __all__ = ["alerts", "dangers"]
