@@ -157,7 +157,7 @@ def overlays(root: Path = ROOT) -> list[str]:
     """
     names = list(Kustomizations(root).overlays)
     if not names:
-        raise DeliveryError(f"No kustomization under {root}: run this in a checkout, or name one with --root.")
+        raise DeliveryError(f"No kustomization under {root}: run this in a checkout.")
     return names
 
 
