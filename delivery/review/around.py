@@ -37,6 +37,7 @@ class Side:
     """The objects of one side, by the number of their pair."""
 
     def __init__(self, objects: Iterable[Object | None]) -> None:
+        self.asked: dict[str, list[Workload]] = {}  # by namespace and selector: many objects ask the same
         self.objects = [(number, each) for number, each in enumerate(objects) if each is not None]
 
     @cached_property
@@ -45,10 +46,13 @@ class Side:
 
     def selected(self, namespace: str, selector: Object | None) -> list[Workload]:
         """What makes pods that a selector selects in a namespace."""
-        return [
-            each for each in self.workloads
-            if namespace_of(each.value) == namespace and selects(selector, each.labels)
-        ]  # fmt: skip
+        found = self.asked.get(key := f"{namespace} {selector}")
+        if found is None:
+            found = self.asked[key] = [
+                each for each in self.workloads
+                if namespace_of(each.value) == namespace and selects(selector, each.labels)
+            ]  # fmt: skip
+        return found
 
     @cached_property
     def kinds(self) -> dict[str, list[tuple[int, Object]]]:

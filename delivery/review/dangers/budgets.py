@@ -24,8 +24,9 @@ def dangers(before: Object, after: Object, around: Around) -> Iterator[str]:
 def undrainable(after: Object, around: Around) -> Iterator[str]:
     """That no pod may be evicted any more, told of the budget, or of the workload or autoscaler if only they change."""
     own = after["kind"] == "PodDisruptionBudget"
+    held = dict(around.before.of("PodDisruptionBudget"))
     for number, budget in around.after.of("PodDisruptionBudget"):
-        before = next((old for n, old in around.before.of("PodDisruptionBudget") if n == number), None)
+        before = held.get(number)
         changed = dig(before, "spec") != dig(budget, "spec")
         if (own and not same(budget, after)) or (not own and changed):
             continue
