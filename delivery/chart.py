@@ -5,6 +5,7 @@ from pathlib import Path
 
 import yaml
 
+from delivery import manifests
 from delivery.errors import DeliveryError
 from delivery.manifests import Object, unfit
 from delivery.tools import helm
@@ -35,7 +36,7 @@ def load(path: Path) -> Object:
         DeliveryError: it cannot be read, or is too large.
     """
     try:
-        loaded = yaml.load(path.read_text("utf-8"), yaml.CSafeLoader)
+        loaded = manifests.load(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise DeliveryError(f"{'/'.join(path.parts[-3:])} cannot be read: {reason}") from None

@@ -1,9 +1,11 @@
 """Kubernetes objects: the questions asked of them again and again, and their YAML, read and written in one form."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
+from secrets import token_hex
 from typing import Any
 
 import yaml
@@ -12,6 +14,8 @@ from delivery.errors import DeliveryError
 
 Object = dict[str, Any]
 
+OWN_IMAGE = "taskpulse-api"
+"""The name of our own image in manifests, without registry and tag."""
 POD_TEMPLATES = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job")
 
 
@@ -21,6 +25,8 @@ class Render:
 
     overlay: str
     objects: list[Object]
+    own_image: str = OWN_IMAGE
+    namespaces: dict[str, str] = field(default_factory=dict)  # by overlay, where it is not as ours
 
     @classmethod
     def parse(cls, overlay: str, text: str) -> "Render":
@@ -29,6 +35,8 @@ class Render:
     @property
     def namespace(self) -> str:
         """The namespace that the overlay must live in."""
+        if self.overlay in self.namespaces:
+            return self.namespaces[self.overlay]
         return "taskpulse" if self.overlay == "main" else f"taskpulse-{self.overlay}"
 
     def of(self, *kinds: str) -> list[Object]:
@@ -98,6 +106,9 @@ HIDDEN = re.compile(
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U000e0000-\U000e0fff]"
 )
 SEPARATOR = re.compile(r"^---(?=\s|\Z)", re.MULTILINE)  # the document may begin in the same line
+MARK = token_hex(8)  # stands for a block; in no text by chance, nor by will
+KEY_MARK = re.compile(rf"{MARK}-([0-9]+)-{MARK}(?=:)")
+LAST_MARK = re.compile(rf"{MARK}-([0-9]+)-{MARK}\Z")
 LINE = 1 << 30  # bytes: no line is folded
 DEEPEST = 100  # levels; a CustomResourceDefinition may have some forty
 MOST = 1_000_000  # values of a document, a thousand times what is usual: aliases of aliases may make a line billions
@@ -139,9 +150,15 @@ class Dumper(yaml.CSafeDumper):
         return True
 
 
+def is_more(text: str) -> bool:
+    """Whether a text without quotes would be read as another type."""
+    resolvers = Loader.yaml_implicit_resolvers
+    return any(pattern.match(text) for _, pattern in resolvers.get(text[:1], ()))
+
+
 def represent_text(dumper: Dumper, text: str) -> yaml.Node:
     """Several lines as a block; a text with a hidden character in double quotes, where it can be escaped."""
-    style = '"' if HIDDEN.search(text) else "|" if "\n" in text else None
+    style = '"' if HIDDEN.search(text) else "|" if "\n" in text else "'" if is_more(text) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
@@ -159,7 +176,54 @@ def dump(each: Object | None) -> str:
     """An object in the normal form; "" for None."""
     if each is None:
         return ""
-    return escaped(yaml.dump(each, Dumper=Dumper, sort_keys=True, allow_unicode=True, width=LINE))
+    return escaped(in_blocks(each))
+
+
+def shown(each: Object | None) -> str:
+    """An object in the normal form for people: a text with hidden characters is a block too, and no longer exact."""
+    return "" if each is None else escaped(in_blocks(each, hidden=True))
+
+
+def in_blocks(each: Object, *, hidden: bool = False) -> str:
+    """YAML with texts of several lines as literal blocks; with `hidden` those with hidden characters too."""
+    blocks: list[str] = []
+
+    def represent(dumper: Dumper, text: str) -> yaml.Node:
+        if "\n" not in text or (HIDDEN.search(text) and not hidden):
+            return represent_text(dumper, text)
+        blocks.append(text)
+        return dumper.represent_scalar("tag:yaml.org,2002:str", f"{MARK}-{len(blocks) - 1}-{MARK}")
+
+    class BlockDumper(Dumper):
+        pass
+
+    BlockDumper.add_representer(str, represent)
+    written: str = yaml.dump(each, Dumper=BlockDumper, sort_keys=True, allow_unicode=True, width=LINE)
+    if not blocks:
+        return written
+    lines = (with_block(line, blocks) for line in written.removesuffix("\n").split("\n"))
+    return "\n".join(lines) + "\n"
+
+
+def with_block(line: str, blocks: list[str]) -> str:
+    """A line with the blocks that its marks stand for."""
+    line = KEY_MARK.sub(lambda found: json.dumps(blocks[int(found[1])], ensure_ascii=False), line)
+    found = LAST_MARK.search(line)
+    if not found:
+        return line
+    text = blocks[int(found[1])]
+    start = line[: found.start()]
+    prefix = re.match(r" *(?:- )*", start)
+    assert prefix  # noqa: S101 - it matches nothing, too
+    indent = " " * (len(prefix[0]) + (0 if start == prefix[0] and start else 2))
+    header = "|" + ("2" if text[0] in " \n\t" else "")
+    ends = len(text) - len(text.rstrip("\n"))
+    header += "-" if not ends else "" if ends == 1 and ends < len(text) else "+"
+    if HIDDEN.search(text):
+        header += " # with \\u for a character that does not show, and \\\\ for \\"
+        text = text.replace("\\", "\\\\")
+    content = text.removesuffix("\n").split("\n")
+    return "\n".join([start + header, *(f"{indent}{each}" if each else "" for each in content)])
 
 
 def documents(text: str) -> list[str]:
@@ -186,6 +250,22 @@ def inner(value: Any) -> Iterable[Any]:
 def load_all(text: str) -> Iterator[Any]:
     """The documents of a stream, as Python values."""
     return iter(yaml.load_all(text, Loader))
+
+
+def load(text: str) -> Any:
+    """The only document of a text, as a Python value.
+
+    Raises:
+        yaml.YAMLError: it is no YAML.
+        ValueError: it holds a number or a text that cannot be read.
+    """
+    return yaml.load(text, Loader)  # noqa: S506, a safe loader
+
+
+def dump_all(objects: Iterable[Object]) -> str:
+    """Objects as a stream for other programs, which read YAML 1.2."""
+    text: str = yaml.dump_all(objects, Dumper=Dumper, allow_unicode=True, width=LINE)
+    return text
 
 
 def parse(document: str) -> list[Object]:

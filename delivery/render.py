@@ -2,15 +2,24 @@
 
 import re
 from pathlib import Path
+from typing import NamedTuple
 
-from delivery.checkout import ROOT
+from delivery.checkout import OVERLAYS, ROOT
 from delivery.errors import DeliveryError
+from delivery.kustomizations import ELSEWHERE, Kustomizations, failure
 from delivery.tools import kustomize
 
 MISSING = re.compile(r"fieldPath `(.+)` is missing for replacement source Settings")
 REMOTE = re.compile(
     r"(?:resources from '|Get \")([^'\"]+).*(?:proxyconnect tcp: |transport '.+' not allowed)", re.DOTALL
 )
+
+
+class Rendering(NamedTuple):
+    """What an overlay renders to, and what kustomize warns of: deprecated fields, settings without effect."""
+
+    text: str
+    warnings: tuple[str, ...] = ()
 
 
 def render(overlay: str, root: Path = ROOT) -> str:
@@ -21,28 +30,51 @@ def render(overlay: str, root: Path = ROOT) -> str:
     Raises:
         DeliveryError: kustomize fails, or warns: its warnings are deprecations and lost settings.
     """
-    result = kustomize.build(root / "overlays" / overlay)
-    if result.returncode or result.stderr:
-        reason = result.stderr.strip().removeprefix("Error: ")
-        if missing := MISSING.search(reason):
-            reason = f"give {missing[1]} in overlays/{overlay}/settings.yaml."
-        elif remote := REMOTE.search(reason):
-            reason = f"{remote[1]} is not a file of this checkout: copy what it serves to one, and name that."
-        raise DeliveryError(f"Overlay {overlay} does not render: {reason}")
-    return result.stdout
+    text, warnings = build(overlay, root / OVERLAYS / overlay)
+    if warnings:
+        raise DeliveryError(failure(overlay, "\n".join(warnings)))
+    return text
 
 
-def write(names: list[str], out: Path) -> list[Path]:
-    """Render each overlay to `<name>.yaml` in the folder `out`, made if need be; none where one fails to render.
+def render_within(overlay: str, tree: Kustomizations) -> Rendering:
+    """Render an overlay of any tree, from the files of the tree alone.
 
     Raises:
-        DeliveryError: one of them does not render, or the folder cannot be written to.
+        DeliveryError: kustomize fails, or the overlay names something outside of the tree.
     """
-    texts = {name: render(name) for name in names}
+    tree.refuse_foreign(overlay)
+    return build(overlay, tree.root / tree.overlays[overlay])
+
+
+def build(overlay: str, folder: Path) -> Rendering:
+    """Render the kustomization in a folder; `overlay` is its name in messages.
+
+    Raises:
+        DeliveryError: kustomize fails.
+    """
+    result = kustomize.build(folder)
+    said = result.stderr.strip()
+    if not result.returncode:
+        return Rendering(result.stdout, tuple(line.removeprefix("# ") for line in said.splitlines() if line))
+    reason = said.removeprefix("Error: ")
+    if missing := MISSING.search(reason):
+        reason = f"give {missing[1]} in overlays/{overlay}/settings.yaml."
+    elif remote := REMOTE.search(reason):
+        reason = ELSEWHERE.format(remote[1])
+    raise DeliveryError(failure(overlay, reason))
+
+
+def write(texts: dict[str, str], out: Path) -> list[Path]:
+    """Write each overlay's render to `<name>.yaml` in the folder `out`, made if need be.
+
+    Raises:
+        DeliveryError: the folder cannot be written to.
+    """
+    paths = {out / f"{name}.yaml": text for name, text in texts.items()}
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            (out / f"{name}.yaml").write_text(text)
+        for path, text in paths.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
     except OSError as error:
         raise DeliveryError(f"Cannot write to {out}: {error.strerror}. Choose another folder with --out.") from None
-    return [out / f"{name}.yaml" for name in texts]
+    return list(paths)

@@ -4,8 +4,7 @@ import base64
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import yaml
-
+from delivery import manifests
 from delivery.chart import NAMESPACE as MONITORING
 from delivery.checkout import ROOT
 from delivery.errors import DeliveryError
@@ -22,7 +21,7 @@ def load(folder: Path, namespace: str, environment: Mapping[str, str]) -> list[O
     Raises:
         DeliveryError: a file is unknown, empty or alone of its Secret, or DB_USER is not set.
     """
-    table = yaml.safe_load(TABLE.read_text())
+    table = manifests.load(TABLE.read_text())
     values = read(folder, table)
     constants = {"taskpulse-grafana": {"admin-user": b"admin"}}
     if "taskpulse-database-password" in values:

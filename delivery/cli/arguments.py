@@ -1,12 +1,14 @@
 """Types of arguments."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import click
 
-from delivery.checkout import overlays
+from delivery.checkout import ROOT
 from delivery.errors import DeliveryError
+from delivery.kustomizations import overlays
 
 DURATION = re.compile(r"(?:(\d+)m)?(?:(\d+)s)?")
 
@@ -36,3 +38,11 @@ class Overlay(click.ParamType[str]):
         if value not in names:
             self.fail(f"{value!r} is not one of {', '.join(names)}.", param, ctx)
         return str(value)
+
+
+root_option = click.option(
+    "--root",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=ROOT,
+    help="Checkout of another repository; else this one.",
+)

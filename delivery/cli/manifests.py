@@ -1,14 +1,17 @@
 """The commands `render` and `validate`."""
 
-import tempfile
 from pathlib import Path
 
 import click
 
-from delivery.checkout import overlays
+from delivery import settings
+from delivery.cli.arguments import root_option
 from delivery.cli.command import Command
-from delivery.render import write
-from delivery.validate import CHECKS, validate
+from delivery.errors import DeliveryError
+from delivery.kustomizations import Kustomizations, failure, overlays
+from delivery.policy import chosen
+from delivery.render import render_within, write
+from delivery.validate import SCHEMA_CHECKS, validate_tree
 
 
 @click.command("render", cls=Command)
@@ -19,23 +22,40 @@ from delivery.validate import CHECKS, validate
     show_default=True,
     help="Folder for one file per overlay.",
 )
-def render_command(out: Path) -> None:
+@root_option
+def render_command(out: Path, root: Path) -> None:
     """Render every overlay to a file."""
-    for path in write(overlays(), out):
+    for path in write(rendered(root, settings.load(root)), out):
         click.echo(path)
 
 
 @click.command("validate", cls=Command)
-def validate_command() -> None:
+@root_option
+def validate_command(root: Path) -> None:
     """Check the render of every overlay.
 
-    Against the schemas of the supported Kubernetes versions, and our own rules.
+    Against the schemas of the supported Kubernetes versions, and the rules that delivery.yaml in the root chooses.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        findings = validate(write(overlays(), Path(folder)))
-    for path, found in findings.items():
+    known = settings.load(root)
+    checks = [*SCHEMA_CHECKS.values(), *chosen(known)]
+    findings = validate_tree(rendered(root, known), known)
+    for name, found in findings.items():
         for finding in found:
-            click.echo(f"{path.stem}: {finding.check}: {finding.sentence}", err=True)
+            click.echo(f"{name}: {finding.check}: {finding.sentence}", err=True)
+    if left_out := Kustomizations(root).left_out:
+        click.echo(f"Not looked at, as no overlay includes them: {', '.join(left_out)}.", err=True)
     if any(findings.values()):
         raise click.exceptions.Exit(1)
-    click.echo(f"{', '.join(path.stem for path in findings)}: {len(CHECKS)} checks passed.")
+    click.echo(f"{', '.join(findings)}: {len(checks)} checks passed.")
+
+
+def rendered(root: Path, known: settings.Settings) -> dict[str, str]:
+    """What each overlay renders to; what kustomize warns of fails where every rule holds, and is shown elsewhere."""
+    tree, texts = Kustomizations(root), {}
+    for name in overlays(root):
+        texts[name], warnings = render_within(name, tree)
+        if warnings and known.every_rule:
+            raise DeliveryError(failure(name, "\n".join(warnings)))
+        for each in warnings:
+            click.echo(f"{name}: kustomize: {each}", err=True)
+    return texts

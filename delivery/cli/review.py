@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from delivery.cli.arguments import root_option
 from delivery.cli.command import Command
 from delivery.errors import DeliveryError
 
@@ -19,7 +20,8 @@ from delivery.errors import DeliveryError
     show_default=True,
     help="Folder for comment.md, summary.md, review.html and both renders.",
 )
-def review_command(base: str, head: str, out: Path) -> None:
+@root_option
+def review_command(base: str, head: str, out: Path, root: Path) -> None:
     """Show what a change does to every overlay.
 
     Writes it in words and as a diff. Fails if an overlay does not render at head. An overlay that does not render at
@@ -27,7 +29,7 @@ def review_command(base: str, head: str, out: Path) -> None:
     """
     from delivery.review.run import review
 
-    overlays = review(base, head, out).overlays
+    overlays = review(base, head, out, root).overlays
     click.echo(out / "comment.md")
     for each in overlays:
         for where, error in (("at the base", each.error_at_base), ("at head", each.error_at_head)):

@@ -12,8 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 
-import yaml
-
+from delivery import manifests
 from delivery.errors import DeliveryError
 from delivery.manifests import Object
 from delivery.tools import kubectl
@@ -150,7 +149,7 @@ class Lock:
         return self._write("replace", lease)
 
     def _write(self, verb: str, lease: Object) -> bool:
-        result = kubectl.run(verb, "--filename=-", "--output=name", stdin=yaml.safe_dump(lease))
+        result = kubectl.run(verb, "--filename=-", "--output=name", stdin=manifests.dump_all([lease]))
         if result.returncode and not any(
             each in result.stderr for each in ("(Conflict)", "(AlreadyExists)", "(NotFound)")
         ):

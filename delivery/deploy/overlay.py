@@ -5,13 +5,13 @@ import re
 import tempfile
 from pathlib import Path
 
-import yaml
-
-from delivery.checkout import ROOT, overlays
-from delivery.deploy.migrations import migrations
+from delivery import manifests
+from delivery.checkout import OVERLAYS, ROOT
 from delivery.deploy.release import Release
 from delivery.errors import ArgumentError, DeliveryError
+from delivery.kustomizations import has_kustomization, overlays
 from delivery.manifests import Object, Render, identity
+from delivery.migrations import migrations
 from delivery.render import render
 from delivery.validate import conform_to_all, validate
 
@@ -28,8 +28,8 @@ def folder_of(overlay: str) -> Path:
     Raises:
         ArgumentError: there is no such thing.
     """
-    folder = ROOT / "overlays" / overlay if overlay in overlays() else Path(overlay)
-    if not (folder / "kustomization.yaml").is_file():
+    folder = ROOT / OVERLAYS / overlay if overlay in overlays() else Path(overlay)
+    if not has_kustomization(folder):
         raise ArgumentError(
             f"There is no overlay {overlay}: name one of {', '.join(overlays())},"
             " or a folder with a kustomization.yaml."
@@ -83,7 +83,7 @@ def thin_layer(name: str, digest: str, commit: str) -> Object:
     }
     return {
         "images": [{"name": NAME, "newName": name, "digest": digest}],
-        "patches": [{"target": {"kind": "Deployment", "name": NAME}, "patch": yaml.safe_dump(deployment)}],
+        "patches": [{"target": {"kind": "Deployment", "name": NAME}, "patch": manifests.dump_all([deployment])}],
     }
 
 
@@ -93,7 +93,7 @@ def throw_away(folder: Path, layer: Object) -> str:
         top = Path(name).resolve() / "overlays" / folder.name
         top.mkdir(parents=True)
         kustomization = {"resources": [os.path.relpath(folder, top)], **layer}
-        (top / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+        (top / "kustomization.yaml").write_text(manifests.dump_all([kustomization]))
         return render(folder.name, Path(name).resolve())
 
 

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
-import yaml
 
+from delivery import manifests
 from delivery.errors import DeliveryError
 from delivery.secrets import TABLE
 
@@ -31,7 +31,7 @@ def fetch(project: str, folder: Path, api: str = API) -> list[str]:
     Raises:
         DeliveryError: gcloud is missing or signed out, the folder exists already, or a secret cannot be read.
     """
-    names: list[str] = sorted(yaml.safe_load(TABLE.read_text()))
+    names: list[str] = sorted(manifests.load(TABLE.read_text()))
     try:
         folder.mkdir(mode=0o700, parents=True)
     except FileExistsError:

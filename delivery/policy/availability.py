@@ -48,6 +48,21 @@ def a_rollout_takes_nothing_away(render: Render) -> Iterator[str]:
             yield f"{identity(each)} loses pods in a rollout: it needs RollingUpdate with maxUnavailable: 0."
 
 
+@rule("paused")
+def rollouts_run(render: Render) -> Iterator[str]:
+    for each in render.of("Deployment"):
+        if each["spec"].get("paused"):
+            yield f"{identity(each)} is paused, so that its pods stay as they are: remove spec.paused."
+
+
+@rule("autoscaler-range")
+def the_autoscaler_has_a_range(render: Render) -> Iterator[str]:
+    for each in render.of("HorizontalPodAutoscaler"):
+        least, most = each["spec"].get("minReplicas", 1), each["spec"]["maxReplicas"]
+        if most < least:
+            yield f"{identity(each)} has maxReplicas {most}, less than its minReplicas {least}: raise maxReplicas."
+
+
 @rule("zone-spread")
 def pods_are_spread_over_zones(render: Render) -> Iterator[str]:
     for each in render.of("Deployment"):

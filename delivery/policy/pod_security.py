@@ -9,6 +9,7 @@ from functools import partial
 
 from delivery.manifests import Object, Render, all_containers, dig, identity, projections
 from delivery.policy.rule import Rule, register
+from delivery.quantity import amount
 
 RULES: list[Rule] = []
 rule = partial(register, RULES)
@@ -102,11 +103,24 @@ def resources_are_said(render: Render) -> Iterator[str]:
             yield f"{where} does not say its resources: {', '.join(missing)}."
 
 
+@rule("limits")
+def limits_hold_the_requests(render: Render) -> Iterator[str]:
+    for where, _, container in render.containers():
+        requests, limits = (dig(container, "resources", part) or {} for part in ("requests", "limits"))
+        for name in sorted(requests.keys() & limits.keys()):
+            request, limit = amount(requests[name]), amount(limits[name])
+            if request is not None and limit is not None and limit < request:
+                yield (
+                    f"{where} has a limit of {name} of {limits[name]}, less than its request of {requests[name]}: "
+                    "the API server refuses its pods."
+                )
+
+
 @rule("image")
 def image_is_ours_or_pinned(render: Render) -> Iterator[str]:
     for where, _, container in render.containers():
-        if container["image"] != "taskpulse-api" and not DIGEST.fullmatch(container["image"]):
+        if container["image"] != render.own_image and not DIGEST.fullmatch(container["image"]):
             yield (
                 f"{where} has image {container['image']}: "
-                "it must be taskpulse-api, which the deploy replaces, or be pinned by digest."
+                f"it must be {render.own_image}, which the deploy replaces, or be pinned by digest."
             )

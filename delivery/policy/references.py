@@ -1,5 +1,6 @@
 """Where objects live, and whether what they name is there."""
 
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 
@@ -36,6 +37,17 @@ def one_namespace(render: Render) -> Iterator[str]:
             yield f"{identity(each)} is in {found or 'no namespace'}, not in {render.namespace}."
     if not render.of("Namespace"):
         yield f"The Namespace {render.namespace} itself is missing."
+
+
+@rule("twice")
+def no_two_objects_have_one_name(render: Render) -> Iterator[str]:
+    seen = Counter(
+        (each["apiVersion"].rpartition("/")[0], identity(each), each["metadata"].get("namespace"))
+        for each in render.objects
+    )
+    for (_, name, _), count in seen.items():
+        if count > 1:
+            yield f"{name} stands there {count} times, and the last one wins: give each a name of its own."
 
 
 @rule("placeholder")

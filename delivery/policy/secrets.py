@@ -1,19 +1,16 @@
 """Secrets, and the password's way to the database."""
 
-import re
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from delivery import credentials
 from delivery.manifests import Object, Render, dig, identity
 from delivery.policy.rule import Rule, register
 from delivery.secrets import secret_keys
 
 RULES: list[Rule] = []
 rule = partial(register, RULES)
-
-# a variable that holds a secret itself, not the name of a file with one
-SECRET_NAME = re.compile(r"(PASSWORD|TOKEN|SECRET|CREDENTIALS?|PRIVATE_KEY)$", re.IGNORECASE)
 
 # what the deploy puts into the namespace from Secret Manager: secret, keys
 DEPLOYED = {
@@ -29,13 +26,10 @@ def no_secret_is_rendered(render: Render) -> Iterator[str]:
     for each in render.of("Secret"):
         if each.get("data") or each.get("stringData"):
             yield f"{identity(each)} holds data: secrets come from Secret Manager, never from Git."
-    for each in render.of("ConfigMap"):
-        for name in filter(SECRET_NAME.search, each.get("data") or {}):
-            yield f"{identity(each)} holds {name}: a Secret from Secret Manager must."
-    for where, _, container in render.containers():
-        for variable in container.get("env", []):
-            if variable.get("value") and SECRET_NAME.search(variable["name"]):
-                yield f"{where} is given {variable['name']} in the clear: a Secret from Secret Manager must hold it."
+    for each in render.objects:
+        for leaf in credentials.leaves(each):
+            place = credentials.where(each, leaf)
+            yield f"{identity(each)} holds a credential in {place}: a Secret from Secret Manager must hold it."
 
 
 @rule("secret-reference")
@@ -60,7 +54,7 @@ def selectors(part: Any) -> Iterator[tuple[str, str]]:
 @rule("database-tls")
 def database_is_verified(render: Render) -> Iterator[str]:
     for where, spec, container in render.containers():
-        if container["image"] != "taskpulse-api":
+        if container["image"] != render.own_image:
             continue
         variables = environment(render, container)
         mode, certificate = variables.get("DB_SSLMODE"), variables.get("DB_SSLROOTCERT")

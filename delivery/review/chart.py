@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import yaml
-
-from delivery import chart
+from delivery import chart, manifests
 from delivery.errors import DeliveryError
 from delivery.tools import helm
 
@@ -28,7 +26,7 @@ def render(name: str, folder: Path) -> str:
 def values(name: str, folder: Path) -> str:
     """The values files as objects of a kind of their own, so that their change is shown like any other."""
     return "---\n".join(
-        yaml.safe_dump({
+        manifests.dump({
             "apiVersion": "",
             "kind": "HelmValues",
             "metadata": {"name": str(path)},

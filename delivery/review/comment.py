@@ -5,11 +5,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from delivery.review.markdown import code, fence, prose
-from delivery.review.model import VERBS, ObjectChange, OverlayReview, Review
+from delivery.review.model import REWRITTEN, VERBS, ObjectChange, OverlayReview, Review
 
 MARKER = "<!-- taskpulse review -->"  # by which the one comment is found again
 COMMENT_LIMIT = 65_000  # bytes of UTF-8; GitHub refuses more than 65,536 characters
 SUMMARY_LIMIT = 1_000_000  # bytes; GitHub drops a job summary of more than 1 MiB
+LARGE = 10_000  # bytes of an object of which only the beginning is shown where not everything can be
+BEGINNING = 3_000  # bytes of that
+LONGEST_LINE = 300  # characters in it
 SHORT = 25  # lines of a diff that is open from the start
 MOST_IMAGES = 5  # in a cell; of overlays in a sentence
 MOST_ROWS = 50  # in the table, and of sentences of one sort
@@ -41,6 +44,7 @@ def markdown(review: Review, limit: int) -> str:
     if size(whole) <= limit:
         return whole
     room = limit - size("\n\n".join(parts)) - MOST_LEFT[1] - 500  # for the sentence about what is left out
+    texts = [diff(block, cut=True) if size(text) > LARGE else text for block, text in zip(blocks, texts, strict=True)]
     shown = set()
     # what is dangerous, then what is small: one object of many lines does not keep out many of few
     for number in sorted(range(len(blocks)), key=lambda each: (not blocks[each].change.dangers, size(texts[each]))):
@@ -49,12 +53,16 @@ def markdown(review: Review, limit: int) -> str:
             room -= size(texts[number]) + 2
     parts += [text for number, text in enumerate(texts) if number in shown]
     left = [f"- {summary(block)}" for number, block in enumerate(blocks) if number not in shown]
-    parts += [
-        f"**{'1 object is' if len(left) == 1 else f'{len(left)} objects are'} not shown here**, as GitHub takes no "
-        "longer text. The artifact of this run holds everything: `review.html`, and both renders under `base/` and "
-        "`head/`.",
-        listed(left, "objects", *MOST_LEFT),
-    ]
+    parts += (
+        []
+        if not left
+        else [
+            f"**{'1 object is' if len(left) == 1 else f'{len(left)} objects are'} not shown here**, as GitHub takes no "
+            "longer text. The artifact of this run holds everything: `review.html`, and both renders under `base/` and "
+            "`head/`.",
+            listed(left, "objects", *MOST_LEFT),
+        ]
+    )
     return "\n\n".join(parts) + "\n"
 
 
@@ -74,14 +82,16 @@ def grouped(review: Review) -> list[Block]:
             key = (change.verb, change.kind, change.name, change.renamed_from, lines, change.dangers)
             found.setdefault(key, []).append(change)
     blocks = [Block(tuple(each.overlay for each in changes), changes[0]) for changes in found.values()]
-    return sorted(blocks, key=lambda block: not block.change.dangers)
+    return sorted(blocks, key=lambda block: (not block.change.dangers, block.change.verb == "rewritten"))
 
 
 def opening(review: Review, blocks: list[Block]) -> Iterator[str]:
     yield f"{MARKER}\n## What commit {code(review.head[:10])} would change"
     yield headline(review, blocks)
+    if review.beside:
+        yield listed([f"- {prose(line, 600)}" for line in review.beside], "sentences")
     yield from errors(review)
-    rows = [each for each in review.overlays if each.changes or each.status != "kept" or each.images]
+    rows = [each for each in review.overlays if each.changed or each.status != "kept" or each.images]
     if rows:
         yield table(rows)
     if dangerous := [block for block in blocks if block.change.dangers]:
@@ -94,7 +104,7 @@ def opening(review: Review, blocks: list[Block]) -> Iterator[str]:
         yield listed([f"- {code(name)}: {prose(line, 400)}" for name, line in told], "sentences")
     if any(image.ours for each in review.overlays for image in each.images):
         yield "The deploy pins the image by digest: `python -m delivery history OVERLAY` tells what runs."
-    notes = dict.fromkeys(note for each in review.overlays for note in each.notes)
+    notes = dict.fromkeys([*review.notes, *(note for each in review.overlays for note in each.notes)])
     if notes:
         yield "\n".join(f"_{prose(note, 400)}_" for note in notes)
 
@@ -110,15 +120,19 @@ def warnings(block: Block) -> str:
 def headline(review: Review, blocks: list[Block]) -> str:
     compared = f"Compared with {code(review.merge_base[:10])}, where it left its base"
     known = [each for each in review.overlays if not each.error_at_base + each.error_at_head]
-    unchanged = [each.name for each in known if not each.changes]
+    unchanged = [each.name for each in known if not each.changed]
+    rewritten = sum(block.change.verb == "rewritten" for block in blocks)
+    objects = "1 object is" if rewritten == 1 else f"{rewritten} objects are"
+    also = f" {objects} {REWRITTEN}." if rewritten else ""
     if not review.changed:
-        return f"**Nothing changes** in what is deployed. {compared}."
+        nothing = "**No manifest changes.**" if review.beside else "**Nothing changes** in what is deployed."
+        return f"{nothing}{also} {compared}."
     counts = [(verb, sum(block.change.verb == verb for block in blocks)) for verb in VERBS]
     said = ", ".join(f"{number} {verb}" for verb, number in counts if number)
     dangers = sum(len(block.change.dangers) for block in blocks)
     warned = f" **{dangers} {'warning' if dangers == 1 else 'warnings'}.**" if dangers else ""
     same = f" Nothing changes in {names(unchanged)}." if unchanged else ""
-    return f"**Objects: {said or 'none to compare'}.**{warned}{same} {compared}."
+    return f"**Objects: {said or 'none to compare'}.**{warned}{also}{same} {compared}."
 
 
 def errors(review: Review) -> Iterator[str]:
@@ -186,6 +200,17 @@ def listed(lines: list[str], what: str, most: int = MOST_ROWS, room: int = MOST_
     return "\n".join(kept)
 
 
+def beginning(lines: tuple[str, ...]) -> Iterator[str]:
+    """The first lines of a diff, each cut where it is too long."""
+    room = BEGINNING
+    for line in lines:
+        kept = line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…"
+        room -= size(kept) + 1
+        if room < 0:
+            return
+        yield kept
+
+
 def names(overlays: Sequence[str]) -> str:
     more = f" and {len(overlays) - MOST_IMAGES} more" if len(overlays) > MOST_IMAGES else ""
     return ", ".join(map(code, overlays[:MOST_IMAGES])) + more
@@ -200,10 +225,16 @@ def summary(block: Block) -> str:
     added, removed = (sum(line.startswith(sign) for line in change.diff) for sign in "+-")
     renamed = f", before {code(change.renamed_from)}" if change.renamed_from else ""
     mark = " ⚠️" if change.dangers else ""
-    return f"{title(block)}: <b>{change.verb}</b>{renamed} (+{added} -{removed}){mark}"
+    return f"{title(block)}: <b>{change.what}</b>{renamed} (+{added} -{removed}){mark}"
 
 
-def diff(block: Block) -> str:
+def diff(block: Block, *, cut: bool = False) -> str:
+    """The change of one object; the beginning of it where it is to be cut."""
     change = block.change
-    is_open = " open" if change.dangers or len(change.diff) <= SHORT else ""
-    return f"<details{is_open}><summary>{summary(block)}</summary>\n\n{fence(change.diff, 'diff')}\n\n</details>"
+    lines, more = change.diff, ""
+    if cut:
+        lines = tuple(beginning(change.diff))
+        more = f"\n\nThis is the beginning of {len(change.diff)} lines; `review.html` in the artifact has them all."
+    short = len(change.diff) <= SHORT and change.verb != "rewritten"
+    is_open = " open" if change.dangers or short else ""
+    return f"<details{is_open}><summary>{summary(block)}</summary>\n\n{fence(lines, 'diff')}{more}\n\n</details>"

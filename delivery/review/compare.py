@@ -1,17 +1,22 @@
 """One overlay at two commits: what differs, and what of it is dangerous."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from delivery import credentials
 from delivery.errors import DeliveryError
-from delivery.manifests import Object, dig, documents, dump, parse
-from delivery.review import chart, images, routing
+from delivery.manifests import OWN_IMAGE, Object, dig, documents, dump, parse, shown
+from delivery.review import chart, failures, images, routing
+from delivery.review.around import Around, scaled
 from delivery.review.dangers import alerts, dangers
 from delivery.review.dangers.lifecycle import moved, recreation
 from delivery.review.diff import unified
+from delivery.review.hiding import secrets_in
+from delivery.review.json_texts import readable
 from delivery.review.masking import Masker
 from delivery.review.model import Danger, ObjectChange, OverlayReview, Status, Verb
+from delivery.review.normal import normal
 from delivery.review.pairing import Pair, Source, pair, sources
 from delivery.review.trees import Rendered
 
@@ -28,6 +33,7 @@ class Side:
 
     rendered: Rendered | None
     base_routes: Object
+    own_image: str = OWN_IMAGE
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,8 @@ class Masked:
     pair: Pair
     before: Object | None
     after: Object | None
+    masker: Masker
+    scaled: tuple[bool, bool]  # whether an autoscaler owns its number of pods, on each side
 
     @property
     def differs(self) -> bool:
@@ -56,7 +64,22 @@ class Masked:
     @cached_property
     def texts(self) -> tuple[str, str]:
         """Both sides as they are shown and compared: to Python, 1, 1.0 and true are equal."""
-        return dump(self.before), dump(self.after)
+        before, after = readable(self.before, self.after)
+        return shown(before), shown(after)
+
+    @cached_property
+    def stored(self) -> Pair:
+        """Both sides as the API server stores them, not masked."""
+        return Pair(*(
+            None if each is None else Source(normal(each.value, scaled=is_scaled))
+            for each, is_scaled in zip((self.pair.before, self.pair.after), self.scaled, strict=True)
+        ))  # fmt: skip
+
+    @property
+    def rewritten(self) -> bool:
+        """Whether both sides are the same object, written differently."""
+        old, new = self.stored.before, self.stored.after
+        return old is not None and new is not None and dump(old.value) == dump(new.value)
 
 
 def compare(
@@ -67,7 +90,11 @@ def compare(
     pairs = pair(old, new)
     masker = Masker([*old, *new, *elsewhere])
     errors = (masker.text(errors[0]), masker.text(errors[1]))
-    masked = [Masked(each, *masker.pair(each)) for each in pairs]
+    owned = autoscaled(old), autoscaled(new)
+    masked = [
+        Masked(each, *masker.pair(each), masker, (key(each.before) in owned[0], key(each.after) in owned[1]))
+        for each in pairs
+    ]
     status: Status = "added" if before.rendered is None else "removed" if after.rendered is None else "kept"
     review = OverlayReview(name, status, error_at_base=errors[0], error_at_head=errors[1], notes=notes)
     if not any(errors):
@@ -85,17 +112,26 @@ def compare(
         review = replace(
             review,
             changes=changes(name, masked, routes),
-            images=images.changes(old_objects, new_objects),
+            images=images.changes(old_objects, new_objects, after.own_image),
             routing=routes,
         )
     return Compared(review, written(old, {id(e.pair.before): e.before for e in masked}, masker),
                     written(new, {id(e.pair.after): e.after for e in masked}, masker))  # fmt: skip
 
 
+def key(each: Source | None) -> tuple[str, str]:
+    return ("", "") if each is None else (each.namespace, f"{each.kind}/{each.name}")
+
+
+def autoscaled(side: list[Source]) -> set[tuple[str, str]]:
+    """Namespace and name of what autoscalers scale."""
+    return {(each.namespace, scaled(each.value)) for each in side if each.kind == "HorizontalPodAutoscaler"}
+
+
 def secrets(rendered: Iterable[Rendered]) -> list[Source]:
-    """The Secrets in renders."""
+    """The objects in renders that hold Secrets."""
     holding = [each for each in rendered if "Secret" in each.text]
-    return [source for each in holding for source in read(each, None)[0] if source.kind == "Secret"]
+    return [source for each in holding for source in read(each, None)[0] if any(secrets_in(source.value))]
 
 
 def read(before: Rendered | None, after: Rendered | None) -> tuple[list[Source], list[Source], tuple[str, str]]:
@@ -113,7 +149,7 @@ def read(before: Rendered | None, after: Rendered | None) -> tuple[list[Source],
                     seen[text] = parse(text)
             result.append((sources((text, seen[text]) for text in texts), ""))
         except DeliveryError as error:
-            result.append(([], error.message))
+            result.append(([], failures.safe(error.message)))
     (old, old_error), (new, new_error) = result
     return old, new, (old_error, new_error)
 
@@ -127,13 +163,14 @@ def changes(name: str, masked: list[Masked], routes: tuple[str, ...]) -> tuple[O
     rerouted = tuple(
         Danger("alert sent elsewhere", each) for each in routes if not each.endswith(" instead of nobody.")
     )
+    around = Around([(each.before, each.after) for each in masked])
     for number, each in enumerate(masked):
         if each.differs:
             more = tuple(told.get(number, ()))
             if routes_alerts(each.pair.known):
                 more, rerouted = more + rerouted, ()
-            found.append(change(name, each, more))
-    order = {"deleted": 0, "recreated": 1, "changed": 2, "created": 3}
+            found.append(change(name, each, more, around))
+    order = {"deleted": 0, "recreated": 1, "changed": 2, "created": 3, "rewritten": 4}
     return tuple(sorted(found, key=lambda each: (order[each.verb], each.kind, each.namespace, each.name)))
 
 
@@ -144,23 +181,23 @@ def routes_alerts(each: Source) -> bool:
     return each.kind in {"AlertmanagerConfig", "HelmValues"}
 
 
-def change(overlay: str, each: Masked, more: tuple[Danger, ...]) -> ObjectChange:
+def change(overlay: str, each: Masked, more: tuple[Danger, ...], around: Around) -> ObjectChange:
     known, old = each.pair.known, each.pair.before
     verb: Verb = "created" if each.before is None else "deleted" if each.after is None else "changed"
     renamed_from = old.name if old and old.name != known.name else ""
     hashed = renamed_from and old and (old.stem, old.namespace) == (known.stem, known.namespace)
     found: list[Danger] = []
     try:
-        if (
-            each.before
-            and each.after
-            and not hashed
-            and (moved(each.before, each.after) or recreation(each.before, each.after))
-        ):
-            verb = "recreated"
-        found.extend(dangers(verb, each.before, each.after))
+        if each.rewritten:
+            verb = "rewritten"
+        else:
+            was, now = each.masker.pair(each.stored)
+            if was and now and not hashed and (moved(was, now) or recreation(was, now)):
+                verb = "recreated"
+            found.extend(dangers(verb, was, now, around))
     except MISSHAPEN:
         found.append(UNKNOWN)
+    exposed = [Danger("credential", each.masker.text(sentence)) for sentence in clear(each.pair)]
     before, after = each.texts
     return ObjectChange(
         overlay=overlay,
@@ -173,15 +210,26 @@ def change(overlay: str, each: Masked, more: tuple[Danger, ...]) -> ObjectChange
         before=before,
         after=after,
         diff=unified(before, after),
-        dangers=(*found, *more),
+        dangers=() if verb == "rewritten" else (*found, *exposed, *more),
     )
+
+
+def clear(pair: Pair) -> Iterator[str]:
+    """Sentences about credentials that an object holds in the clear, and did not before."""
+    old, new = ([] if each is None else credentials.leaves(each.value) for each in (pair.before, pair.after))
+    held = {(leaf.path, leaf.text) for leaf in old}
+    if pair.after:
+        for leaf in new:
+            if (leaf.path, leaf.text) not in held:
+                place = credentials.where(pair.after.value, leaf)
+                yield f"{place} holds a credential in the clear: put it into Secret Manager, and change it everywhere."
 
 
 def written(side: Iterable[Source], masked: dict[int, Object | None], masker: Masker) -> str:
     """One side as a stream of YAML, as it was rendered but for what is masked."""
     texts = []
     for each in side:
-        shown = masked[id(each)]
-        whole = each.text and shown == each.value and masker.text(each.text) == each.text  # comments too
-        texts.append(each.text.strip("\n") + "\n" if whole else dump(shown))
+        known = masked[id(each)]
+        whole = each.text and known == each.value and masker.text(each.text) == each.text  # comments too
+        texts.append(each.text.strip("\n") + "\n" if whole else dump(known))
     return "---\n".join(texts)

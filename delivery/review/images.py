@@ -4,18 +4,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from delivery.manifests import Object
+from delivery.manifests import OWN_IMAGE, Object
 from delivery.review.model import ImageChange
 
-OURS = "taskpulse-api"
 NO_PODS = {"ConfigMap", "Secret", "HelmValues", "CustomResourceDefinition"}
 
 
-def changes(before: Iterable[Object], after: Iterable[Object]) -> tuple[ImageChange, ...]:
+def changes(before: Iterable[Object], after: Iterable[Object], own_image: str = OWN_IMAGE) -> tuple[ImageChange, ...]:
     """Images whose references differ, ours first."""
     old, new = references(before), references(after)
     found = [
-        ImageChange(name, ", ".join(sorted(old[name])), ", ".join(sorted(new[name])), name.rpartition("/")[2] == OURS)
+        ImageChange(
+            name, ", ".join(sorted(old[name])), ", ".join(sorted(new[name])), name.rpartition("/")[2] == own_image
+        )
         for name in sorted(old.keys() | new.keys())
         if old[name] != new[name]
     ]

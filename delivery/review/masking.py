@@ -9,27 +9,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import quote
 
-from delivery.manifests import Object, dig
+from delivery import credentials
+from delivery.manifests import Object
+from delivery.review.hiding import HELD, MASK, Hidden, hide, parts, secrets_in
 from delivery.review.pairing import Pair, Source
 
-MASK = "***"
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 SHORTEST = 8  # characters from which a Secret's value is looked for outside of it too
 LONG = 24  # characters from which a word of a value of several lines is
-
-SHOWN = {"apiVersion", "kind", "type", "immutable"}  # of a Secret
-SHOWN_METADATA = {"name", "namespace", "labels"}
-
-# keys of a chart's values, and of Alertmanager's configuration in them, under which secrets are kept
-SECRET_KEYS = re.compile(
-    r"(?i)(.*(pass(word|wd|phrase)s?|tokens?|credentials?|(?<!existing)(?<!existing_)secret|dsn|connection_?string)"
-    r"|.*(secret|private|access|api|service|routing|user|signing|encryption)_?keys?|.*(api|webhook)_?urls?"
-    r"|authorization|url)\Z"
-)
-ASSIGNED = re.compile(
-    r"^(\s*[\"']?([\w.-]+)[\"']?\s*[:=][ \t]*)(\S.*)$", re.MULTILINE
-)  # within a file among the values
-URL_PASSWORD = re.compile(r"(?<=://)([^\s/:@]*:)[^\s/@]+(?=@)")
 
 
 class Masker:
@@ -91,82 +77,27 @@ def one_of(texts: list[str], shared: int = 3) -> str:
     return "|".join(f"{re.escape(first)}(?:{one_of(rest, shared - 1)})" for first, rest in begun.items())
 
 
-class Hidden:
-    """A value that is compared and never shown, and what is shown for it."""
-
-    def __init__(self, value: Any, shown: str = MASK) -> None:
-        self.value, self.shown = value, shown
-
-    def __eq__(self, other: object) -> bool:
-        # to Python, 1 and true are equal
-        return isinstance(other, Hidden) and (type(self.value), self.value) == (type(other.value), other.value)
-
-    def __hash__(self) -> int:
-        return hash(MASK)
-
-
 def _value(source: Source | None) -> Object | None:
     return None if source is None else source.value
 
 
-def hide(each: Object) -> Object:
-    """The object with `Hidden` in place of whatever may hold a secret."""
-    if each["kind"] == "HelmValues":
-        return {**each, "values": hide_keys(each.get("values"))}
-    if each["kind"] != "Secret":
-        if dig(each, "metadata", "annotations", LAST_APPLIED) is None:
-            return each
-        annotations = {**each["metadata"]["annotations"]}
-        annotations[LAST_APPLIED] = Hidden(annotations[LAST_APPLIED])
-        return {**each, "metadata": {**each["metadata"], "annotations": annotations}}
-    metadata = {key: value if key in SHOWN_METADATA else hide_values(value) for key, value in each["metadata"].items()}
-    shown = {key: value if key in SHOWN else hide_values(value) for key, value in each.items()}
-    return {**shown, "metadata": metadata}
-
-
-def hide_values(value: Any) -> Any:
-    """A mapping's keys stay; all else is hidden."""
-    return {key: Hidden(each) for key, each in value.items()} if isinstance(value, dict) else Hidden(value)
-
-
-def hide_keys(value: Any, *, secret: bool = False) -> Any:
-    """A chart's values with `Hidden` under keys of secrets, whatever is there, and in a variable named like one."""
-    if isinstance(value, dict):
-        variable = SECRET_KEYS.match(str(value.get("name")))
-        return {
-            key: hide_keys(
-                each, secret=secret or bool(SECRET_KEYS.match(str(key))) or bool(variable and key == "value")
-            )
-            for key, each in value.items()
-        }
-    if isinstance(value, list):
-        return [hide_keys(each, secret=secret) for each in value]
-    if secret and not (value is None or isinstance(value, bool)):
-        return Hidden(value)
-    shown = URL_PASSWORD.sub(rf"\1{MASK}", ASSIGNED.sub(hide_assigned, value)) if isinstance(value, str) else value
-    return value if shown == value else Hidden(value, shown)
-
-
-def hide_assigned(found: re.Match[str]) -> str:
-    return f"{found[1]}{MASK}" if SECRET_KEYS.match(found[2]) else found[0]
-
-
 def secrets(each: Object) -> Iterator[str]:
-    """Values that a Secret holds, as written."""
-    if each["kind"] != "Secret":
-        return
-    for part in ("data", "stringData"):
-        values = each.get(part)
-        for value in values.values() if isinstance(values, dict) else [values]:
-            if isinstance(value, bytes):
-                yield value.decode("utf-8", "replace")
-            elif value is not None:
-                yield str(value)
+    """Values of the Secrets in an object, and credentials that stand in it, as written."""
+    for secret in secrets_in(each):
+        for part in HELD:
+            values = secret.get(part)
+            for value in values.values() if isinstance(values, dict) else [values]:
+                if isinstance(value, bytes):
+                    yield value.decode("utf-8", "replace")
+                elif value is not None:
+                    yield str(value)
+    for leaf in credentials.leaves(each):
+        yield from (leaf.text[start:end] for start, end in leaf.spans)
 
 
 def spelt(value: str) -> Iterator[str]:
     """A value as it may be written elsewhere: as it is, decoded, encoded, without white space around."""
-    for text in plain(value):
+    for text in dict.fromkeys(each for whole in plain(value) for each in (whole, *parts(whole))):
         yield text
         yield json.dumps(text)[1:-1]
         yield json.dumps(text, ensure_ascii=False)[1:-1]

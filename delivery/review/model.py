@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 Status = Literal["kept", "added", "removed"]
-Verb = Literal["created", "changed", "recreated", "deleted"]
+Verb = Literal["created", "changed", "recreated", "deleted", "rewritten"]
 
 VERBS: tuple[Verb, ...] = ("created", "changed", "recreated", "deleted")
+"""What happens in the cluster; of an object that is only rewritten, nothing does."""
+REWRITTEN = "written differently, the same object"
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,11 @@ class ObjectChange:
     diff: tuple[str, ...]  # lines of a unified diff without line ends: "@@ ...", " ...", "-...", "+..."
     dangers: tuple[Danger, ...] = ()
 
+    @property
+    def what(self) -> str:
+        """What happens to it, in words."""
+        return REWRITTEN if self.verb == "rewritten" else self.verb
+
 
 @dataclass(frozen=True)
 class ImageChange:
@@ -57,6 +64,11 @@ class OverlayReview:
     error_at_head: str = ""
     notes: tuple[str, ...] = ()  # plain sentences, such as that the chart was not rendered and why
 
+    @property
+    def changed(self) -> bool:
+        """Whether something happens to an object in the cluster."""
+        return any(each.verb != "rewritten" for each in self.changes)
+
     def count(self, verb: Verb) -> int:
         return sum(change.verb == verb for change in self.changes)
 
@@ -73,9 +85,11 @@ class Review:
     head: str
     merge_base: str  # what head is compared with
     overlays: tuple[OverlayReview, ...] = ()
+    beside: tuple[str, ...] = ()  # plain sentences: what else takes effect, such as another image
+    notes: tuple[str, ...] = ()  # plain sentences: what is not looked at
 
     @property
     def changed(self) -> bool:
         return any(
-            each.changes or each.status != "kept" or each.error_at_base or each.error_at_head for each in self.overlays
+            each.changed or each.status != "kept" or each.error_at_base or each.error_at_head for each in self.overlays
         )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 
 from delivery.manifests import Object, dig, dump
+from delivery.review.normal.versions import version
 
 # kustomize's hash: ten characters of hexadecimal digits, the vowels and their like replaced
 # Source: sigs.k8s.io/kustomize/api/hasher/hasher.go, encode
@@ -24,9 +25,8 @@ class Source:
 
     @property
     def group(self) -> str:
-        """The API group: its version is only a way to write the same object."""
-        version = str(self.value.get("apiVersion") or "")
-        return version.rpartition("/")[0]
+        """The API group that has the kind now: the version is only a way to write the same object."""
+        return version(self.value).rpartition("/")[0]
 
     @property
     def kind(self) -> str:

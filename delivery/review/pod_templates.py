@@ -1,19 +1,31 @@
 """The pods that an object makes, asked of objects that may lack anything."""
 
+from collections.abc import Iterator
+from typing import Any
+
 from delivery.manifests import POD_TEMPLATES, Object, all_containers, dig
+
+
+def pod_template(each: Object | None) -> Any:
+    """What the pods of an object are made from; the object itself if it is a Pod, None where it makes none."""
+    if each is None:
+        return None
+    if each["kind"] in POD_TEMPLATES:
+        return dig(each, "spec", "template")
+    if each["kind"] == "CronJob":
+        return dig(each, "spec", "jobTemplate", "spec", "template")
+    return each if each["kind"] == "Pod" else None
 
 
 def pod_spec(each: Object | None) -> Object | None:
     """The spec of the pods that an object makes; None where it makes none."""
-    if each is None:
-        return None
-    if each["kind"] in POD_TEMPLATES:
-        found = dig(each, "spec", "template", "spec")
-    elif each["kind"] == "CronJob":
-        found = dig(each, "spec", "jobTemplate", "spec", "template", "spec")
-    else:
-        found = dig(each, "spec") if each["kind"] == "Pod" else None
+    found = dig(pod_template(each), "spec")
     return found if isinstance(found, dict) else None
+
+
+def pod_labels(each: Object) -> Object:
+    found = dig(pod_template(each), "metadata", "labels")
+    return found if isinstance(found, dict) else {}
 
 
 def containers(each: Object | None) -> dict[str, Object]:
@@ -22,3 +34,30 @@ def containers(each: Object | None) -> dict[str, Object]:
     if spec is None:
         return {}
     return {str(one.get("name")): one for one in all_containers({"containers": [], **spec}) if isinstance(one, dict)}
+
+
+def account(spec: Object | None) -> str:
+    """The ServiceAccount that a pod runs as."""
+    return str(dig(spec, "serviceAccountName") or dig(spec, "serviceAccount") or "default")
+
+
+def read_by(each: Object) -> Iterator[tuple[str, str]]:
+    """Kind and name of each ConfigMap, Secret and ServiceAccount without which the pods of an object do not start."""
+    spec = pod_spec(each)
+    if spec is None:
+        return
+    yield "ServiceAccount", account(spec)
+    for container in containers(each).values():
+        for source in container.get("envFrom") or []:
+            yield from named(source, "configMapRef", "secretRef")
+        for variable in container.get("env") or []:
+            yield from named(dig(variable, "valueFrom") or {}, "configMapKeyRef", "secretKeyRef")
+    for volume in spec.get("volumes") or []:
+        for source in [volume, *(dig(volume, "projected", "sources") or [])]:
+            yield from named(source, "configMap", "secret")
+
+
+def named(source: Object, config_map: str, secret: str) -> Iterator[tuple[str, str]]:
+    for kind, field in (("ConfigMap", config_map), ("Secret", secret)):
+        if found := source.get(field):
+            yield kind, str(found.get("name") or found.get("secretName"))

@@ -31,17 +31,18 @@ class PullRequest:
     number: int
 
     def comment(self, text: str, commit: str, page: str) -> str:
-        """Write `text`, which speaks of `commit`, into the one comment, a link to `page` under it; say what was done.
+        """Write `text`, which speaks of `commit`, into the one comment, a link to `page` on top; say what was done.
 
         Raises:
             DeliveryError: GitHub refuses or does not answer, or the text is too long.
         """
-        link = f"\n[Look at the whole review]({page})\n" if page else ""
         if not text.startswith(MARKER):
             raise DeliveryError(
                 f"The comment does not start with {MARKER}, by which the next run finds it: add that line."
             )
-        body = f"{text.rstrip()}\n{link}"
+        title, _, rest = text.rstrip().partition("\n\n")
+        link = f"\n\n[Look at the whole review]({page})" if page else ""
+        body = f"{title}{link}\n\n{rest}\n" if rest else f"{title}{link}\n"
         if len(body) > LIMIT:
             raise DeliveryError(f"The comment has {len(body)} characters, and GitHub takes {LIMIT}: shorten it.")
         try:

@@ -3,11 +3,12 @@
 import tempfile
 from pathlib import Path
 
+from delivery import settings
 from delivery.chart import load
 from delivery.checkout import ROOT
 from delivery.errors import DeliveryError
 from delivery.manifests import Object, dig
-from delivery.review import chart, trees
+from delivery.review import beside, chart, trees, unseen
 from delivery.review.comment import COMMENT_LIMIT, SUMMARY_LIMIT, markdown
 from delivery.review.compare import Compared, Side, compare, secrets
 from delivery.review.model import Review
@@ -28,7 +29,9 @@ def review(base: str, head: str, out: Path, root: Path = ROOT) -> Review:
         before = trees.lay_out(root, fork, folder / "base")
         after = trees.lay_out(root, head_commit, folder / "head")
         compared = compare_trees(before, after)
-    result = Review(base_commit, head_commit, fork, tuple(each.review for each in compared))
+        also = beside.sentences(before.folder, after.folder)
+        notes = tuple(unseen.sentences(before.kustomizations, after.kustomizations))
+    result = Review(base_commit, head_commit, fork, tuple(each.review for each in compared), also, notes)
     write(result, compared, out)
     return result
 
@@ -38,17 +41,22 @@ def compare_trees(before: trees.Tree, after: trees.Tree) -> list[Compared]:
     asked = [] if same else [before, after]
     notes = tuple(dict.fromkeys(note for tree in asked if (note := chart.unavailable(tree.folder))))
     old, new = trees.render_all([before, after], with_charts=not same and not notes)
+    own_image = settings.load(after.folder).image
     held = secrets([*old.values(), *new.values()])
     return [
         compare(
             name,
             Side(old.get(name), base_routes(name, before.folder)),
-            Side(new.get(name), base_routes(name, after.folder)),
-            notes if name.startswith(chart.PREFIX) and old.get(name) != new.get(name) else (),
+            Side(new.get(name), base_routes(name, after.folder), own_image),
+            notes if name.startswith(chart.PREFIX) and old.get(name) != new.get(name) else warned(new.get(name)),
             held,
         )
         for name in sorted(old.keys() | new.keys())
     ]
+
+
+def warned(rendered: trees.Rendered | None) -> tuple[str, ...]:
+    return tuple(f"kustomize: {each}" for each in rendered.warnings) if rendered else ()
 
 
 def base_routes(name: str, folder: Path) -> Object:

@@ -1,30 +1,21 @@
 """Two commits laid out as folders, and what each overlay of them renders to."""
 
-import re
 import tarfile
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from delivery.chart import FOLDER
 from delivery.errors import ArgumentError, DeliveryError
-from delivery.render import render
-from delivery.review import chart
-from delivery.review.masking import MASK
+from delivery.kustomizations import Kustomizations
+from delivery.render import render_within
+from delivery.review import chart, failures
 from delivery.tools.git import git
 
 # files of a commit that its own .gitattributes would keep out of an archive, or write anew in it
 WHOLE = "* -export-ignore -export-subst\n"
-
-# between which words kustomize repeats its input when it fails: a Secret's value too, which no render tells us of
-ECHOES = (
-    (r"\[patch: ", r"\]"),
-    ("with config: `", "`"),
-    (r"literal sources \[", r"\]"),
-    ("invalid literal source ", ", expected key=value"),
-    (r"map\[string\]interface \{\}\{", r"\}"),
-)
 
 
 @dataclass(frozen=True)
@@ -33,6 +24,7 @@ class Rendered:
 
     text: str = ""
     error: str = ""
+    warnings: tuple[str, ...] = ()  # of kustomize, with no value of a Secret
 
 
 @dataclass(frozen=True)
@@ -42,8 +34,12 @@ class Tree:
     commit: str
     folder: Path
 
+    @cached_property
+    def kustomizations(self) -> Kustomizations:
+        return Kustomizations(self.folder)
+
     def overlays(self) -> list[str]:
-        return sorted(path.parent.name for path in self.folder.glob("overlays/*/kustomization.yaml"))
+        return list(self.kustomizations.overlays)
 
 
 def commit(root: Path, ref: str, option: str) -> str:
@@ -94,14 +90,14 @@ def lay_out(root: Path, name: str, folder: Path) -> Tree:
                 files.extractall(folder, filter="data")
         except tarfile.FilterError as error:
             raise DeliveryError(f"Commit {name[:12]} is not laid out: {error}") from None
-    for path in [*folder.glob("overlays/*"), *(folder / FOLDER).glob("*")]:
-        if not path.name.isprintable():
-            raise DeliveryError(f"Commit {name[:12]} has a file whose name cannot be shown, {path.name!a}: rename it.")
-    for path in folder.glob(f"overlays/{chart.PREFIX}*"):
-        raise DeliveryError(
-            f"Commit {name[:12]} has an overlay {path.name}, as the chart's values are called: rename it."
-        )
-    return Tree(name, folder)
+    tree = Tree(name, folder)
+    shown = {part for each in tree.kustomizations.all for part in each.parts}
+    for each in sorted(shown | {path.name for path in (folder / FOLDER).glob("*")}):
+        if not each.isprintable():
+            raise DeliveryError(f"Commit {name[:12]} has a file whose name cannot be shown, {each!a}: rename it.")
+    if taken := next((each for each in tree.overlays() if each.startswith(chart.PREFIX)), None):
+        raise DeliveryError(f"Commit {name[:12]} has an overlay {taken}, as the chart's values are called: rename it.")
+    return tree
 
 
 def render_all(trees: list[Tree], *, with_charts: bool) -> list[dict[str, Rendered]]:
@@ -123,16 +119,11 @@ def render_all(trees: list[Tree], *, with_charts: bool) -> list[dict[str, Render
 def rendered(name: str, tree: Tree, *, with_charts: bool) -> Rendered:
     try:
         if name in tree.overlays():
-            return Rendered(text=render(name, tree.folder))
+            text, warnings = render_within(name, tree.kustomizations)
+            return Rendered(text, warnings=tuple(failures.safe(each, tree.folder) for each in warnings))
         return Rendered(text=(chart.render if with_charts else chart.values)(name, tree.folder))
     except DeliveryError as error:
         # where the tree lies differs from run to run, and tells a reviewer nothing
         resolved = str(tree.folder.resolve())
-        return Rendered(error=without_echo(error.message).replace(f"{resolved}/", "").replace(resolved, "."))
-
-
-def without_echo(error: str) -> str:
-    """What kustomize says is wrong, without the input that it repeats."""
-    for start, end in ECHOES:
-        error = re.sub(rf"({start})(?:.*(?={end})|.*)", rf"\g<1>{MASK}", error, flags=re.DOTALL)
-    return error
+        message = error.message.replace(f"{resolved}/", "").replace(resolved, ".")
+        return Rendered(error=failures.safe(message, tree.folder))

@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import yaml
-
+from delivery import manifests
 from delivery.errors import DeliveryError
 from delivery.manifests import Object
 from delivery.tools import program
@@ -171,7 +170,7 @@ def stub(each: Object) -> Object:
 
 
 def as_yaml(objects: Iterable[Object]) -> str:
-    return yaml.dump_all(objects, Dumper=yaml.CSafeDumper)
+    return manifests.dump_all(objects)
 
 
 def complaint(text: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from delivery.checkout import overlays
+from delivery.kustomizations import overlays
 from delivery.manifests import Render
 from delivery.render import render
 from tests.manifests.fixtures import spoil

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from delivery.checkout import ROOT, overlays
+from delivery.checkout import ROOT
+from delivery.kustomizations import overlays
 from delivery.manifests import Render
 from delivery.render import render
 from tests.support.cluster.controlplane import PATIENCE_S, Cluster, wait

@@ -18,6 +18,7 @@ def spoil(name: str, folder: Path) -> str:
     """
     for part in ("base", "monitoring", "overlays"):
         shutil.copytree(ROOT / part, folder / part)
+    shutil.copy(ROOT / "delivery.yaml", folder)
     (folder / "overlays" / "spoiled").mkdir()
     shutil.copy(INVALID / f"{name}.yaml", folder / "overlays" / "spoiled" / "kustomization.yaml")
     kustomization = yaml.safe_load((INVALID / f"{name}.yaml").read_text())

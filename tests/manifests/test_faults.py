@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from delivery import policy
-from delivery.checkout import overlays
+from delivery.kustomizations import overlays
 from delivery.manifests import Object, Render, identity
 from delivery.render import render
 

@@ -10,7 +10,8 @@ from msgspec.structs import fields
 
 from app.http.server import DRAIN_S, GRACE_S, KEEP_ALIVE_S
 from app.settings import Settings
-from delivery.checkout import ROOT, overlays
+from delivery.checkout import ROOT
+from delivery.kustomizations import overlays
 from delivery.manifests import Render, identity
 from delivery.policy.secrets import environment, secret_files, selectors
 from delivery.render import render

@@ -10,8 +10,9 @@ import click
 import pytest
 import yaml
 
-from delivery.checkout import ROOT, overlays
+from delivery.checkout import ROOT
 from delivery.cli import main
+from delivery.kustomizations import overlays
 from tests.repository.deploy_workflow import COMMIT, DIGEST, PATH, action, arguments, commands, jobs, rows
 
 STEPS = [(job, step, row) for job in jobs() for step in commands(job) for row in rows(job)]

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from app.dev.postgres import NAME, EmbeddedPostgres
-from delivery.checkout import ROOT, overlays
+from delivery.checkout import ROOT
+from delivery.kustomizations import overlays
 from delivery.manifests import Render, dig
 from delivery.render import render
 from tests.terraform import configuration as terraform

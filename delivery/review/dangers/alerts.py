@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from delivery.manifests import Object, dig
+from delivery.review.dangers import recording
 from delivery.review.model import Danger
 
 RANKS = {"critical": 3, "warning": 2, "info": 1, "none": 0}
@@ -48,15 +49,32 @@ def dangers(pairs: list[tuple[Object | None, Object | None]]) -> dict[int, list[
             else:
                 new.remove(likely)
                 found[likely[0]] += [Danger("alert", sentence) for sentence in weakened(name, rule, likely[1])]
+    fresh = [(name, rule) for name, rules in after.items() if name not in before for _, rule in rules]
     for number, names in gone.items():
-        unique = list(dict.fromkeys(names))
-        listed = ", ".join(unique[:10]) + (f" and {len(unique) - 10} more" if len(unique) > 10 else "")
-        found[number].append(Danger("alert", f"Nobody is told any more of: {listed}."))
+        unique = {name: called_now([rule for _, rule in before[name]], fresh) for name in names}
+        found[number] += [Danger("alert", sentence) for sentence in lost(unique)]
+    for number, sentence in recording.changed([old for old, _ in pairs], [new for _, new in pairs]):
+        found[number].append(Danger("alert", sentence))
     for number, pair in enumerate(pairs):
         if pair[1] and pair[1]["kind"] == "AlertmanagerConfig":
             quiet = silenced(*(dig(each, "spec") or {} for each in pair))
             found[number] += [Danger("alert", sentence) for sentence in quiet]
     return found
+
+
+def lost(names: dict[str, str]) -> Iterator[str]:
+    """What becomes of alerts that are gone, by their names and those that they have now."""
+    for name, now in names.items():
+        if now:
+            yield f"{name} is called {now} now: silences, routes and links that name it no longer find it."
+    if unknown := [name for name, now in names.items() if not now]:
+        listed = ", ".join(unknown[:10]) + (f" and {len(unknown) - 10} more" if len(unknown) > 10 else "")
+        yield f"Nobody is told any more of: {listed}."
+
+
+def called_now(rules: list[Object], fresh: list[tuple[str, Object]]) -> str:
+    """The name of a new alert that fires when one of the rules did, as loudly; "" where there is none."""
+    return next((name for name, new in fresh for old in rules if not weakened(name, old, new)), "")
 
 
 def silenced(old: Object, new: Object) -> Iterator[str]:
@@ -88,13 +106,21 @@ def severity(rule: Object) -> str:
 
 def weakened(name: str, old: Object, new: Object) -> list[str]:
     sentences = []
-    if " ".join(str(old.get("expr")).split()) != " ".join(str(new.get("expr")).split()):
-        sentences.append(f"{name} asks another question (expr): see that it still fires when it should.")
+    if recording.meaning(old.get("expr")) != recording.meaning(new.get("expr")):
+        if recording.is_constant(new.get("expr")) and not recording.is_constant(old.get("expr")):
+            sentences.append(f"{name} asks for a constant now (expr): what happens no longer changes whether it fires.")
+        else:
+            sentences.append(f"{name} asks another question (expr): see that it still fires when it should.")
     if seconds(new.get("for")) > seconds(old.get("for")):
         sentences.append(f"{name} waits {new.get('for')} instead of {old.get('for') or 'not at all'} before it fires.")
     was, now = severity(old), severity(new)
     if RANKS.get(now, 0) < RANKS.get(was, 0) or (was != now and now not in RANKS):
         sentences.append(f"{name} is {now} instead of {was}.")
+    labels, others = (dig(each, "labels") or {} for each in (old, new))
+    for key in sorted(labels.keys() - {"severity"}):
+        if others.get(key) != labels[key]:
+            change = f"{others[key]} instead of {labels[key]}" if key in others else f"gone, and was {labels[key]}"
+            sentences.append(f"{name}: its label {key} is {change}, and routes and silences go by labels.")
     return sentences
 
 

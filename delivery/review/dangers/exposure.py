@@ -1,18 +1,22 @@
 """Who can reach what: Services, Gateways, routes, network policies."""
 
-import ipaddress
 from collections.abc import Iterator
-from typing import Any
 
 from delivery.manifests import Object, dig
+from delivery.review.around import Around, Side, namespace_of
+from delivery.review.dangers import edge, network_policies
+from delivery.review.dangers.traffic import inside
 from delivery.review.model import Danger
+from delivery.review.pod_templates import containers
 
 OUTSIDE = ("LoadBalancer", "NodePort")
-INTERNAL = ("networking.gke.io/load-balancer-type", "cloud.google.com/load-balancer-type")
+IN_CLUSTER = (".svc", ".svc.cluster.local")
 
 
-def dangers(before: Object | None, after: Object | None) -> Iterator[Danger]:
+def dangers(before: Object | None, after: Object | None, around: Around) -> Iterator[Danger]:
     known = after or before
+    if known and known["kind"] in edge.POLICIES | edge.FRONT:
+        yield from (Danger("exposure", sentence) for sentence in edge.policy(before, after))
     rules = known and {
         "Service": service,
         "Ingress": route,
@@ -21,35 +25,54 @@ def dangers(before: Object | None, after: Object | None) -> Iterator[Danger]:
         "TLSRoute": route,
         "TCPRoute": route,
         "Gateway": gateway,
-        "NetworkPolicy": network_policy,
+        "NetworkPolicy": network_policies.dangers,
     }.get(known["kind"])
     if rules:
-        yield from (Danger("exposure", sentence) for sentence in rules(before, after))
+        yield from (Danger("exposure", sentence) for sentence in rules(before, after, around))
 
 
-def service(before: Object | None, after: Object | None) -> Iterator[str]:
+def service(before: Object | None, after: Object | None, around: Around) -> Iterator[str]:
     if after is None:
         return
-    was, now = (dig(each, "spec", "type") or "ClusterIP" for each in (before, after))
-    if before is None and now in OUTSIDE:
-        yield f"A new Service of type {now} can be reached from outside the cluster{allowed(after)}."
     if before is None:
+        yield from new_service(after)
         return
+    was, now = (dig(each, "spec", "type") or "ClusterIP" for each in (before, after))
+    target, other = (str(dig(each, "spec", "externalName") or "") for each in (after, before))
+    if was == now == "ExternalName" and target != other:
+        yield f"Who asks for it is sent to {target} instead of {other}."
     if was != now:
-        if now in OUTSIDE:
-            consequence = f"it can be reached from outside the cluster{allowed(after)}"
-        elif now == "ExternalName":
-            consequence = f"who asks for it is sent to {dig(after, 'spec', 'externalName')}"
-        else:
-            consequence = "its outside address goes" if was in OUTSIDE else "it leads to its own pods again"
-        yield f"Its type changes from {was} to {now}: {consequence}."
+        yield f"Its type changes from {was} to {now}: {of_type(was, now, after)}."
     elif now in OUTSIDE:
         yield from opened(before, after)
-    old, new = (words(ports(each)) for each in (before, after))
-    if old != new:
-        yield f"Its ports change from {old} to {new}: clients and network policies must follow."
+    yield from edge.annotations(before, after, addressed=False)
+    old, new = ports(before, around.before), ports(after, around.after)
+    yield from moved_ports(old, new)
+    if was == now and now in OUTSIDE and (added := sorted(new.keys() - old.keys())):
+        yield f"It can be reached from outside the cluster on port {', '.join(added)} too."
+    if dig(after, "spec", "publishNotReadyAddresses") is True and not dig(before, "spec", "publishNotReadyAddresses"):
+        yield "Requests reach pods that are not ready (publishNotReadyAddresses)."
     if dig(before, "spec", "externalIPs") != dig(after, "spec", "externalIPs"):
         yield "Its external addresses change."
+
+
+def new_service(after: Object) -> Iterator[str]:
+    kind, target = dig(after, "spec", "type"), str(dig(after, "spec", "externalName") or "")
+    if kind in OUTSIDE:
+        yield f"A new Service of type {kind} can be reached from outside the cluster{allowed(after)}."
+    if kind == "ExternalName" and not target.rstrip(".").endswith(IN_CLUSTER):
+        yield f"A new Service of type ExternalName: who asks for it is sent to {target}, outside of the cluster."
+    if outside := dig(after, "spec", "externalIPs"):
+        yield f"A new Service answers on the external addresses {', '.join(map(str, outside))}."
+
+
+def of_type(was: str, now: str, after: Object) -> str:
+    """What another type of a Service means."""
+    if now in OUTSIDE:
+        return f"it can be reached from outside the cluster{allowed(after)}"
+    if now == "ExternalName":
+        return f"who asks for it is sent to {dig(after, 'spec', 'externalName')}"
+    return "its outside address goes" if was in OUTSIDE else "it leads to its own pods again"
 
 
 def opened(before: Object, after: Object) -> Iterator[str]:
@@ -58,22 +81,52 @@ def opened(before: Object, after: Object) -> Iterator[str]:
     old, new = (dig(each, "spec", "loadBalancerSourceRanges") or [] for each in (before, after))
     if old and not new:
         yield "Its source ranges are removed: everybody may connect."
-    elif old and (added := [str(each) for each in new if not any(inside(each, other) for other in old)]):
+    elif old and (added := [str(each) for each in new if not inside(each, old)]):
         yield f"More addresses may connect: {', '.join(added)}."
 
 
-def ports(each: Object) -> list[str]:
-    found = dig(each, "spec", "ports") or []
-    return [f"{p.get('port')} -> {p.get('targetPort', p.get('port'))}" for p in found if isinstance(p, dict)]
+def ports(each: Object, side: Side) -> dict[str, tuple[str, object]]:
+    """What each port leads to, as it is written and as its pods number it."""
+    known: dict[object, object] = {}
+    for pod in side.selected(namespace_of(each), {"matchLabels": dig(each, "spec", "selector") or {"": ""}}):
+        for container in containers(pod.value).values():
+            known |= {port.get("name"): port.get("containerPort") for port in container.get("ports") or []}
+    found = {}
+    for port in dig(each, "spec", "ports") or []:
+        protocol, target = port.get("protocol") or "TCP", port.get("targetPort", port.get("port"))
+        name = f"{port.get('port')}" + ("" if protocol == "TCP" else f" ({protocol})")
+        found[name] = (str(target), known.get(target, target))
+    return found
 
 
-def words(found: list[str]) -> str:
-    return ", ".join(found) or "none"
+def moved_ports(old: dict[str, tuple[str, object]], new: dict[str, tuple[str, object]]) -> Iterator[str]:
+    for name, (target, number) in old.items():
+        if name not in new and (other := spoken(name, new)):
+            yield f"Its port {name.partition(' ')[0]} speaks {other}: who speaks {spoken_by(name)} gets no answer."
+        elif name not in new:
+            yield f"Its port {name} goes: clients and network policies must follow."
+        elif new[name][1] != number:
+            yield f"Its port {name} leads to {new[name][0]} instead of {target}: pods and network policies must follow."
+
+
+def spoken_by(name: str) -> str:
+    """The protocol of a port, by its name among `ports`."""
+    return name.partition("(")[2].rstrip(")") or "TCP"
+
+
+def spoken(name: str, new: dict[str, tuple[str, object]]) -> str:
+    """The protocols that a port of the same number speaks now; "" where there is none."""
+    number = name.partition(" ")[0]
+    return " and ".join(spoken_by(each) for each in new if each.partition(" ")[0] == number)
 
 
 def internal(each: Object) -> bool:
-    annotations = dig(each, "metadata", "annotations") or {}
-    return any(annotations.get(key) == "Internal" for key in INTERNAL)
+    found = dig(each, "metadata", "annotations") or {}
+    return any(
+        str(found[key]).lower() in map(str.lower, known["safe"])
+        for key, known in edge.table()["switches"].items()
+        if key in found and key.rpartition("/")[2].startswith(("load-balancer", "aws-load", "azure-load"))
+    )
 
 
 def allowed(each: Object) -> str:
@@ -83,17 +136,20 @@ def allowed(each: Object) -> str:
     return f", by {', '.join(map(str, ranges))}" if ranges else ", by everybody"
 
 
-def route(before: Object | None, after: Object | None) -> Iterator[str]:
+def route(before: Object | None, after: Object | None, _: Around) -> Iterator[str]:
     if after is None:
         return
     if before is None:
         yield f"A new {after['kind']} brings requests from outside to Services of the cluster."
         return
+    yield from edge.annotations(before, after)
+    if after["kind"] == "Ingress":
+        yield from edge.served_in_the_clear(before, after)
     if dig(before, "spec") != dig(after, "spec"):
         yield "What requests from outside reach changes: look at its hosts, paths and Services."
 
 
-def gateway(before: Object | None, after: Object | None) -> Iterator[str]:
+def gateway(before: Object | None, after: Object | None, _: Around) -> Iterator[str]:
     if after is None:
         return
     old, new = (dig(each, "spec", "listeners") or [] for each in (before, after))
@@ -106,86 +162,9 @@ def gateway(before: Object | None, after: Object | None) -> Iterator[str]:
         if name not in kept:
             yield f"Its listener {name} goes: what came by it is no longer answered."
     was, now = (dig(each, "spec", "gatewayClassName") for each in (before, after))
+    if before:
+        yield from edge.annotations(before, after)
     if before and was != now:
         yield f"Its class changes from {was} to {now}: others may reach it."
     if before and dig(before, "spec", "addresses") != dig(after, "spec", "addresses"):
         yield "Its address changes: DNS must follow."
-
-
-def network_policy(before: Object | None, after: Object | None) -> Iterator[str]:
-    if after is None:
-        return
-    old_spec, new_spec = dig(before, "spec") or {}, dig(after, "spec") or {}
-    if before and old_spec.get("podSelector") != new_spec.get("podSelector"):
-        yield "It applies to other pods: those that it leaves may be open now."
-    if before:
-        lost = [each for each in types(old_spec) if each not in types(new_spec)]
-        if lost:
-            yield f"It no longer isolates {' and '.join(lost).lower()} traffic."
-    for way, peers, direction in (("ingress", "from", "in from"), ("egress", "to", "out to")):
-        for rule in new_spec.get(way) or []:
-            if isinstance(rule, dict) and not any(covers(old, rule, peers) for old in old_spec.get(way) or []):
-                on = ", ".join(dict.fromkeys(map(port_range, rule.get("ports") or [])))
-                yield f"It lets traffic {direction} {reach(rule.get(peers))} on {f'port {on}' if on else 'every port'}."
-
-
-def covers(old: Object, new: Object, peers: str) -> bool:
-    """Whether an old rule already let in all that a new one does, by address ranges and listed ports."""
-    if old == new:
-        return True
-    if old.get("ports") and not (new.get("ports") and all(port in old["ports"] for port in new["ports"])):
-        return False
-    if not old.get(peers):
-        return True
-    return bool(new.get(peers)) and all(any(within(one, other) for other in old[peers]) for one in new[peers])
-
-
-def within(new: Any, old: Any) -> bool:
-    if new == old:
-        return True
-    if set(new) != {"ipBlock"} or set(old) != {"ipBlock"} or dig(old, "ipBlock", "except"):
-        return False
-    return inside(new["ipBlock"].get("cidr"), old["ipBlock"].get("cidr"))
-
-
-def inside(new: Any, old: Any) -> bool:
-    """Whether one address range lies within another."""
-    if new == old:
-        return True
-    try:
-        inner, outer = (ipaddress.ip_network(str(each), strict=False) for each in (new, old))
-    except ValueError:
-        return False
-    return inner.version == outer.version and inner.network_address in outer and inner.prefixlen >= outer.prefixlen
-
-
-def port_range(port: Object) -> str:
-    first = str(port.get("port", "any"))
-    return f"{first} to {port['endPort']}" if "endPort" in port else first
-
-
-def types(spec: Object) -> list[str]:
-    return spec.get("policyTypes") or ["Ingress", *(["Egress"] if spec.get("egress") else [])]
-
-
-def reach(peers: Any) -> str:
-    """A rule's peers in words; no peer at all means everybody."""
-    if not peers:
-        return "anywhere"
-    result = []
-    for peer in peers:
-        cidr = dig(peer, "ipBlock", "cidr")
-        if cidr is not None:
-            result.append("anywhere" if everywhere(cidr) else str(cidr))
-        elif dig(peer, "namespaceSelector") == {}:
-            result.append("every namespace" if not peer.get("podSelector") else "some pods of every namespace")
-        else:
-            result.append("some pods")
-    return ", ".join(dict.fromkeys(result))
-
-
-def everywhere(cidr: Any) -> bool:
-    try:
-        return ipaddress.ip_network(str(cidr), strict=False).prefixlen == 0
-    except ValueError:
-        return False

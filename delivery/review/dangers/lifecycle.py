@@ -1,11 +1,11 @@
 """Objects that are deleted, or must be deleted to be changed."""
 
-import math
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from delivery.manifests import Object, dig
+from delivery.quantity import amount
+from delivery.review.around import Around, namespace_of
 from delivery.review.model import Danger, Verb
 
 LOSS = {
@@ -17,9 +17,22 @@ LOSS = {
     "DaemonSet": "its pods stop",
     "Service": "its address and its name in DNS go",
     "Gateway": "its listeners stop answering",
+    "GCPBackendPolicy": "the time-outs, draining and protection that it sets no longer apply",
+    "BackendConfig": "the time-outs, draining and protection that it sets no longer apply",
+    "HealthCheckPolicy": "the load balancer chooses by its own rules which pods get requests",
     "HTTPRoute": "requests that it routed are answered with 404",
     "Ingress": "requests that it routed are no longer answered",
     "NetworkPolicy": "traffic that only it allows stops, and traffic that only it isolates is let in",
+    "Role": "whoever has it may no longer do what it grants",
+    "ClusterRole": "whoever has it may no longer do what it grants",
+    "RoleBinding": "its subjects may no longer do what it grants",
+    "ClusterRoleBinding": "its subjects may no longer do what it grants",
+    "PersistentVolume": "the data on it may go",
+    "CronJob": "it no longer runs",
+    "ResourceQuota": "nothing limits what its namespace takes",
+    "LimitRange": "containers that say no limits get none",
+    "MutatingWebhookConfiguration": "objects that it changes stay as they are written",
+    "ValidatingWebhookConfiguration": "objects that it refuses are taken",
     "PodDisruptionBudget": "a drain of nodes may take all pods at once",
     "HorizontalPodAutoscaler": "the number of pods no longer follows the load",
     "PrometheusRule": "its alerts and recording rules go",
@@ -29,6 +42,15 @@ LOSS = {
     "Secret": "pods that read it do not start any more",
     "ConfigMap": "pods that read it do not start any more",
     "ServiceAccount": "pods that run as it do not start any more",
+}
+
+# what pods read, or run as: they start without it only if none of them does
+READ = {"ConfigMap", "Secret", "ServiceAccount"}
+
+# of these another name changes nothing: the deploy makes the new one before it deletes the old one
+NAMELESS = {
+    *("NetworkPolicy", "PodDisruptionBudget", "HorizontalPodAutoscaler", "HTTPRoute"),
+    *("PrometheusRule", "ServiceMonitor", "PodMonitor", "AlertmanagerConfig"),
 }
 
 # fields that the API server refuses to change, by kind
@@ -68,14 +90,6 @@ DEFAULTS = {
     "type": "Opaque",
 }
 
-# Source: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
-QUANTITY = re.compile(r"([0-9.]+)([A-Za-z]*)")
-SCALES = (
-    {"": 1.0, "k": 1e3}
-    | {unit: 1000.0**power for power, unit in enumerate("MGTPE", 2)}
-    | {f"{unit}i": 1024.0**power for power, unit in enumerate("KMGTPE", 1)}
-)
-
 
 def recreation(before: Object, after: Object) -> str:
     """Why the object cannot be changed in place; "" where it can."""
@@ -86,7 +100,8 @@ def recreation(before: Object, after: Object) -> str:
             return f"{field} cannot be changed in place"
     if kind == "PersistentVolumeClaim":
         was, is_now = (dig(each, "spec", "resources", "requests", "storage") for each in (before, after))
-        if quantity(is_now) < quantity(was):
+        sizes = amount(was), amount(is_now)
+        if sizes[0] is not None and sizes[1] is not None and sizes[1] < sizes[0]:
             return f"a volume cannot shrink, here from {was} to {is_now}"
     if kind in {"ConfigMap", "Secret"} and before.get("immutable") is True:
         parts = ("data", "binaryData", "stringData", "immutable")
@@ -109,12 +124,6 @@ def allowed(field: str, was: Any, is_now: Any) -> bool:
     return field == "spec.volumeName" and was is None  # bound by hand
 
 
-def quantity(text: Any) -> float:
-    """A number of bytes as Kubernetes writes it; NaN, which is neither less nor more than any, where it is none."""
-    found = QUANTITY.fullmatch(str(text))
-    return float(found[1]) * SCALES.get(found[2], math.nan) if found else math.nan
-
-
 def moved(before: Object, after: Object) -> str:
     """Why the object is another one at head; "" where it has its namespace and name."""
     old, new = before["metadata"], after["metadata"]
@@ -123,14 +132,31 @@ def moved(before: Object, after: Object) -> str:
     return f"it is called {new['name']} instead of {old['name']}" if old["name"] != new["name"] else ""
 
 
-def of_verb(verb: Verb, before: Object | None, after: Object | None) -> Iterator[Danger]:
+def of_verb(verb: Verb, before: Object | None, after: Object | None, around: Around) -> Iterator[Danger]:
     if before is None or verb not in {"deleted", "recreated"}:
         return
-    loss = LOSS.get(before["kind"], "what relies on it fails")
-    if after is None:
-        yield Danger("deletion", f"It is deleted: {loss}.")
-    elif reason := moved(before, after):
-        yield Danger("recreation", f"It is made anew, as {reason}, and the old one is deleted: {loss}.")
-    else:
+    kind, name = before["kind"], before["metadata"]["name"]
+    loss = LOSS.get(kind, "what relies on it fails")
+    if after is not None and not moved(before, after):
         reason = recreation(before, after)
-        yield Danger("recreation", f"It must be deleted and made anew, as {reason}; in between, {loss}.")
+        yield Danger("recreation", f"It must be deleted and created again, as {reason}; in between, {loss}.")
+        return
+    renamed = after is not None and namespace_of(before) == namespace_of(after)
+    if renamed and kind in NAMELESS:
+        return
+    if kind in READ:
+        readers = around.after.readers(kind, namespace_of(before), name)
+        loss = f"{listed(readers)} still reads it, and pods of it do not start any more" if readers else ""
+        if kind == "ServiceAccount" and readers:
+            loss = f"{listed(readers)} still runs as it, and pods of it do not start any more"
+    if after is None:
+        yield Danger("deletion", f"It is deleted: {loss or 'nothing in this overlay needs it any more'}.")
+    elif loss:
+        yield Danger(
+            "recreation", f"It is created again, as {moved(before, after)}, and the old one is deleted: {loss}."
+        )
+
+
+def listed(names: list[str], most: int = 3) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 
 from delivery.manifests import Object, dig
+from delivery.review.around import Around, Side, namespace_of, scaled
+from delivery.review.dangers import budgets
 from delivery.review.model import Danger
 from delivery.review.pod_templates import containers
+from delivery.review.selectors import selects
 
 PROBES = {
     "livenessProbe": "a hung process is no longer restarted",
@@ -17,36 +20,53 @@ RESOURCES = {
 }
 SELECTORS = {
     "Service": ("spec.selector", "requests reach other pods, or none"),
-    "NetworkPolicy": ("spec.podSelector", "it applies to other pods"),
     "PodDisruptionBudget": ("spec.selector", "it protects other pods, or none"),
     "ServiceMonitor": ("spec.selector", "other Services are scraped, or none"),
     "PodMonitor": ("spec.selector", "other pods are scraped, or none"),
     "HorizontalPodAutoscaler": ("spec.scaleTargetRef", "it scales something else"),
-    "Deployment": ("spec.selector", "it owns other pods, and leaves those it had behind"),
-    "StatefulSet": ("spec.selector", "it owns other pods, and leaves those it had behind"),
-    "DaemonSet": ("spec.selector", "it owns other pods, and leaves those it had behind"),
-}
-
-# numbers of pods by kind; without a minimum it is 1, and without `replicas` an autoscaler has it
-FEWER = {
-    "HorizontalPodAutoscaler": ("minReplicas", "maxReplicas"),
-    "Deployment": ("replicas",),
-    "StatefulSet": ("replicas",),
 }
 
 
-def dangers(before: Object | None, after: Object | None) -> Iterator[Danger]:
+def dangers(before: Object | None, after: Object | None, around: Around) -> Iterator[Danger]:
     if before is None or after is None:
         return
     if after["kind"] in SELECTORS:
         field, consequence = SELECTORS[after["kind"]]
-        if dig(before, *field.split(".")) != dig(after, *field.split(".")):
+        was, now = (dig(each, *field.split(".")) for each in (before, after))
+        if was != now and not same_found(before, after, around):
             yield Danger("selector", f"{field} changes: {consequence}.")
-    now = containers(after)
+    kept = containers(after)
     for name, old in containers(before).items():
-        sentences = removed(name, old, now[name]) if name in now else [f"Container {name} is gone, or has a new name."]
+        sentences = (
+            removed(name, old, kept[name]) if name in kept else [f"Container {name} is gone, or has a new name."]
+        )
         yield from (Danger("safety net", sentence) for sentence in sentences)
-    yield from (Danger("safety net", sentence) for sentence in weakened(before, after))
+    if after["kind"] == "PodDisruptionBudget":
+        yield from (Danger("safety net", sentence) for sentence in budgets.dangers(before, after, around))
+
+
+def same_found(before: Object, after: Object, around: Around) -> bool:
+    """Whether an object finds the same others as before, as far as they are in its overlay."""
+    old, new = (found(each, side) for each, side in zip((before, after), around.sides(), strict=True))
+    return bool(old) and old == new
+
+
+def found(each: Object, side: Side) -> set[int]:
+    """The numbers of the workloads, or Services, that an object selects or scales."""
+    namespace = namespace_of(each)
+    if each["kind"] == "HorizontalPodAutoscaler":
+        kind, _, name = scaled(each).partition("/")
+        number = side.number(kind, namespace, name)
+        return set() if number is None else {number}
+    selector = dig(each, "spec", "selector")
+    if each["kind"] == "Service":
+        selector = {"matchLabels": selector} if selector else None
+    if each["kind"] == "ServiceMonitor":
+        return {
+            number for number, one in side.of("Service")
+            if namespace_of(one) == namespace and selects(selector, dig(one, "metadata", "labels") or {})
+        }  # fmt: skip
+    return {one.number for one in side.selected(namespace, selector)}
 
 
 def removed(name: str, old: Object, new: Object) -> Iterator[str]:
@@ -55,34 +75,9 @@ def removed(name: str, old: Object, new: Object) -> Iterator[str]:
             yield f"Container {name} loses its {probe}: {consequence}."
     for part, consequence in RESOURCES.items():
         had, has = (dig(each, "resources", part) or {} for each in (old, new))
+        if part == "requests":  # the API server takes the limit for a request that is not there
+            has = {**(dig(new, "resources", "limits") or {}), **has}
         for resource in sorted(had.keys() - has.keys()):
             yield f"Container {name} loses its {part[:-1]} of {resource}: {consequence}."
     if dig(old, "lifecycle", "preStop") and not dig(new, "lifecycle", "preStop"):
         yield f"Container {name} loses its preStop hook: it stops while requests still come."
-
-
-def weakened(before: Object, after: Object) -> Iterator[str]:
-    if after["kind"] == "PodDisruptionBudget":
-        for field, riskier in (("minAvailable", -1), ("maxUnavailable", 1)):
-            old, new = dig(before, "spec", field), dig(after, "spec", field)
-            if old != new and old is not None and riskier * direction(old, new) >= 0:
-                shown = "nothing" if new is None else new
-                yield f"{field} changes from {old} to {shown}: more pods may be away at once."
-    for field in FEWER.get(after["kind"], ()):
-        old, new = (
-            1 if field == "minReplicas" and n is None else n for n in (dig(e, "spec", field) for e in (before, after))
-        )
-        if isinstance(old, int) and isinstance(new, int) and new < old:
-            yield f"{field} falls from {old} to {new}: less room for load and for failures."
-    old, new = (dig(each, "spec", "strategy") for each in (before, after))
-    if after["kind"] == "Deployment" and dig(old, "type") != "Recreate" and dig(new, "type") == "Recreate":
-        yield "All pods stop before new ones start (strategy Recreate)."
-
-
-def direction(old: object, new: object) -> int:
-    """1 where a number of pods or a percentage grows, -1 where it falls, 0 where that is not known."""
-    if isinstance(old, str) and isinstance(new, str) and old.endswith("%") and new.endswith("%"):
-        old, new = (int(each[:-1]) for each in (old, new))
-    if isinstance(old, int) and isinstance(new, int):
-        return (new > old) - (new < old)
-    return 0

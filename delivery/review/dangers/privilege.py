@@ -1,35 +1,40 @@
-"""Who may do what: RBAC, and what a container may do to its node."""
+"""Who may do what: RBAC, and the standard that a Namespace holds its pods to."""
 
 from collections.abc import Iterator
 from itertools import product
+from typing import Any
 
-from delivery.manifests import Object, all_containers, dig
+from delivery.manifests import Object, dig
+from delivery.review.around import Around, Side, namespace_of
 from delivery.review.model import Danger
-from delivery.review.pod_templates import containers, pod_spec
+from delivery.review.selectors import requirements, selects, within
 
-# settings that hold a container back: the value that does so
-SAFE = {
-    "privileged": (False, None),
-    "allowPrivilegeEscalation": (False,),
-    "readOnlyRootFilesystem": (True,),
-    "runAsNonRoot": (True,),
-}
-HOST = ("hostNetwork", "hostPID", "hostIPC")
 LEVELS = ("privileged", "baseline", "restricted")
+BUILT_IN = ("admin", "edit", "view")  # ClusterRoles that collect the rules of those with a label aggregate-to-...
+AGGREGATE = "rbac.authorization.k8s.io/aggregate-to-"
+SHOWN = 8
+
+# groups and users that hold more than one may think
+EVERYBODY = {
+    ("Group", "system:authenticated"): "every user and every pod of the cluster",
+    ("Group", "system:unauthenticated"): "everybody, without logging in",
+    ("User", "system:anonymous"): "everybody, without logging in",
+    ("Group", "system:serviceaccounts"): "every pod of the cluster",
+}
 
 
-def dangers(before: Object | None, after: Object | None) -> Iterator[Danger]:
+def dangers(before: Object | None, after: Object | None, around: Around) -> Iterator[Danger]:
     if after is None:
         return
     kind = after["kind"]
     if kind in {"Role", "ClusterRole"}:
-        sentences = roles(before, after)
+        sentences = roles(before, after, around)
     elif kind in {"RoleBinding", "ClusterRoleBinding"}:
         sentences = bindings(before, after)
     elif kind == "Namespace":
         sentences = namespace(before, after)
     else:
-        sentences = security_context(before, after)
+        return
     yield from (Danger("privilege", sentence) for sentence in sentences)
 
 
@@ -62,23 +67,78 @@ def told(grant: Grant) -> str:
     return f"{verb} {what}{f'.{group}' if group else ''}{f' {name}' if name else ''}"
 
 
-def roles(before: Object | None, after: Object) -> Iterator[str]:
+def listed(new: set[Grant]) -> str:
+    words = sorted(map(told, new))
+    return ", ".join(words[:SHOWN]) + (f" and {len(words) - SHOWN} more" if len(words) > SHOWN else "")
+
+
+def roles(before: Object | None, after: Object, around: Around) -> Iterator[str]:
     old = grants(before)
-    if new := sorted(told(each) for each in grants(after) if not covered(each, old)):
-        more = f" and {len(new) - 8} more" if len(new) > 8 else ""
-        yield f"It grants more than before: {', '.join(new[:8])}{more}."
-    if dig(before, "aggregationRule") != dig(after, "aggregationRule"):
-        yield "It collects the rules of other roles."
+    if new := {each for each in grants(after) if not covered(each, old)}:
+        yield f"It grants more than before: {listed(new)}."
+    collecting = {*collectors(before, around.before)}
+    for name in collectors(after, around.after):
+        held = old if name in collecting else set()
+        if more := {each for each in grants(after) if not covered(each, held)}:
+            yield f"Whoever has ClusterRole {name} gets its rules too, by its labels: {listed(more)}."
+    known = [requirements(each) for each in selectors(before)]
+    if wider := [each for each in selectors(after) if not any(within(requirements(each), one) for one in known)]:
+        yield f"It collects the rules of every ClusterRole {' or '.join(map(words, wider))}."
+
+
+def selectors(role: Object | None) -> list[Any]:
+    return dig(role, "aggregationRule", "clusterRoleSelectors") or []
+
+
+def words(selector: Object) -> str:
+    labels = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
+    labels += [str(each.get("key")) for each in selector.get("matchExpressions") or []]
+    return f"with label {', '.join(labels)}" if labels else "that there is"
+
+
+def collectors(role: Object | None, side: Side) -> Iterator[str]:
+    """Names of the ClusterRoles that collect a role's rules: Kubernetes' own, and those of the overlay."""
+    if role is None or role["kind"] != "ClusterRole":
+        return
+    labels = dig(role, "metadata", "labels") or {}
+    for name in BUILT_IN:
+        if str(labels.get(AGGREGATE + name)).lower() == "true":
+            yield name
+    for _, other in side.of("ClusterRole"):
+        if other["metadata"]["name"] not in BUILT_IN and any(selects(each, labels) for each in selectors(other)):
+            yield other["metadata"]["name"]
 
 
 def bindings(before: Object | None, after: Object) -> Iterator[str]:
-    old = dig(before, "subjects") or []
+    role = role_of(after)
+    where = "in every namespace" if after["kind"] == "ClusterRoleBinding" else in_namespace(after)
+    old = [subject_words(each, before) for each in dig(before, "subjects") or []]
     for subject in dig(after, "subjects") or []:
-        if subject not in old:
-            role = dig(after, "roleRef", "name")
-            yield f"{subject.get('kind')} {subject.get('name')} gets what role {role} grants."
-    if before and before.get("roleRef") != after.get("roleRef"):
-        yield f"Its subjects get what role {dig(after, 'roleRef', 'name')} grants."
+        if (who := subject_words(subject, after)) not in old:
+            yield f"{who} gets what {role} grants{f' {where}' if where else ''}."
+    if before and old and role_of(before) != role:
+        yield f"Its subjects get what {role} grants{f' {where}' if where else ''}."
+
+
+def in_namespace(each: Object) -> str:
+    return f"in namespace {namespace_of(each)}" if namespace_of(each) else ""
+
+
+def role_of(binding: Object) -> str:
+    kind, name = (dig(binding, "roleRef", key) for key in ("kind", "name"))
+    everything = ", which may do everything," if (kind, name) == ("ClusterRole", "cluster-admin") else ""
+    return f"{kind or 'role'} {name}{everything}"
+
+
+def subject_words(subject: Object, binding: Object | None) -> str:
+    kind, name = str(subject.get("kind")), str(subject.get("name"))
+    if kind == "ServiceAccount":
+        space = subject.get("namespace") or namespace_of(binding)
+        return f"ServiceAccount {name}" + (f" of namespace {space}" if space else "")
+    meant = EVERYBODY.get((kind, name))
+    if kind == "Group" and name.startswith("system:serviceaccounts:"):
+        meant = f"every pod of namespace {name.rpartition(':')[2]}"
+    return f"{kind} {name}" + (f" ({meant})" if meant else "")
 
 
 def namespace(before: Object | None, after: Object) -> Iterator[str]:
@@ -86,58 +146,3 @@ def namespace(before: Object | None, after: Object) -> Iterator[str]:
     old, new = (str((dig(each, "metadata", "labels") or {}).get(key, "privileged")) for each in (before, after))
     if before and old in LEVELS and new in LEVELS and LEVELS.index(new) < LEVELS.index(old):
         yield f"The Pod Security Standard that it enforces falls from {old} to {new}."
-
-
-def security_context(before: Object | None, after: Object) -> Iterator[str]:
-    old_pod, new_pod = pod_spec(before), pod_spec(after)
-    if new_pod is None:
-        return
-    for key in HOST:
-        if new_pod.get(key) is True and dig(old_pod, key) is not True:
-            yield f"Its pods get {key}: they see the node's own."
-    if before:
-        account = (dig(old_pod, "serviceAccountName"), new_pod.get("serviceAccountName"))
-        if account[0] != account[1]:
-            yield f"Its pods run as ServiceAccount {account[1] or 'default'} rather than {account[0] or 'default'}."
-        if (
-            dig(old_pod, "automountServiceAccountToken") is False
-            and new_pod.get("automountServiceAccountToken") is not False
-        ):
-            yield "Its pods get a token for the Kubernetes API."
-    if any("hostPath" in each for each in new_pod.get("volumes") or []) and not any(
-        "hostPath" in each for each in dig(old_pod, "volumes") or []
-    ):
-        yield "Its pods mount a folder of the node."
-    known = containers(before)
-    for container in all_containers({"containers": [], **new_pod}):
-        name = container.get("name")
-        yield from widened(str(name), (old_pod, known.get(str(name))), (new_pod, container))
-
-
-def effective(pod: Object | None, container: Object | None, key: str) -> object:
-    """A setting of a container, the pod's where it has none of its own."""
-    own = dig(container, "securityContext", key)
-    return dig(pod, "securityContext", key) if own is None else own
-
-
-def widened(name: str, old: tuple[Object | None, Object | None], new: tuple[Object, Object]) -> Iterator[str]:
-    for key, safe in SAFE.items():
-        was, now = effective(*old, key), effective(*new, key)
-        if now not in safe and ((old[1] is not None and was in safe) or key == "privileged"):
-            shown = "unset" if now is None else str(now).lower()
-            if was != now:
-                yield f"Container {name}: {key} is {shown} now."
-    if effective(*new, "runAsUser") == 0 and effective(*old, "runAsUser") != 0:
-        yield f"Container {name} runs as root."
-    was_profile, profile = (dig(effective(*each, "seccompProfile"), "type") for each in (old, new))
-    if old[1] is not None and was_profile not in {None, "Unconfined"} and profile in {None, "Unconfined"}:
-        yield f"Container {name}: its system calls are no longer filtered (seccompProfile)."
-    taken, held = ({port.get("hostPort") for port in dig(each, "ports") or []} - {None} for each in (new[1], old[1]))
-    if opened := sorted(map(str, taken - held)):
-        yield f"Container {name} answers on the node's own port {', '.join(opened)}."
-    added, had = (set(dig(each, "securityContext", "capabilities", "add") or []) for each in (new[1], old[1]))
-    if more := sorted(map(str, added - had)):
-        yield f"Container {name} gets the capabilities {', '.join(more)}."
-    dropped, drops = (set(dig(each, "securityContext", "capabilities", "drop") or []) for each in (old[1], new[1]))
-    if fewer := sorted(map(str, dropped - drops)):
-        yield f"Container {name} no longer drops the capabilities {', '.join(fewer)}."

@@ -7,10 +7,10 @@ import yaml
 
 from delivery.checkout import ROOT
 from delivery.deploy.commits import head
-from delivery.deploy.migrations import migrations
 from delivery.deploy.overlay import namespace_of, prepare
 from delivery.errors import DeliveryError
 from delivery.manifests import Render
+from delivery.migrations import migrations
 from tests.support.cluster.kubelet import GOOD
 
 COMMIT = "c0ffee" * 6 + "c0ff"

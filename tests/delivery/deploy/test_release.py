@@ -2,9 +2,10 @@
 
 import pytest
 
-from delivery.deploy.migrations import barriers, migrations
+from delivery.deploy.migrations import barriers
 from delivery.deploy.release import FAILED, GOOD, PUT_BACK, STARTED, Record, Release, applied, earlier, next_record
 from delivery.errors import DeliveryError
+from delivery.migrations import migrations
 
 CONFIG = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "n"}, "data": {"a": "1"}}
 

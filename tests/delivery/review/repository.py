@@ -29,7 +29,9 @@ class Repository:
     def commit(self, texts: dict[str, str]) -> str:
         """Commit these files and no others: a whole tree, or those of its only overlay, dev."""
         for old in self.folder.iterdir():
-            if old.name != ".git":
+            if old.is_file():
+                old.unlink()
+            elif old.name != ".git":
                 shutil.rmtree(old)
         whole = any(name.startswith("overlays/") for name in texts)
         files(self.folder if whole else self.folder / "overlays" / "dev", texts)

@@ -9,7 +9,6 @@ from click.testing import CliRunner
 
 from delivery import cli
 from delivery.errors import DeliveryError
-from delivery.review import run
 from tests.delivery.review.repository import Repository
 from tests.delivery.review.test_cases import load
 
@@ -59,12 +58,11 @@ def test_the_base_is_where_the_branch_left_it(repository: Repository, tmp_path: 
 
 @pytest.mark.parametrize(("side", "exit_code"), [("head", 1), ("base", 0)])
 def test_a_render_that_fails_is_said_and_at_head_the_command_fails(
-    *, side: str, exit_code: int, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    *, side: str, exit_code: int, repository: Repository, tmp_path: Path
 ) -> None:
     base, head = commit(repository, f"render-fails-at-{side}")
-    review = run.review
-    monkeypatch.setattr(run, "review", lambda base, head, out: review(base, head, out, repository.folder))
     arguments = ["review", "--base", base, "--head", head, "--out", str(tmp_path / "out")]
+    arguments += ["--root", str(repository.folder)]
     result = CliRunner().invoke(cli.main, arguments)
     assert result.exit_code == exit_code, "a change may mend what does not render"
     assert "missing.yaml" in result.stderr
@@ -72,13 +70,10 @@ def test_a_render_that_fails_is_said_and_at_head_the_command_fails(
     assert "does not render" in (tmp_path / "out" / "comment.md").read_text()
 
 
-def test_it_succeeds_where_something_changes(
-    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_succeeds_where_something_changes(repository: Repository, tmp_path: Path) -> None:
     base, head = commit(repository, "deleted")
-    review = run.review
-    monkeypatch.setattr(run, "review", lambda base, head, out: review(base, head, out, repository.folder))
     arguments = ["review", "--base", base, "--head", head, "--out", str(tmp_path / "out")]
+    arguments += ["--root", str(repository.folder)]
     assert CliRunner().invoke(cli.main, arguments).exit_code == 0
 
 

@@ -43,7 +43,7 @@ ALIASES = "a0: &a0 1\n" + "".join(f"a{n}: &a{n} [{f'*a{n - 1}, ' * 9}]\n" for n 
         ("overlays/dev/objects.yaml", f"{CONFIG_MAP}deep: {DEEP}\n", "deeper than 100 levels"),
         ("monitoring/chart/values.yaml", f"a: {DEEP}\n", "deeper than 100 levels"),
         ("monitoring/chart/values.yaml", "a: &a [*a]\n", "deeper than 100 levels"),
-        ("monitoring/chart/values.yaml", "a: 2024-13-45\n", "values.yaml cannot be read: month must be in 1..12"),
+        ("monitoring/chart/values.yaml", "a: 2024-13-45\n", ""),
         ("monitoring/chart/values.yaml", ALIASES, "holds more than 1,000,000 values"),
         ("monitoring/chart/folder.yaml/file", "", ""),
     ],

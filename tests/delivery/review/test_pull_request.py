@@ -49,6 +49,14 @@ def test_it_works(github: GitHub, comment: Comment) -> None:
     ]
 
 
+def test_the_link_comes_first(github: GitHub, comment: Comment) -> None:
+    comment("## What would change\n\nOne change.\n\nMuch more.", "--page", "https://example.com/page")
+    assert [each["body"] for each in github.comments] == [
+        f"{MARKER}\n## What would change\n\n[Look at the whole review](https://example.com/page)\n\nOne change.\n\n"
+        "Much more.\n"
+    ]
+
+
 def test_second_run_edits(github: GitHub, comment: Comment) -> None:
     comment("One change.")
     result = comment("Nothing changes.")

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from delivery import credentials
+from delivery.manifests import Object
 from delivery.review.compare import Side, compare
-from delivery.review.masking import Masker, hide
+from delivery.review.hiding import hide
+from delivery.review.masking import Masker
 from delivery.review.model import Review
 from delivery.review.pairing import Source
 from delivery.review.trees import Rendered
@@ -50,7 +53,7 @@ PATCH = f"{DEV}patches:\n- patch: |\n    kind: Secret\n    stringData: {{passwor
         ),
         (
             {"overlays/dev/objects.yaml": f"{CONFIG_MAP}data: {{1: '{SECRET}}}'}}\n"},
-            "map[string]interface {}{***",
+            "map[string]interface {}",
         ),
     ],
 )
@@ -132,6 +135,131 @@ def test_a_copy_in_another_overlay(tmp_path: Path) -> None:
     result, written = reviewed(tmp_path, changes)
     assert [len(each.changes) for each in result.overlays] == [1, 1]
     assert SECRET.encode() not in written
+
+
+DOCKER = {"auths": {"registry.example.com": {"username": "robot", "password": SECRET}}}
+PARTS = [
+    json.dumps(DOCKER),
+    f"postgresql://taskpulse:{SECRET}@database.example.com/tasks",
+    f"host=database.example.com user=taskpulse password={SECRET} sslmode=verify-ca",
+    f"DB_HOST=database.example.com\nAPI_TOKEN={SECRET}\n",
+    f"user: taskpulse\nnested:\n  apiKey: '{SECRET}'\n",
+    json.dumps({"deep": [{"unknown": SECRET}]}),
+]
+
+
+@pytest.mark.parametrize("value", PARTS)
+@pytest.mark.parametrize("field", ["stringData", "data"])
+def test_a_part_of_a_value(value: str, field: str, tmp_path: Path) -> None:
+    """What is public in it is shown elsewhere."""
+    stored = base64.b64encode(value.encode()).decode() if field == "data" else value
+    holder = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "secret"}, field: {"key": stored}}
+    copied = f"---\n{json.dumps(holder)}\n"
+    config = f"{CONFIG_MAP}data: {{a: 'to {SECRET} at database.example.com, registry.example.com for taskpulse'}}\n"
+    _, written = reviewed(tmp_path, {"overlays/dev/objects.yaml": config + copied})
+    assert SECRET.encode() not in written
+    assert base64.b64encode(SECRET.encode())[:-2] not in written
+    assert b"to *** at database.example.com, registry.example.com for taskpulse" in written
+
+
+SHORT = "7pm!x"
+WITHIN = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "within"}, "stringData": {"key": SHORT}}
+
+
+@pytest.mark.parametrize(
+    "holder",
+    [
+        {"apiVersion": "template.openshift.io/v1", "kind": "Template", "metadata": {"name": "a"}, "objects": [WITHIN]},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"a": yaml.safe_dump(WITHIN)}},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"a": json.dumps(WITHIN)}},
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "a"},
+            "data": {"a": f"a: b\n---\nkind: Secret\nstringData:\n  key: |\n    {SHORT}\n"},
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "a"},
+            "data": {"a": f"{{{{ if a }}}}\nkind: Secret\nstringData: {{key: {SHORT}}}\n"},
+        },
+        {
+            "apiVersion": "helm.toolkit.fluxcd.io/v2",
+            "kind": "HelmRelease",
+            "metadata": {"name": "a"},
+            "spec": {"values": {"grafana": {"adminPassword": SHORT}, "env": [{"name": "API_KEY", "value": SHORT}]}},
+        },
+        {
+            "apiVersion": "argoproj.io/v1alpha1",
+            "kind": "Application",
+            "metadata": {"name": "a"},
+            "spec": {"source": {"helm": {"values": f"grafana:\n  adminPassword: {SHORT}\n"}}},
+        },
+    ],
+    ids=lambda each: each["kind"],
+)
+def test_a_secret_within_another_object(holder: Object, tmp_path: Path) -> None:
+    result, written = reviewed(tmp_path, {"overlays/dev/objects.yaml": f"{CONFIG_MAP}---\n{json.dumps(holder)}\n"})
+    assert [each.name for each in result.overlays[0].changes] == ["a"]
+    assert SHORT.encode() not in written
+    assert b"***" in written
+
+
+CLEAR = [
+    ("Deployment", {"env": [{"name": "DB_PASSWORD", "value": SHORT}]}, "env[DB_PASSWORD].value"),
+    ("Deployment", {"env": [{"name": "STRIPE_API_KEY", "value": SHORT}]}, "env[STRIPE_API_KEY].value"),
+    ("Deployment", {"env": [{"name": "DSN", "value": f"postgres://a:{SHORT}@b/c"}]}, "env[DSN].value"),
+    ("Deployment", {"args": ["serve", f"--password={SHORT}"]}, "args[1]"),
+    ("Deployment", {"args": ["--db-password", SHORT]}, "args[1]"),
+    ("Deployment", {"command": ["sh", "-c", f"PGPASSWORD={SHORT} psql"]}, "command[2]"),
+    ("annotations", {"example.com/token": SHORT}, "metadata.annotations.example.com/token"),
+    ("data", {"password": SHORT}, "data.password"),
+    ("data", {"app.properties": f"db.user=a\ndb.password={SHORT}\n"}, "data.app.properties"),
+    ("data", {"app.json": json.dumps({"clientSecret": SHORT})}, "data.app.json"),
+    ("binaryData", {"a": base64.b64encode(f"password: {SHORT}".encode()).decode()}, "binaryData.a"),
+]
+
+
+def clear(kind: str, fields: Object) -> Object:
+    if kind == "Deployment":
+        spec = {"containers": [{"name": "api", **fields}]}
+        return {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": "a"}, "spec": {"template": {"spec": spec}}}
+    each: Object = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}
+    return {**each, "metadata": {"name": "a", kind: fields}} if kind == "annotations" else {**each, kind: fields}
+
+
+@pytest.mark.parametrize(("kind", "fields", "place"), CLEAR, ids=[place for _, _, place in CLEAR])
+def test_a_credential_in_the_clear(kind: str, fields: Object, place: str, tmp_path: Path) -> None:
+    """It is warned of, and not shown."""
+    each = clear(kind, fields)
+    result, written = reviewed(tmp_path, {"overlays/dev/objects.yaml": f"{CONFIG_MAP}---\n{json.dumps(each)}\n"})
+    [danger] = [danger for _, danger in result.overlays[0].dangers]
+    assert danger.kind == "credential"
+    assert f"{place} holds a credential in the clear" in danger.sentence
+    assert SHORT.encode() not in written
+    assert base64.b64encode(SHORT.encode())[:-2] not in written
+
+
+NOT_CLEAR = [
+    {"env": [{"name": "DB_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}]},
+    {"env": [{"name": "DB_PASSWORD_FILE", "value": "/etc/password/file"}, {"name": "MAX_TOKENS", "value": "4096"}]},
+    {"env": [{"name": "DB_PASSWORD", "value": "$(OTHER)"}, {"name": "TOKEN_URL", "value": "https://a.example.com/b"}]},
+    {
+        "args": [
+            "--password-file=/etc/a/b",
+            "--token",
+            "--verbose",
+            "--api-key=$(API_KEY)",
+            "https://a.example.com:80/@b",
+        ]
+    },
+]
+
+
+@pytest.mark.parametrize("fields", NOT_CLEAR, ids=str)
+def test_what_is_near_to_a_credential(fields: Object) -> None:
+    assert credentials.leaves(clear("Deployment", fields)) == []
 
 
 VALUES = """\

@@ -68,16 +68,17 @@ def test_a_thousand_objects(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("lines", [1, 40_000])
 def test_an_object_of_two_megabytes(lines: int, tmp_path: Path) -> None:
-    """It is left out, and the small object beside it is shown."""
+    """Its beginning is shown, and all of the small object beside it."""
     text = {value: "\n".join(f"{value} {n} " + "x" * (2_000_000 // lines - 10) for n in range(lines)) for value in "ab"}
     small = [config_map(0, value) for value in ("old", "new")]
     large = [with_data("0001", {"large": text[value]}) for value in "ab"]
     compared, files = reviewed([large[0], small[0]], [large[1], small[1]], tmp_path)
     assert len(compared.review.changes) == 2
     for name in ("comment.md", "summary.md"):
-        assert "**1 object is not shown here**" in files[name]
-        assert "- <code>ConfigMap/object-0001</code> in <code>dev</code>: <b>changed</b>" in files[name]
-        assert "object-0000" in files[name]
+        assert f"This is the beginning of {len(compared.review.changes[1].diff)} lines" in files[name]
+        assert f"+    {text['b'][:40]}" in files[name] or f"-    {text['a'][:40]}" in files[name] or lines == 1
+        assert "not shown here" not in files[name]
+        assert "<code>ConfigMap/object-0000</code> in <code>dev</code>: <b>changed</b>" in files[name]
     assert len(files["comment.md"].encode()) <= COMMENT_LIMIT
     assert text["b"][:40] in (tmp_path / "head" / "dev.yaml").read_text()
 
@@ -87,8 +88,8 @@ def test_large_objects_keep_no_small_ones_out(tmp_path: Path) -> None:
     large = {str(key): "x" * 1000 for key in range(45)}
     after = [with_data(f"{number:04}", large if number < 2 else {"a": "b"}) for number in range(30)]
     _, files = reviewed([], after, tmp_path)
-    assert "**1 object is not shown here**" in files["comment.md"]
-    assert files["comment.md"].count("<details") == 29
+    assert files["comment.md"].count("This is the beginning of ") == 2
+    assert files["comment.md"].count("<details") == 30
 
 
 def test_a_thousand_warnings(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import time
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delivery.review.page.words import CHARACTERS, LINES, Part, compare, marked
@@ -15,6 +15,7 @@ def text(parts: list[Part]) -> str:
     return "".join(text for text, _ in parts)
 
 
+@settings(deadline=None)
 @given(RUN, RUN)
 def test_marks_change_no_text(removed: list[str], added: list[str]) -> None:
     before, after = marked(removed, added)

@@ -1,0 +1,153 @@
+"""Credentials that stand in a manifest as they are: in variables, arguments, annotations, ConfigMaps and URLs."""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from delivery.manifests import Object
+
+Path = tuple[str | int, ...]
+Span = tuple[int, int]
+
+# how the name of a credential ends; not that of a file, a user or another object with one
+NAME = (
+    r"(?:[\w.-]{0,60}?(?:password|passwd|passphrase|(?<![a-z])pass|pwd|(?<!existing)(?<!existing_)(?<!existing-)secrets?"
+    r"|tokens?|credentials?"
+    r"|(?:api|access|secret|private|signing|encryption|master|auth|account|license|shared|session)[_.-]?keys?))"
+)
+SECRET_NAME = re.compile(rf"{NAME}\Z", re.IGNORECASE)
+# within a text: `password: x`, `"apiKey": "x"`, `PASSWORD=x`, `--password=x`, `host=a password=x`
+QUOTED = r"""(?:"((?:[^"\\\n]|\\.)+)"|'([^'\n]+)'|([^\s"',;&}\]]+))"""
+ASSIGNED = re.compile(
+    rf"""(?:^|[\s;,&?{{("'-])({NAME})["']?[ \t]*(?:=>|[:=])[ \t]*{QUOTED}""", re.IGNORECASE | re.MULTILINE
+)
+URL_PASSWORD = re.compile(r"(?<=://)[^\s/:@'\"]*:([^\s/@'\"]+)(?=@)")
+# what is a credential by its looks
+LOOKS = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
+    r"|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36,}\b|\bgithub_pat_\w{40,}\b|\bglpat-[\w-]{20,}"
+    r"|\bxox[abprs]-[\w-]{10,}|\bAIza[\w-]{35}\b|\bsk_live_\w{16,}|\bhooks\.slack\.com/services/[\w/]{20,}"
+    r"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"
+)
+# what stands for a value: a reference, a template, a path, a word that is none
+NO_VALUE = re.compile(
+    r"\$\(.*\)|\$\{.*\}|\$\w+|\$__\w+\{.*\}|\{\{.*|<.*>|%\(.*\)s|\*+|(?:\.{0,2}/[\w.-]+){2,}/?|true|false|null|none|~|\|[+-]?|>[+-]?|[{\[(].*",
+    re.IGNORECASE | re.DOTALL,
+)
+# without which a text holds none: most texts are passed over
+HINT = re.compile(
+    r"pass|pwd|secret|token|credential|key|://|BEGIN |AKIA|gh[a-z]_|_pat_|glpat|xox|AIza|sk_live|eyJ", re.IGNORECASE
+)
+COUNT = re.compile(r"tokens\Z", re.IGNORECASE)  # of a limit, if its value is a number
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+class Leaf(NamedTuple):
+    """A text of an object that holds credentials."""
+
+    path: Path
+    name: str  # of the variable, argument or key
+    text: str
+    spans: list[Span]  # where in the text they are
+
+
+def leaves(each: Object) -> list[Leaf]:
+    """Every text of an object that holds a credential. Secrets are where they belong, and hold none."""
+    kind = str(each.get("kind"))
+    return [] if kind in {"Secret", "CustomResourceDefinition"} else list(walk(each, (), kind))
+
+
+def walk(value: Any, path: Path, kind: str) -> Iterator[Leaf]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if isinstance(inner, str):
+                yield from text(inner, (*path, key), name_of(value, key, path), kind)
+            elif key in {"args", "command"} and isinstance(inner, list):
+                yield from arguments(inner, (*path, key))
+            else:
+                yield from walk(inner, (*path, key), kind)
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            if isinstance(inner, str):
+                yield from text(inner, (*path, number), "", kind)
+            else:
+                yield from walk(inner, (*path, number), kind)
+
+
+def name_of(mapping: Object, key: str, path: Path) -> str:
+    """What a text is called that may be a credential as a whole; "" where it is none by its place."""
+    if key == "value" and isinstance(mapping.get("name"), str):
+        return str(mapping["name"])
+    return str(key) if path and path[-1] in {"data", "binaryData", "annotations"} else ""
+
+
+def text(value: str, path: Path, name: str, kind: str) -> Iterator[Leaf]:
+    if path[-2:-1] == ("binaryData",) and kind == "ConfigMap":
+        try:
+            decoded = base64.b64decode("".join(value.split()), validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError, ValueError):
+            return
+        if is_credential(name, decoded) or spans(decoded, assigned=True):
+            yield Leaf(path, name, value, [(0, len(value))])
+    elif not HINT.search(value) and not HINT.search(name):
+        return
+    elif is_credential(name, value):
+        yield Leaf(path, name, value, [(0, len(value))])
+    elif found := spans(value, assigned=bool(name)):
+        yield Leaf(path, name, value, found)
+
+
+def arguments(values: list[Any], path: Path) -> Iterator[Leaf]:
+    """`--password=x` in one argument, or `--password` and its value in two."""
+    before = ""
+    for number, value in enumerate(values):
+        if not isinstance(value, str):
+            before = ""
+            continue
+        if before and not value.startswith("-") and not NO_VALUE.fullmatch(value):
+            yield Leaf((*path, number), before, value, [(0, len(value))])
+        elif found := spans(value, assigned=True):
+            first = ASSIGNED.search(value)
+            yield Leaf((*path, number), first[1] if first else "", value, found)
+        before = value if value.startswith("-") and SECRET_NAME.fullmatch(value.lstrip("-")) else ""
+
+
+def is_credential(name: str, value: str) -> bool:
+    """Whether a value is a credential by what it is called."""
+    if not name or not SECRET_NAME.fullmatch(name.rpartition("/")[2]) or not value.strip():
+        return False
+    return not NO_VALUE.fullmatch(value.strip()) and not (COUNT.search(name) and value.strip().isdecimal())
+
+
+def spans(value: str, *, assigned: bool) -> list[Span]:
+    """Where credentials stand in a text; where it may be a file or a line of a shell, also what it assigns to names."""
+    found = [match.span(1) for match in URL_PASSWORD.finditer(value) if not NO_VALUE.fullmatch(match[1])]
+    found += [match.span() for match in LOOKS.finditer(value)]
+    for match in ASSIGNED.finditer(value) if assigned else ():
+        group = next(number for number in (2, 3, 4) if match[number])
+        if not NO_VALUE.fullmatch(match[group]) and not (COUNT.search(match[1]) and match[group].isdecimal()):
+            found.append(match.span(group))
+    return sorted(set(found))
+
+
+def masked(leaf: Leaf, mask: str) -> str:
+    """The text of a leaf without its credentials."""
+    parts, done = [], 0
+    for start, end in leaf.spans:
+        if start >= done:
+            parts += [leaf.text[done:start], mask]
+            done = end
+    return "".join([*parts, leaf.text[done:]])
+
+
+def where(each: Object, leaf: Leaf) -> str:
+    """The place of a leaf in words a reader finds: `spec.containers[api].env[DB_PASSWORD].value`."""
+    words = ""
+    inner: Any = each
+    for step in leaf.path:
+        name = inner[step].get("name") if isinstance(step, int) and isinstance(inner[step], dict) else None
+        words += f"[{step if name is None else name}]" if isinstance(step, int) else f".{step}"
+        inner = inner[step]
+    return words.lstrip(".")

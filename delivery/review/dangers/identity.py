@@ -1,0 +1,84 @@
+"""Whom pods act as: their ServiceAccount, its tokens, and the account of a cloud that it stands for."""
+
+from collections.abc import Iterator
+
+from delivery.manifests import Object, dig
+from delivery.review.around import Around, Side, Workload, namespace_of
+from delivery.review.model import Danger
+from delivery.review.pod_templates import account, pod_spec
+
+CLOUD = {
+    "iam.gke.io/gcp-service-account": "Google service account",
+    "eks.amazonaws.com/role-arn": "AWS role",
+    "azure.workload.identity/client-id": "Azure identity",
+    "azure.workload.identity/tenant-id": "an Azure identity of tenant",
+}
+API = "the Kubernetes API"
+
+
+def dangers(before: Object | None, after: Object | None, around: Around) -> Iterator[Danger]:
+    if after is None:
+        return
+    sentences = service_account if after["kind"] == "ServiceAccount" else pods
+    yield from (Danger("privilege", sentence) for sentence in sentences(before, after, around))
+
+
+def service_account(before: Object | None, after: Object, around: Around) -> Iterator[str]:
+    old, new = (dig(each, "metadata", "annotations") or {} for each in (before, after))
+    for key, what in CLOUD.items():
+        was, now = old.get(key), new.get(key)
+        if now and was != now:
+            yield f"Pods that run as it act as {what} {now}{f' instead of {was}' if was else ''}."
+        elif was and not now:
+            yield f"Pods that run as it no longer act as {what} {was}: what it may do, they may not."
+    if dig(before, "automountServiceAccountToken") is False and after.get("automountServiceAccountToken") is not False:
+        running = list(run_as(after, around.after))
+        leaving = [each.name for each in running if own_choice(each.value) is None]
+        if leaving or not running:
+            who = ", ".join(leaving) or "pods that run as it, unless they refuse it themselves"
+            yield f"A token for {API} is mounted again, for {who}."
+
+
+def run_as(each: Object, side: Side) -> Iterator[Workload]:
+    for one in side.workloads:
+        if namespace_of(one.value) == namespace_of(each) and account(pod_spec(one.value)) == each["metadata"]["name"]:
+            yield one
+
+
+def own_choice(each: Object) -> object:
+    return dig(pod_spec(each), "automountServiceAccountToken")
+
+
+def pods(before: Object | None, after: Object, around: Around) -> Iterator[str]:
+    old, new = pod_spec(before), pod_spec(after)
+    if before is None or new is None:
+        return
+    was, now = account(old), account(new)
+    if was != now:
+        yield f"Its pods run as ServiceAccount {now} rather than {was}."
+    had, has = tokens(before, around.before), tokens(after, around.after)
+    for audience in sorted(has - had):
+        yield f"Its pods get a token for {audience}."
+
+
+def tokens(each: Object, side: Side) -> set[str]:
+    """What the pods of an object are given tokens for."""
+    found = {API} if mounted(each, side) else set()
+    for one in dig(pod_spec(each), "volumes") or []:
+        for source in dig(one, "projected", "sources") or []:
+            if (token := source.get("serviceAccountToken")) is not None:
+                found.add(str(dig(token, "audience") or API))
+    return found
+
+
+def mounted(each: Object, side: Side) -> bool:
+    """Whether the pods of an object are given a token: they say so themselves, or else their ServiceAccount."""
+    own = own_choice(each)
+    if own is None:
+        name = account(pod_spec(each))
+        found = (
+            one.get("automountServiceAccountToken") for _, one in side.of("ServiceAccount")
+            if (namespace_of(one), one["metadata"]["name"]) == (namespace_of(each), name)
+        )  # fmt: skip
+        own = next(found, None)
+    return own is not False

@@ -1,0 +1,105 @@
+"""Why a render failed, in words that hold no value of a Secret.
+
+The programs that render repeat their input when they fail. Of a message only known phrases stay, with the paths, kinds
+and names that stand in files outside of Secrets; all else is masked.
+"""
+
+import posixpath
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from delivery import manifests
+from delivery.credentials import URL_PASSWORD
+from delivery.errors import DeliveryError
+from delivery.manifests import dig
+from delivery.review.hiding import MASK, hide_password
+
+HINT = f"{MASK} stands for what may be the value of a Secret: run `make render` in a checkout of the commit to see it."
+KUSTOMIZATIONS = {"kustomization.yaml", "kustomization.yml", "Kustomization"}
+# fields of a kustomization that hold paths or names
+NAMING = {
+    *("resources", "components", "bases", "crds", "configurations", "generators", "transformers", "validators"),
+    *("path", "name", "newName", "namespace", "namePrefix", "nameSuffix", "kind", "group", "version"),
+    *("patchesStrategicMerge", "fieldPath", "fieldPaths"),
+}
+MARKS = re.compile(r"[\s'\"`:,;()\[\]{}=./|]{1,5}")  # what may stand between what is known
+REPEATED = re.compile(r"\*{3}(?:[^\s*]{0,30}\s?\*{3})+")  # masks with nearly nothing between them
+LARGEST = 1_000_000  # bytes of a file that is looked into
+BORDERS = (r"(?<![\w-])", r"(?![\w-])")
+
+
+def safe(message: str, folder: Path | None = None) -> str:
+    """What of a message can be shown, by what is known from the files in `folder`."""
+    words = sorted(known(folder), key=lambda each: (-len(each), each)) if folder else []
+    names = "|".join(map(re.escape, words)) or r"(?!)"
+    shown = re.compile(rf"{BORDERS[0]}(?:{names}){BORDERS[1]}|{phrases()}")
+    parts, done = [], 0
+    for found in shown.finditer(message):
+        parts += [between(message[done : found.start()]), found[0]]
+        done = found.end()
+    text = "".join([*parts, between(message[done:])])
+    text = REPEATED.sub(MASK, text)
+    return f"{text}\n{HINT}" if MASK in text else text
+
+
+def between(text: str) -> str:
+    """What stands between two known parts of a message: marks, or something to be masked with the marks around it."""
+    if not text or MARKS.fullmatch(text):
+        return text
+    start, end = (re.match(r"[\s'\"`:,;()\[\]{}]{0,3}", each) for each in (text, text[::-1]))
+    assert start  # noqa: S101 - it matches nothing, too
+    assert end  # noqa: S101
+    return f"{start[0]}{MASK}{end[0][::-1]}"
+
+
+@cache
+def phrases() -> str:
+    text = Path(__file__).with_name("failures.yaml").read_text("utf-8")
+    found: list[str] = next(manifests.load_all(text))
+    return "|".join(rf"(?<!\w)(?:{each})(?!\w)" for each in sorted(found, key=len, reverse=True))
+
+
+def known(folder: Path) -> set[str]:
+    """Paths in a tree, and kinds and names in its files outside of Secrets."""
+    found = {"v1", "Secret", "ConfigMap"}
+    for path in folder.rglob("*"):
+        relative = path.relative_to(folder)
+        found |= {str(relative), path.name}
+        if path.is_file() and (path.suffix in {".yaml", ".yml"} or path.name in KUSTOMIZATIONS):
+            found |= set(named(path, relative.parent.as_posix()))
+    return {each for each in found if len(each) > 1}
+
+
+def named(path: Path, folder: str) -> Iterator[str]:
+    """Names in one file; none where it cannot be read."""
+    try:
+        documents = list(manifests.load_all(path.read_text("utf-8"))) if path.stat().st_size <= LARGEST else []
+    except (OSError, ValueError, RecursionError, DeliveryError, yaml.YAMLError):
+        return
+    for each in documents:
+        if not isinstance(each, dict):
+            continue
+        if path.name in KUSTOMIZATIONS:
+            for text in naming(each):
+                yield from (URL_PASSWORD.sub(hide_password, text), posixpath.normpath(posixpath.join(folder, text)))
+        elif each.get("kind") != "Secret":
+            identity = (each.get("kind"), dig(each, "metadata", "name"), dig(each, "metadata", "namespace"))
+            yield from (text for text in identity if isinstance(text, str))
+            yield from str(each.get("apiVersion") or "").split("/")
+
+
+def naming(value: Any, *, names: bool = False) -> Iterator[str]:
+    """Texts of a kustomization in fields that hold paths or names."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from naming(each, names=key in NAMING)
+    elif isinstance(value, list):
+        for each in value:
+            yield from naming(each, names=names)
+    elif names and isinstance(value, str) and "\n" not in value:
+        yield value

@@ -1,0 +1,84 @@
+"""One API version for each kind: the same object may be written in several."""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from delivery import manifests
+from delivery.manifests import Object, dig
+
+
+@cache
+def table() -> dict[str, dict[str, str]]:
+    text = Path(__file__).with_name("versions.yaml").read_text("utf-8")
+    found: dict[str, dict[str, str]] = next(manifests.load_all(text))
+    return found
+
+
+def version(each: Object) -> str:
+    """The API version in which objects of its kind are compared."""
+    given = str(each.get("apiVersion") or "")
+    return table().get(given, {}).get(str(each.get("kind")), given)
+
+
+def converted(each: Object) -> Object:
+    """The object in the API version in which it is compared."""
+    given = str(each.get("apiVersion") or "")
+    target = version(each)
+    if target == given:
+        return each
+    convert = FIELDS.get((given, each["kind"]))
+    return {**(convert(each) if convert else each), "apiVersion": target}
+
+
+def ingress(each: Object) -> Object:
+    """From extensions/v1beta1 or networking.k8s.io/v1beta1."""
+    spec = dict(each.get("spec") or {})
+    if given := spec.pop("backend", None):
+        spec["defaultBackend"] = backend(given)
+    rules = []
+    for rule in spec.get("rules") or []:
+        paths = [
+            {"pathType": "ImplementationSpecific", **path, "backend": backend(path.get("backend") or {})}
+            for path in dig(rule, "http", "paths") or []
+        ]
+        rules.append({**rule, **({"http": {"paths": paths}} if paths else {})})
+    return {**each, "spec": {**spec, **({"rules": rules} if rules else {})}}
+
+
+def backend(given: Object) -> Object:
+    if "serviceName" not in given:
+        return given
+    port = given.get("servicePort")
+    return {"service": {"name": given["serviceName"], "port": {"number" if isinstance(port, int) else "name": port}}}
+
+
+def autoscaler(each: Object) -> Object:
+    """From autoscaling/v1."""
+    spec: dict[str, Any] = dict(each.get("spec") or {})
+    if share := spec.pop("targetCPUUtilizationPercentage", None):
+        target = {"type": "Utilization", "averageUtilization": share}
+        spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
+    return {**each, "spec": spec}
+
+
+def workload(each: Object) -> Object:
+    """From extensions/v1beta1 or apps/v1beta1, whose selector was what the pods are labelled with."""
+    spec = dict(each.get("spec") or {})
+    labels = dig(spec, "template", "metadata", "labels")
+    if labels and not spec.get("selector"):
+        spec["selector"] = {"matchLabels": labels}
+    return {**each, "spec": spec}
+
+
+FIELDS: dict[tuple[str, str], Callable[[Object], Object]] = {
+    ("extensions/v1beta1", "Ingress"): ingress,
+    ("networking.k8s.io/v1beta1", "Ingress"): ingress,
+    ("extensions/v1beta1", "Deployment"): workload,
+    ("extensions/v1beta1", "DaemonSet"): workload,
+    ("extensions/v1beta1", "ReplicaSet"): workload,
+    ("apps/v1beta1", "Deployment"): workload,
+    ("apps/v1beta1", "StatefulSet"): workload,
+    ("autoscaling/v1", "HorizontalPodAutoscaler"): autoscaler,
+}
