@@ -15,6 +15,7 @@ from app.dev.postgres import EmbeddedPostgres
 from app.leases import store as leases
 from app.leases.model import Pulse
 from app.metrics import tasks as task_metrics
+from app.postgres.pool import connection_parameters
 from app.postgres.statements import sql
 from app.tasks import store, update
 from app.tasks.model import NewTask
@@ -52,8 +53,9 @@ MIDDLE: dict[str, Any] = {
 def many(postgres: EmbeddedPostgres) -> Iterator[psycopg.Connection]:
     """A database with a hundred thousand tasks."""
     settings = fresh_database(postgres)
-    conninfo = f"host={settings.db_host} dbname={settings.db_name} user={settings.db_user} options='-c timezone=UTC'"
-    with psycopg.connect(conninfo, autocommit=True) as connection:
+    parameters = connection_parameters(settings)
+    parameters["options"] += " -c statement_timeout=0"
+    with psycopg.connect(**parameters, autocommit=True) as connection:
         connection.execute((Path(__file__).parents[2] / "data/many_tasks.sql").read_bytes())
         connection.execute("vacuum analyze tasks")
         yield connection
