@@ -5,7 +5,6 @@ limits how many calls come in a second.
 """
 
 import asyncio
-import contextlib
 from collections import Counter as Tally
 from collections.abc import Iterator
 
@@ -182,16 +181,11 @@ class Pace:
         self._next = 0.0
         """When the next refusal is due; seconds of the event loop's clock."""
 
-    async def wait(self, lost: asyncio.Event) -> None:
-        """Return when the refusal may be sent: at once, unless many were sent in the last moments.
-
-        Return also when the client is `lost`: its request takes memory.
-        """
+    def delay_s(self) -> float:
+        """Return in how many seconds a refusal may be sent: 0, unless many were sent in the last moments."""
         now = asyncio.get_running_loop().time()
         self._next = min(max(self._next, now - REFUSALS_AT_ONCE / REFUSALS_PER_S) + 1 / REFUSALS_PER_S, now + PACE_S)
-        if self._next > now:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(lost.wait(), self._next - now)
+        return max(0.0, self._next - now)
 
 
 class Limits:

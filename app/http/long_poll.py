@@ -29,26 +29,18 @@ def preferred_wait(request: Request[Any, Any, Any]) -> int:
 async def wait_for_work(
     attempt: Callable[[], Awaitable[T | None]], labels: frozenset[str], seconds: int, request: Request[Any, Any, Any]
 ) -> T | None:
-    """Return what `attempt` finds within `seconds`, or None; None at once when the client disconnects or we drain.
+    """Return what `attempt` finds within `seconds`, or None; None at once when the client ends its side or we drain.
 
     Calls that wait for the same labels form a queue: only the first one queries, and the next one after it got
     something, so that one new task does not wake a hundred calls. Calls for different labels all wake up, but only few
     of them query at the same time.
     """
     notifier, turns = services(request).notifier, services(request).limits.looks_for_work
-    extensions: Any = request.scope["extensions"]
-    half_closed: asyncio.Event = extensions["half_closed"]()
-    key_id = actor(request)
-    end = asyncio.get_running_loop().time() + seconds
-    leaving: set[asyncio.Future[Any]] = {
-        asyncio.ensure_future(_disconnected(request)),
-        asyncio.ensure_future(half_closed.wait()),
-        asyncio.ensure_future(notifier.draining.wait()),
-    }
+    key_id, patience = actor(request), Patience(0 if notifier.draining.is_set() else seconds, request.scope)
     queue = _queues.setdefault(labels, asyncio.Lock())
 
     async def attempt_in_turn() -> T | None:
-        if not await _until(turns.take(key_id), end, leaving):
+        if not await patience.lasts(turns.take(key_id)):
             return None
         try:
             return await attempt()
@@ -58,36 +50,46 @@ async def wait_for_work(
     try:
         if (found := await attempt_in_turn()) is not None:
             return found
-        if not await _until(queue.acquire(), end, leaving):
+        if not await patience.lasts(queue.acquire()):
             return None
         try:
             while True:
                 work = notifier.next_work
                 if (found := await attempt_in_turn()) is not None:
                     return found
-                if not await _until(work.wait(), end, leaving):
+                if not await patience.lasts(work.wait()):
                     return None
         finally:
             queue.release()
     finally:
-        for task in leaving:
-            task.cancel()
+        patience.end()
 
 
-async def _until(event: Awaitable[Any], end: float, leaving: set[asyncio.Future[Any]]) -> bool:
-    """Return whether `event` happened before `end` (seconds of the loop's clock) and before any of `leaving`."""
-    waiting = asyncio.ensure_future(event)
-    remaining = end - asyncio.get_running_loop().time()
-    try:
-        await asyncio.wait({waiting, *leaving}, timeout=max(0, remaining), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        if not waiting.done():
-            waiting.cancel()
-            await asyncio.wait({waiting})
-    return not waiting.cancelled()
+class Patience:
+    """For how long a call waits: `seconds`, or until its client ends its side or the process drains."""
 
+    def __init__(self, seconds: float, scope: Any) -> None:
+        self._until = asyncio.get_running_loop().time() + seconds
+        self._waiting: asyncio.Timeout | None = None
+        self._on_leave = scope["extensions"]["on_leave"]
+        self._on_leave(self._leave)
 
-async def _disconnected(request: Request[Any, Any, Any]) -> None:
-    """Return when the client has disconnected: a task claimed for it would be lost."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+    async def lasts(self, event: Awaitable[Any]) -> bool:
+        """Return whether `event` happened in time; what waits for it is cancelled otherwise."""
+        try:
+            async with asyncio.timeout_at(self._until) as self._waiting:
+                await event
+        except TimeoutError:
+            return False
+        finally:
+            self._waiting = None
+        return True
+
+    def end(self) -> None:
+        """Forget the client."""
+        self._on_leave(None)
+
+    def _leave(self) -> None:
+        self._until = asyncio.get_running_loop().time()
+        if self._waiting is not None:
+            self._waiting.reschedule(self._until)

@@ -1,5 +1,7 @@
 """What every request gets, whether or not a route matches: id, log line, metrics, HEAD and OPTIONS."""
 
+import asyncio
+import contextlib
 import logging
 import random
 import re
@@ -68,6 +70,16 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
 
     async def _serve(self, outer: HTTPScope, receive: Receive, send: Send) -> None:
+        """Answer a request; a refusal that has to wait does so without what the request had in memory."""
+        refusal = await self._answer(outer, receive, send)
+        if refusal is not None:
+            extensions: Any = outer["extensions"]
+            await refusal.wait(extensions["lost"]())
+            for message in refusal.messages:
+                await send(message)
+
+    async def _answer(self, outer: HTTPScope, receive: Receive, send: Send) -> "_LateRefusal | None":
+        """Answer a request, or return its refusal if that has to wait."""
         started = time.perf_counter()
         method = outer["method"]
         fields = combine_headers(outer["headers"])
@@ -83,7 +95,7 @@ class RequestMiddleware:
         }
         # The server keeps the outer scope: it sees HEAD there and omits the body of the response.
         scope = cast("HTTPScope", {**outer, "method": "GET" if method == "HEAD" else method, "state": state})
-        status, paused_s = 500, 0.0
+        status, refusal = 500, None
         counted, body_bytes = False, self._services.limits.body_bytes
         self._requests.begin(scope)
 
@@ -98,18 +110,17 @@ class RequestMiddleware:
             return message
 
         async def respond(message: Message) -> None:
-            nonlocal status, paused_s
+            nonlocal status, refusal
             if message["type"] == "http.response.start":
                 _end_turn(state)
                 status = message["status"]
-                paused_s = await self._pause(status, outer)
                 message["headers"] = [*message["headers"], *echoed, *self._own_headers(scope)]
-            elif (
-                message["type"] == "http.response.body" and len(message["body"]) > BUFFERED and not message["more_body"]
-            ):
-                await send({"type": "http.response.body", "body": message["body"], "more_body": True})
-                message["body"] = b""  # sent once the client has read nearly all of the body, which is held till then
-            await send(message)
+                if status in REFUSALS and (delay_s := self._services.limits.refusals.delay_s()):
+                    refusal = _LateRefusal(delay_s)
+            if refusal is not None:
+                refusal.messages.append(message)
+            else:
+                await _send(message, send)
 
         try:
             if method == "OPTIONS" and (methods := allowed_methods(self._app, outer["path"])):
@@ -119,7 +130,7 @@ class RequestMiddleware:
         finally:
             for taken in held:
                 taken.release()
-            duration_s = time.perf_counter() - started - paused_s
+            duration_s = time.perf_counter() - started
             self._requests.end(scope, status, duration_s)
             _end_turn(state)
             if log.isEnabledFor(logging.INFO):
@@ -137,6 +148,7 @@ class RequestMiddleware:
                         trace_id=trace_id,
                     )
                 )
+        return refusal
 
     def _client(self, scope: HTTPScope, fields: Mapping[bytes, bytes], echoed: list[tuple[bytes, bytes]]) -> str | None:
         """Return the client's address, and add to `echoed` what a client gets that came by HTTPS."""
@@ -147,20 +159,35 @@ class RequestMiddleware:
             echoed.append(HSTS)
         return self._proxies.client(peer, fields)
 
-    async def _pause(self, status: int, outer: HTTPScope) -> float:
-        """Hold a refusal back while there are many of them; return for how many seconds."""
-        if status not in REFUSALS:
-            return 0.0
-        since = time.perf_counter()
-        extensions: Any = outer["extensions"]
-        await self._services.limits.refusals.wait(extensions["lost"])
-        return time.perf_counter() - since
-
     def _own_headers(self, scope: HTTPScope) -> list[tuple[bytes, bytes]]:
         """Return the headers that do not depend on the request's."""
         handler = scope.get("route_handler")
         policy = DATA_POLICY if handler is None else handler.opt.get("policy", DATA_POLICY)
         return [policy, (b"connection", b"close")] if self._services.draining else [policy]
+
+
+class _LateRefusal:
+    """The messages of a refusal that is sent `delay_s` later."""
+
+    def __init__(self, delay_s: float) -> None:
+        self.messages: list[Message] = []
+        self._delay_s = delay_s
+
+    async def wait(self, lost: asyncio.Event) -> None:
+        """Return when it may be sent, or when the client is `lost`: its connection takes memory."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(lost.wait(), self._delay_s)
+
+
+async def _send(message: Message, send: Send) -> None:
+    """Send a message; return from the last part of a large body once the client has read nearly all of it.
+
+    What the body holds of the bounds is held till then.
+    """
+    if message["type"] == "http.response.body" and len(message["body"]) > BUFFERED and not message["more_body"]:
+        await send({"type": "http.response.body", "body": message["body"], "more_body": True})
+        message["body"] = b""
+    await send(message)
 
 
 def _end_turn(state: dict[str, Any]) -> None:

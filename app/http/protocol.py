@@ -6,6 +6,7 @@ no bounds of its own, ends HTTP at an `Upgrade`, and does not require `Host`.
 
 import asyncio
 import re
+from collections.abc import Callable
 from typing import Any
 
 import httptools
@@ -53,9 +54,30 @@ class Protocol(HttpToolsProtocol):
     """HTTP/1.1 within bounds.
 
     `scope["extensions"]` has `abort`, which disconnects the client at once (an ordinary close waits until everything is
-    sent: for ever, if the client does not read), `half_closed`, which returns an event that is set once the client has
-    ended its own side, and `lost`, an event that is set once the connection has ended.
+    sent: for ever, if the client does not read), `on_leave`, which takes what to call once when the client ends its own
+    side or the process drains, and `lost`, which returns an event that is set once the connection has ended.
     """
+
+    # A dict of so many attributes would take 2 KB of each connection.
+    __slots__ = (
+        "_body_bytes",
+        "_ended",
+        "_everyone",
+        "_extensions",
+        "_fed",
+        "_half_head",
+        "_held_before",
+        "_holding_nothing",
+        "_hosts",
+        "_ignores_body",
+        "_lost",
+        "_on_leave",
+        "_refused",
+        "_running",
+        "_trailers",
+        "_unfinished",
+        "_wire_bytes",
+    )
 
     def __init__(self, everyone: Connections, **options: Any) -> None:
         super().__init__(**options)
@@ -63,10 +85,10 @@ class Protocol(HttpToolsProtocol):
         self._unfinished = _NOTHING
         self._fed = self._hosts = self._trailers = self._body_bytes = self._wire_bytes = 0
         self._held_before = self._holding_nothing = self._half_head = 0
-        self._lost = asyncio.Event()
-        self._extensions: dict[str, Any] = {"abort": self.abort, "half_closed": self.half_closed, "lost": self._lost}
+        self._extensions: dict[str, Any] = {"abort": self.abort, "on_leave": self.on_leave, "lost": self.lost}
         self._ignores_body = self._refused = self._ended = False
-        self._half_closed: asyncio.Event | None = None
+        self._on_leave: Callable[[], None] | None = None
+        self._lost: asyncio.Event | None = None
         self._running: RequestResponseCycle | None = None
         """The request whose answer comes next; `cycle` is the last one that arrived."""
 
@@ -85,12 +107,13 @@ class Protocol(HttpToolsProtocol):
         """Forget the connection; uvicorn would keep a reset one until its keep-alive ends."""
         self._everyone.forget(self)
         self._end_of_input()
-        self._lost.set()
+        if self._lost is not None:
+            self._lost.set()
         self._disconnect()
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
         # What refers to this protocol and what it refers to would wait for the garbage collector, with large heads.
-        self.cycle = self._running = self.scope = self.headers = None  # type: ignore[assignment]
+        self.cycle = self._running = self.scope = self.headers = self._extensions = None  # type: ignore[assignment]
         self.url = b""
         self.pipeline.clear()
 
@@ -115,18 +138,27 @@ class Protocol(HttpToolsProtocol):
         self._everyone.heads.pop(self, None)
         return True
 
-    def half_closed(self) -> asyncio.Event:
-        """Return the event that is set once the client has ended its side."""
-        if self._half_closed is None:
-            self._half_closed = asyncio.Event()
-            if self._ended:
-                self._half_closed.set()
-        return self._half_closed
+    def on_leave(self, call: Callable[[], None] | None) -> None:
+        """Call this once when the client ends its side or `stop_waiting` is called: at once, if that has happened."""
+        self._on_leave = call
+        if self._ended:
+            self.stop_waiting()
+
+    def stop_waiting(self) -> None:
+        """Tell the request that waits, if there is one, that it should answer now."""
+        call, self._on_leave = self._on_leave, None
+        if call is not None:
+            call()
+
+    def lost(self) -> asyncio.Event:
+        """Return the event that is set once the connection has ended; take it while it is open."""
+        if self._lost is None:
+            self._lost = asyncio.Event()
+        return self._lost
 
     def _end_of_input(self) -> None:
         self._ended = True
-        if self._half_closed is not None:
-            self._half_closed.set()
+        self.stop_waiting()
 
     def pause_writing(self) -> None:
         """Note that the client does not keep up with its answer."""
@@ -158,7 +190,7 @@ class Protocol(HttpToolsProtocol):
             cause = error.__context__
             if not isinstance(cause, Refusal):
                 cause = _malformed(f"This is not HTTP/1.1: {error or cause}.")
-            self._refuse(cause)
+            self._refuse(cause.with_traceback(None))
         else:
             if len(data) > LITTLE or self.pipeline or self._half_head > LITTLE:
                 self._everyone.keep(self)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from types import FrameType
+from typing import cast
 
 import uvicorn
 
@@ -66,7 +67,7 @@ class Server(uvicorn.Server):
             for listening in server.sockets:  # connections inherit it
                 listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         self._connections.watch(self._loop)
-        tune_garbage_collection()
+        tune_garbage_collection(self._loop, lambda: len(self.server_state.connections))
         sys.setswitchinterval(SWITCH_S)
         self._on_started()
 
@@ -78,13 +79,19 @@ class Server(uvicorn.Server):
             self.force_exit = True
         else:
             self.should_exit = True
-            self._loop.call_soon_threadsafe(self._services.notifier.draining.set)
+            self._loop.call_soon_threadsafe(self._stop_waiting)
 
     def _drain(self) -> None:
         log.info("draining: not ready any more, closing the port in %s s", DRAIN_S)
         self._services.draining = True
-        self._services.notifier.draining.set()
+        self._stop_waiting()
         self._loop.call_later(DRAIN_S, setattr, self, "should_exit", True)
+
+    def _stop_waiting(self) -> None:
+        """End long polls and event streams."""
+        self._services.notifier.draining.set()
+        for connection in list(self.server_state.connections):
+            cast("Protocol", connection).stop_waiting()
 
 
 def _allow_open_files() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -27,13 +28,18 @@ class EventStream(ASGIResponse):
     _should_set_content_length = False
 
     def __init__(
-        self, hub: Hub, reader: Reader, after: EventId | None, half_closed: asyncio.Event, **options: Any
+        self,
+        hub: Hub,
+        reader: Reader,
+        after: EventId | None,
+        on_leave: Callable[..., None],
+        **options: Any,
     ) -> None:
         super().__init__(media_type=MEDIA_TYPE, headers=HEADERS, **options)
         self._hub = hub
         self._reader = reader
         self._after = after
-        self._half_closed = half_closed
+        self._on_leave = on_leave
         self._limit = FEW
         self._heard = time.monotonic()
 
@@ -41,9 +47,7 @@ class EventStream(ASGIResponse):
         """Send events until the stream ends."""
         reader, hub = self._reader, self._hub
         hub.readers.add(reader)
-        gone = [asyncio.create_task(work) for work in (_gone(receive), self._half_closed.wait())]
-        for task in gone:
-            task.add_done_callback(lambda _: reader.end())
+        self._on_leave(reader.end)
         try:
             if hub.draining:
                 reader.end()
@@ -52,8 +56,7 @@ class EventStream(ASGIResponse):
                 await self._follow(send)
             await self._send(send, b"", more=False)
         finally:
-            for task in gone:
-                task.cancel()
+            self._on_leave(None)
             hub.leave(reader)
 
     async def _begin(self, send: Send) -> None:
@@ -117,9 +120,3 @@ class EventStream(ASGIResponse):
         """Send; `app.http.connections` disconnects a reader that does not receive it."""
         await send({"type": "http.response.body", "body": chunk, "more_body": more})
         self._heard = time.monotonic()
-
-
-async def _gone(receive: Receive) -> None:
-    """Return when the client has disconnected."""
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -93,12 +93,12 @@ def test_a_turn_is_not_lost_to_one_who_leaves_as_it_comes() -> None:
 
 
 def test_refusals_are_spread_over_time() -> None:
-    async def scenario(number: int) -> float:
-        pace, loop = Pace(), asyncio.get_running_loop()
-        started = loop.time()
-        await asyncio.gather(*(pace.wait(asyncio.Event()) for _ in range(number)))
-        return loop.time() - started
+    async def delays(number: int) -> list[float]:
+        pace = Pace()
+        return [pace.delay_s() for _ in range(number)]
 
     more = 50
-    assert run(scenario(REFUSALS_AT_ONCE + more)) >= (more - 1) / REFUSALS_PER_S
-    assert more / REFUSALS_PER_S < PACE_S
+    assert run(delays(REFUSALS_AT_ONCE // 2)) == [0.0] * (REFUSALS_AT_ONCE // 2)
+    last = run(delays(REFUSALS_AT_ONCE + more))[-1]
+    assert (more - 1) / REFUSALS_PER_S <= last <= (more + 1) / REFUSALS_PER_S < PACE_S
+    assert run(delays(10_000))[-1] <= PACE_S

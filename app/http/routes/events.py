@@ -108,7 +108,7 @@ async def stream_events(
     selection = Selection(**{name: frozenset(map(str, values)) for name, values in sets.items() if values})
     extensions: Any = request.scope["extensions"]
     reader = Reader(selection, credentials(request), extensions["abort"])
-    return _Stream(hub, reader, start, extensions["half_closed"]())
+    return _Stream(hub, reader, start, extensions["on_leave"])
 
 
 class _Stream(Response[Any]):

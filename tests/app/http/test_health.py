@@ -153,6 +153,24 @@ def test_a_request_that_is_in_flight_when_the_port_closes_is_served(own_service:
         assert database.execute("select title from tasks").fetchall() == [("y",)]
 
 
+def test_a_claim_that_comes_while_the_service_drains_does_not_wait(own_service: Service) -> None:
+    own_service.start()
+    assert own_service.process is not None
+    body = b'{"worker": "w", "ttl_s": 60}'
+    head = (
+        "POST /v1/tasks/claim HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
+        f"Authorization: Bearer {own_service.key}\r\nPrefer: wait=30\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", own_service.port), timeout=60) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 100 ")
+        own_service.process.send_signal(signal.SIGTERM)
+        eventually(lambda: "draining" in own_service.log.read_text())
+        connection.sendall(body)
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 204 ")
+    assert own_service.process.wait(60) == 0
+
+
 @pytest.mark.alone
 def test_a_second_sigterm_ends_at_once(own_service: Service) -> None:
     own_service.start()
