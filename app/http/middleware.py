@@ -16,6 +16,7 @@ from litestar.utils import normalize_path
 from app.http.access_log import AccessLine
 from app.http.answer_headers import DATA_POLICY, EVERY_ANSWER, HSTS
 from app.http.forwarded import TrustedProxies
+from app.http.holding import end_small_call
 from app.http.request_headers import combine_headers
 from app.http.services import Services
 from app.limits import BUFFERED, Hold
@@ -26,8 +27,6 @@ log = logging.getLogger("app.http.access")
 
 SMALL_BODY = 16 * 1024
 """Bytes of a body that count for nothing if they arrive at once."""
-REFUSALS = (401, 429)
-"""Statuses whose answers are spread over time."""
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._~:/+=-]{1,128}")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -100,9 +99,9 @@ class RequestMiddleware:
         async def respond(message: Message) -> None:
             nonlocal status, paused_s
             if message["type"] == "http.response.start":
-                _end_turn(state)
+                self._end_turns(state)
                 status = message["status"]
-                paused_s = await self._pause(status, outer)
+                paused_s = await self._pause(status, state, outer)
                 message["headers"] = [*message["headers"], *echoed, *self._own_headers(scope)]
             elif (
                 message["type"] == "http.response.body" and len(message["body"]) > BUFFERED and not message["more_body"]
@@ -121,7 +120,7 @@ class RequestMiddleware:
                 taken.release()
             duration_s = time.perf_counter() - started - paused_s
             self._requests.end(scope, status, duration_s)
-            _end_turn(state)
+            self._end_turns(state)
             if log.isEnabledFor(logging.INFO):
                 write_line(
                     AccessLine(
@@ -147,9 +146,18 @@ class RequestMiddleware:
             echoed.append(HSTS)
         return self._proxies.client(peer, fields)
 
-    async def _pause(self, status: int, outer: HTTPScope) -> float:
-        """Hold a refusal back while there are many of them; return for how many seconds."""
-        if status not in REFUSALS:
+    def _end_turns(self, state: dict[str, Any]) -> None:
+        """Let the next call of the key begin, and the next large body be worked on."""
+        end_small_call(state, self._services.limits)
+        if "turn" in state:
+            state.pop("turn").release()
+
+    async def _pause(self, status: int, state: dict[str, Any], outer: HTTPScope) -> float:
+        """Hold a refusal back while there are many of them; return for how many seconds.
+
+        Refusals are 401, 429, and any error of a client that did not send a key.
+        """
+        if status not in (401, 429) and (status < 400 or status >= 500 or "key_id" in state):
             return 0.0
         since = time.perf_counter()
         extensions: Any = outer["extensions"]
@@ -161,12 +169,6 @@ class RequestMiddleware:
         handler = scope.get("route_handler")
         policy = DATA_POLICY if handler is None else handler.opt.get("policy", DATA_POLICY)
         return [policy, (b"connection", b"close")] if self._services.draining else [policy]
-
-
-def _end_turn(state: dict[str, Any]) -> None:
-    """Let the next large body be worked on."""
-    if "turn" in state:
-        state.pop("turn").release()
 
 
 def _identity(fields: Mapping[bytes, bytes]) -> tuple[str, str | None, list[tuple[bytes, bytes]]]:

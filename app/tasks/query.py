@@ -10,7 +10,7 @@ import msgspec
 import psycopg
 
 from app.postgres.pool import Row
-from app.postgres.slow_statements import Fetcher
+from app.postgres.shares import Fetcher
 from app.postgres.statements import Template, toml
 from app.problems import FieldError, invalid
 from app.tasks import cursor
