@@ -5,6 +5,7 @@ limits how many calls come in a second.
 """
 
 import asyncio
+import contextlib
 from collections import Counter as Tally
 from collections.abc import Iterator
 
@@ -24,11 +25,12 @@ REFUSED = Counter(
 RETRY_AFTER_S = 2
 BUFFERED = 64 * 1024
 """Bytes that the server buffers for a connection before it waits for the client; smaller answers count for no bound."""
-REFUSALS_PER_S = 200
-REFUSALS_AT_ONCE = 100
-"""Refusals that are sent without a pause after a time without any."""
+SMALL_CALLS = 16
+"""Calls of a key that are worked on at the same time; more would only wait for the processor, and others after them."""
+PATIENCE_S = 3.0
+"""Seconds for which a call waits for its turn."""
 PACE_S = 5.0
-"""Seconds that a refusal waits at most."""
+"""Seconds that an answer waits at most."""
 
 
 def _refusal(name: str, detail: str, *, of_key: bool) -> Problem:
@@ -105,18 +107,20 @@ class Hold:
 
 
 class Turns:
-    """Lets few do something at the same time, and one key never all of them; the others wait in line.
+    """Lets few do something at the same time, and one key only some of them; the others wait in line.
 
-    `name` and `what` are as those of a `Bound`. Who takes a turn gives it back.
+    Keys whose calls wait are served one after the other, so that it costs a key nothing if another one has many. `name`
+    and `what` are as those of a `Bound`. Who takes a turn gives it back.
     """
 
-    def __init__(self, name: str, what: str, turns: int) -> None:
+    def __init__(self, name: str, what: str, turns: int, per_key: int) -> None:
         self._name = name
         self._what = what
         self._free = max(1, turns)
-        self._of_a_key = max(1, turns - 1)
+        self._of_a_key = max(1, per_key)
         self._by_key: Tally[str] = Tally()
-        self._line: list[tuple[str, asyncio.Future[None]]] = []
+        self._lines: dict[str, dict[asyncio.Future[None], None]] = {}
+        """The calls of each key that wait, those first that came first; the key that is served next comes first."""
         REFUSED.labels(name)
         REFUSED.labels(f"{name}_per_key")
 
@@ -130,15 +134,13 @@ class Turns:
             self._begin(key_id)
             return
         loop = asyncio.get_running_loop()
-        place = (key_id, loop.create_future())
-        self._line.append(place)
-        expiry = None if patience_s is None else loop.call_later(patience_s, self._expire, place)
+        place = loop.create_future()
+        self._lines.setdefault(key_id, {})[place] = None
+        expiry = None if patience_s is None else loop.call_later(patience_s, self._expire, key_id, place)
         try:
-            await place[1]
+            await place
         except asyncio.CancelledError:
-            if place in self._line:
-                self._line.remove(place)
-            elif not place[1].cancelled() and place[1].exception() is None:
+            if not self._leave(key_id, place) and not place.cancelled() and place.exception() is None:
                 self.give_back(key_id)
             raise
         finally:
@@ -151,11 +153,14 @@ class Turns:
         self._by_key[key_id] -= 1
         if not self._by_key[key_id]:
             del self._by_key[key_id]
-        for place in self._line:
-            if self._may(place[0]) and not place[1].done():  # it may be cancelled, and not yet out of the line
-                self._line.remove(place)
-                self._begin(place[0])
-                place[1].set_result(None)
+        for waiting, line in self._lines.items():
+            place = self._may(waiting) and next((one for one in line if not one.done()), None)  # a cancelled one leaves
+            if place:
+                self._leave(waiting, place)
+                if waiting in self._lines:
+                    self._lines[waiting] = self._lines.pop(waiting)
+                self._begin(waiting)
+                place.set_result(None)
                 return
 
     def _may(self, key_id: str) -> bool:
@@ -165,27 +170,46 @@ class Turns:
         self._free -= 1
         self._by_key[key_id] += 1
 
-    def _expire(self, place: tuple[str, asyncio.Future[None]]) -> None:
-        if place not in self._line or place[1].done():
+    def _leave(self, key_id: str, place: asyncio.Future[None]) -> bool:
+        """Take a call out of its line; return whether it was in it."""
+        line = self._lines.get(key_id, {})
+        if place not in line:
+            return False
+        del line[place]
+        if not line:
+            del self._lines[key_id]
+        return True
+
+    def _expire(self, key_id: str, place: asyncio.Future[None]) -> None:
+        if place.done() or not self._leave(key_id, place):
             return
-        self._line.remove(place)
-        own = self._by_key[place[0]] >= self._of_a_key
+        own = self._by_key[key_id] >= self._of_a_key
         detail = f"Too many {self._what} {'of this key' if own else 'of all keys'} are still running."
-        place[1].set_exception(_refusal(self._name, detail, of_key=own))
+        place.set_exception(_refusal(self._name, detail, of_key=own))
 
 
 class Pace:
-    """Spreads refusals over time: who is refused and asks again at once would otherwise keep the process busy."""
+    """Spreads answers over time: a client that asks again at once would otherwise keep the process busy."""
 
-    def __init__(self) -> None:
+    def __init__(self, per_s: int, at_once: int) -> None:
+        self._every_s = 1 / per_s
+        self._ahead_s = at_once / per_s
+        """After a time without any, `at_once` answers are sent without a pause."""
         self._next = 0.0
-        """When the next refusal is due; seconds of the event loop's clock."""
+        """When the next answer is due; seconds of the event loop's clock."""
 
     def delay_s(self) -> float:
-        """Return in how many seconds a refusal may be sent: 0, unless many were sent in the last moments."""
+        """Return in how many seconds an answer may be sent: 0, unless many were sent in the last moments."""
         now = asyncio.get_running_loop().time()
-        self._next = min(max(self._next, now - REFUSALS_AT_ONCE / REFUSALS_PER_S) + 1 / REFUSALS_PER_S, now + PACE_S)
+        self._next = min(max(self._next, now - self._ahead_s) + self._every_s, now + PACE_S)
         return max(0.0, self._next - now)
+
+
+async def pause(seconds: float, lost: asyncio.Event) -> None:
+    """Return after so many seconds, or once the client is `lost`: its connection takes memory."""
+    if seconds > 0:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(lost.wait(), seconds)
 
 
 class Limits:
@@ -202,10 +226,14 @@ class Limits:
         self.body_bytes = Bound(
             "body_bytes", "bytes of request bodies", settings.body_bytes, settings.body_bytes_per_key
         )
-        turns = settings.db_pool_size * 3 // 10
-        self.slow_statements = Turns("slow_statements", "slow statements", turns)
-        self.looks_for_work = Turns("looks_for_work", "looks for work", turns)
-        self.refusals = Pace()
+        pool = settings.db_pool_size
+        turns = pool * 3 // 10
+        self.slow_statements = Turns("slow_statements", "slow statements", turns, turns - 1)
+        self.looks_for_work = Turns("looks_for_work", "looks for work", turns, turns - 1)
+        self.statements = Turns("statements", "statements", pool, pool // 2)
+        self.small_calls = Turns("small_calls", "small calls", 4 * SMALL_CALLS, SMALL_CALLS)
+        self.refusals = Pace(per_s=200, at_once=100)
+        self.scrapes = Pace(per_s=10, at_once=50)
         self.answer_bytes = Bound("answer_bytes", "bytes of answers that are not sent yet", settings.answer_bytes)
 
     def __iter__(self) -> Iterator[Bound]:

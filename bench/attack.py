@@ -20,6 +20,7 @@ from pathlib import Path
 import psycopg
 
 from app.dev.postgres import EmbeddedPostgres
+from app.keys import admin as keys
 from app.settings import Settings
 from bench.attacks import ATTACKS
 from bench.dataset import OPTIONS
@@ -40,10 +41,11 @@ HEADINGS = "| row | VmHWM, MiB | honest p50 idle, ms | attacked | times | not 20
 
 
 class HonestClient:
-    """Reads one task every EVERY_S on a kept connection, from a thread of its own."""
+    """Reads one task every EVERY_S on a kept connection, with a key of its own and from a thread of its own."""
 
-    def __init__(self, service: WatchedService, task: str) -> None:
+    def __init__(self, service: WatchedService, key: str, task: str) -> None:
         self._service = service
+        self._headers = {"Authorization": f"Bearer {key}"}
         self._path = f"/v1/tasks/{task}"
         self.times_ms: list[float] = []
         self.failed = 0
@@ -65,7 +67,7 @@ class HonestClient:
         while not ended.wait(EVERY_S):
             started = time.monotonic()
             try:
-                connection.request("GET", self._path, headers={"Authorization": f"Bearer {self._service.key}"})
+                connection.request("GET", self._path, headers=self._headers)
                 answer = connection.getresponse()
                 answer.read()
                 self.failed += answer.status != 200
@@ -97,7 +99,8 @@ def row(name: str, settings: Settings, folder: Path, task: str) -> str:
     """Run one attack against a new process, and return its line of the table."""
     attacks = ",".join(ATTACKS) if name == ALL else name
     with WatchedService(settings, folder, name.replace(" ", "-")) as service:
-        idle, attacked = HonestClient(service, task), HonestClient(service, task)
+        key = keys.create(settings, "honest", ("read",), None)
+        idle, attacked = HonestClient(service, key, task), HonestClient(service, key, task)
         with idle.running():
             time.sleep(IDLE_S)
         service.begin()

@@ -215,6 +215,58 @@ async def assets(target: Target) -> None:
         await _once(target, target.head("GET", f"/docs/assets/{name}", "Connection: close"))
 
 
+async def _calls(target: Target, number: int, request: bytes) -> None:
+    """Send the same request again and again on so many connections."""
+
+    async def work(_: int) -> None:
+        while target.left_s:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                reader, writer = await target.connect()
+                while target.left_s:
+                    writer.write(request)
+                    seen[await status(reader)] += 1
+
+    await _many(target, number, work)
+
+
+async def creates(target: Target) -> None:
+    """500 connections that create a task, and then the next one."""
+    await _calls(target, 500, target.post("/v1/tasks", b'{"title":"new"}'))
+
+
+async def claims(target: Target) -> None:
+    """500 connections that claim, and do not wait, for a label that no task has."""
+    await _calls(target, 500, target.post("/v1/tasks/claim", b'{"worker":"w","ttl_s":60,"labels":["nothing"]}'))
+
+
+async def same_key(target: Target) -> None:
+    """500 connections whose calls wait for each other, as all have the same Idempotency-Key."""
+    claim = target.post("/v1/tasks/claim", b'{"worker":"w","ttl_s":60,"labels":["nothing"]}', "Idempotency-Key: one")
+    await _calls(target, 500, claim)
+
+
+async def batches(target: Target) -> None:
+    """50 connections that create 1,000 tasks at a time."""
+    body = b'{"tasks":[' + b",".join([b'{"title":"x"}'] * 1000) + b"]}"
+    await _calls(target, 50, target.post("/v1/tasks/batch", body))
+
+
+async def scrapes(target: Target) -> None:
+    """200 connections that read /metrics."""
+    await _calls(target, 200, target.head("GET", "/metrics"))
+
+
+async def scripts(target: Target) -> None:
+    """300 connections that get the largest file there is, 1.6 MB, and do not read it."""
+    request = target.head("GET", "/docs/assets/swagger-ui-bundle.js")
+    await _many(target, 300, lambda _: _hold(target, request, reads=False, receive_buffer=4096))
+
+
+async def nothing_there(target: Target) -> None:
+    """500 connections that ask for a path that does not exist."""
+    await _calls(target, 500, target.head("GET", "/nothing"))
+
+
 async def _once(target: Target, request: bytes, *, reset: bool = False) -> None:
     try:
         reader, writer = await target.connect()
@@ -251,6 +303,13 @@ ATTACKS = {
         pipelines,
         upgrades,
         assets,
+        creates,
+        claims,
+        same_key,
+        batches,
+        scrapes,
+        scripts,
+        nothing_there,
     )
 }
 

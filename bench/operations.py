@@ -94,7 +94,7 @@ def _pulses(sample: Sample) -> list[Request]:
 
 _CALLER = "0" * 12
 _TASK, _TOKEN = uuid.UUID(int=1), uuid.UUID(int=2)
-_PULSES = leases._to_recordset([leases.PulseCall(_TASK, Pulse(str(_TOKEN), 40))])
+_PULSES = leases._to_recordset([leases.PulseCall(_TASK, Pulse(str(_TOKEN), 40), "")])
 _CHANGES = update._to_recordset([update.TaskChange(_TASK, _CALLER, {"title": "any text"}, None)])
 LITERALS = {
     "task": f"'{_TASK.hex}'::uuid",

@@ -68,6 +68,7 @@ async def read_page(database: Database, after: Position, until: Position = END, 
         "until_transaction": str(until.transaction),
         "until_sequence": until.sequence,
         "limit": limit,
+        "bytes": PAGE_BYTES,
     }
     rows = [EventRow._make(row) for row in await database.fetch(LIST, values)]
     if not rows or not rows[0].present:
@@ -76,11 +77,7 @@ async def read_page(database: Database, after: Position, until: Position = END, 
     first = rows[0]
     floor = Position(int(first.pruned_transaction), first.pruned_sequence)
     head = START if first.head_transaction is None else Position(int(first.head_transaction), first.head_sequence)
-    events, size = list[EventRecord](), 0
-    for row in rows:
-        if row.transaction is not None and size < PAGE_BYTES:
-            events.append(_event(row, row.transaction))
-            size += len(events[-1].data)
+    events = [_event(row, row.transaction) for row in rows if row.transaction is not None]
     limit = max(FEW, min(2 * len(events), MANY))
     return EventPage(first.epoch, floor, max(floor, head), first.looked_at, first.held_since, events, limit)
 

@@ -11,7 +11,8 @@ from app.problems import FieldError, Problem, invalid
 
 T = TypeVar("T")
 
-_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*(?:,[ \t,]*|$)')
+_TAG = re.compile(r'(W/)?"([^"]*)"')
+_TAGS = re.compile(r'(?:(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"[ \t]*(?:,[ \t,]*|$))*')
 _VERSION = re.compile(r"[1-9][0-9]{0,17}")
 
 _LIST = r'^[ \t,]*(\*|((W/)?"[!#-~\u0080-\u00ff]*"[ \t]*(,[ \t,]*|$))*)[ \t,]*$'
@@ -80,16 +81,7 @@ def _field(connection: ASGIConnection[Any, Any, Any, Any], name: bytes) -> str |
 
 
 def _tags(name: str, header: str) -> list[tuple[str, str]]:
-    tags, at = [], 0
-    while at < len(header):
-        if (match := _TAG.match(header, at)) is None:
-            raise invalid(
-                FieldError(
-                    "header",
-                    name,
-                    f'{name}: entity tags are quoted, as in "7"; {header!r} is not a list of them.',
-                )
-            )
-        tags.append((match[1] or "", match[2]))
-        at = match.end()
-    return tags
+    if not _TAGS.fullmatch(header):
+        detail = f'{name}: entity tags are quoted, as in "7"; {header!r} is not a list of them.'
+        raise invalid(FieldError("header", name, detail))
+    return _TAG.findall(header)

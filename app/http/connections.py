@@ -17,8 +17,12 @@ FLOOR = 8 * 1024
 LINGER_S = 2.0
 """Seconds for which a refused peer may go on sending, so that it can still read why (RFC 9112, section 9.6)."""
 SWEEP_EVERY_S = 0.25
-CLOSED_AT_ONCE = 200
-"""Connections that one sweep closes: thousands would hold up everything else."""
+SWEEP_AGAIN_S = 0.05
+"""Seconds until the next sweep where there are more connections to close."""
+CLOSED_AT_ONCE = 40
+"""Connections of a kind that one sweep closes: thousands would hold up everything else."""
+STALLED_AFTER_S = 1.0
+"""Seconds after which a body that does not move FLOOR bytes a second makes room at the limit of connections."""
 OTHER_FILES = 128
 """File descriptors for everything but clients: PostgreSQL, logs, listening sockets."""
 KEPT = 16 * 1024 * 1024
@@ -89,27 +93,41 @@ class Connections:
 
     def watch(self, loop: asyncio.AbstractEventLoop) -> None:
         """Check the deadlines now, and again every SWEEP_EVERY_S."""
-        self.sweep(loop.time())
-        loop.call_later(SWEEP_EVERY_S, self.watch, loop)
+        more = self.sweep(loop.time())
+        loop.call_later(SWEEP_AGAIN_S if more else SWEEP_EVERY_S, self.watch, loop)
 
-    def sweep(self, now: float) -> None:
-        """Close the connections that are late, up to CLOSED_AT_ONCE of each kind."""
-        late_heads = takewhile(lambda peer: now - self.heads[peer] >= HEAD_WITHIN_S, self.heads)
-        for peer in list(islice(late_heads, CLOSED_AT_ONCE)):
+    def sweep(self, now: float) -> bool:
+        """Close the connections that are late, up to CLOSED_AT_ONCE of each kind; return whether there may be more."""
+        heads = list(islice(self._late_heads(now), CLOSED_AT_ONCE))
+        for peer in heads:
             peer.head_is_late()
-        for peer in list(islice(self._late_bodies(now), CLOSED_AT_ONCE)):
+        bodies = list(islice(self._late_bodies(now), CLOSED_AT_ONCE))
+        for peer in bodies:
             peer.body_is_late()
-        for peer in list(islice(self._late_answers(now), CLOSED_AT_ONCE)):
+        answers = list(islice(self._late_answers(now), CLOSED_AT_ONCE))
+        for peer in answers:
             REFUSED.labels("not_reading").inc()
             peer.abort()
-        for peer in list(islice((one for one, at in self.refused.items() if now - at > LINGER_S), CLOSED_AT_ONCE)):
+        refused = list(islice((one for one, at in self.refused.items() if now - at > LINGER_S), CLOSED_AT_ONCE))
+        for peer in refused:
             peer.abort()
+        return CLOSED_AT_ONCE in map(len, (heads, bodies, answers, refused))
+
+    def _late_heads(self, now: float) -> Iterator[Peer]:
+        return takewhile(lambda peer: now - self.heads[peer] >= HEAD_WITHIN_S, self.heads)
 
     def _late_bodies(self, now: float) -> Iterator[Peer]:
         for peer, pace in self.bodies.items():
             if peer.waits_for_us():
                 self.bodies[peer] = Pace(now, peer.received())
             elif pace.is_late(peer.received() - pace.size, now):
+                yield peer
+
+    def _stalled_bodies(self, now: float) -> Iterator[Peer]:
+        for peer, pace in islice(self.bodies.items(), CLOSED_AT_ONCE):  # the oldest come first
+            under_way_s = now - pace.since
+            moved = peer.received() - pace.size
+            if under_way_s > STALLED_AFTER_S and moved < under_way_s * FLOOR and not peer.waits_for_us():
                 yield peer
 
     def _late_answers(self, now: float) -> Iterator[Peer]:
@@ -140,14 +158,14 @@ class Connections:
         for peers in (self.heads, self.bodies, self.answers, self.refused):
             peers.pop(peer, None)
 
-    def make_room(self, everyone: set[Peer]) -> bool:
-        """Close the oldest unfinished head, else idle connections, else the oldest body; return whether there was one.
+    def make_room(self, everyone: set[Peer], now: float) -> bool:
+        """Close the oldest unfinished head, else a stalled body, else idle connections, else the oldest body.
 
-        So a client that only opens connections closes its own.
+        So a client that only opens connections closes its own. Return whether there was one to close.
         """
         if self.heads:
             closed = [next(iter(self.heads))]
-        else:
+        elif not (closed := list(islice(self._stalled_bodies(now), 1))):
             idle = [(since, id(peer), peer) for peer in everyone if (since := peer.idle_since()) is not None]
             closed = [peer for _, _, peer in heapq.nsmallest(CLOSED_TOGETHER, idle)]
         if not closed:

@@ -9,6 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 
 from app.http.auth import authorize
+from app.http.holding import begin_small_call
 from app.http.idempotency import IDEMPOTENCY_KEY
 from app.http.json_body import MEBIBYTE, StrictJSON, decode_in_thread
 from app.http.negotiation import JSON, negotiate
@@ -40,7 +41,7 @@ def endpoint(
     """
     statuses = set(problems)
     if takes:
-        statuses |= {408, 413, 415, 429}
+        statuses |= {408, 413, 415}
         options |= {"dto": StrictJSON, "return_dto": None}
     if IDEMPOTENCY_KEY in reads:
         statuses |= {409, 422}
@@ -68,13 +69,14 @@ def api_router(handlers: Sequence[HTTPRouteHandler], tag: str) -> Router:
 
 
 async def authorize_and_negotiate(request: Request[Any, Any, Any]) -> None:
-    """Authorize the request, negotiate its media types, and decode its body unless it is small.
+    """Authorize the request, negotiate its media types, read its body, decode it unless it is small, and wait in line.
 
     This is a router's `before_request`, as Litestar copies the route at every request for each guard.
-    Raises Problem and psycopg.OperationalError, as `authorize`, `negotiate` and `decode_in_thread` do.
+    Raises Problem and psycopg.OperationalError, as the functions that it calls do.
     """
     handler = request.route_handler
     await authorize(request, handler)
     negotiate(request, handler)
     if handler.opt["takes"]:
         await decode_in_thread(request, handler)
+    await begin_small_call(request)

@@ -16,8 +16,8 @@ from litestar import Request, Response
 from app.http.auth import actor
 from app.http.request_headers import document_header
 from app.http.responses import JSONResponse
-from app.http.services import services
 from app.postgres.pool import Connection
+from app.postgres.shares import Share
 from app.postgres.statements import sql
 from app.problems import FieldError, Problem, invalid
 
@@ -64,17 +64,18 @@ class StoredAnswer(NamedTuple):
     body: bytes
 
 
-async def once(request: Request[Any, Any, Any], work: Callable[[Connection], Awaitable[ResponseData]]) -> Response[Any]:
+async def once(
+    request: Request[Any, Any, Any], share: Share, work: Callable[[Connection], Awaitable[ResponseData]]
+) -> Response[Any]:
     """Respond with what `work` returns, or with the stored response of the same request.
 
-    Without the header, `work` gets a connection in autocommit mode, so that one statement needs one round trip.
+    Without the header, `work` gets a connection of `share` in autocommit mode: one statement needs one round trip.
     With it, `work` runs in the transaction that also stores the response: whatever it raises rolls back both. It must
     not wait, as it holds the key and a connection.
-    Raises Problem: invalid-request, idempotency-key-reused, idempotency-in-progress; what `work` raises;
-    psycopg.OperationalError.
+    Raises Problem: invalid-request, idempotency-key-reused, idempotency-in-progress; what `work` and `share` raise.
     """
     key = _key(request)
-    async with services(request).database.connection() as connection:
+    async with share.connection() as connection:
         if key is None:
             return (await work(connection)).response()
         names = {"api_key": actor(request), "key": key, "fingerprint": await _fingerprint(request)}

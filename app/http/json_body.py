@@ -78,9 +78,6 @@ async def decode_in_thread(request: Request[Any, Any, Any], handler: BaseRouteHa
     middleware ends the turn when the answer begins.
     Raises Problem, as `decode` does; what Litestar raises for a body that is too large.
     """
-    length = request.scope["state"]["fields"].get(b"content-length")
-    if length is not None and int(length) <= INLINE:
-        return
     body = await request.body()
     state = request.scope["state"]
     if len(body) > MEBIBYTE:

@@ -1,7 +1,5 @@
 """What every request gets, whether or not a route matches: id, log line, metrics, HEAD and OPTIONS."""
 
-import asyncio
-import contextlib
 import logging
 import random
 import re
@@ -18,9 +16,10 @@ from litestar.utils import normalize_path
 from app.http.access_log import AccessLine
 from app.http.answer_headers import DATA_POLICY, EVERY_ANSWER, HSTS
 from app.http.forwarded import TrustedProxies
+from app.http.holding import end_small_call
 from app.http.request_headers import combine_headers
 from app.http.services import Services
-from app.limits import BUFFERED, Hold
+from app.limits import BUFFERED, Hold, pause
 from app.logs import write_line
 from app.metrics.requests import RequestMetrics
 
@@ -28,8 +27,6 @@ log = logging.getLogger("app.http.access")
 
 SMALL_BODY = 16 * 1024
 """Bytes of a body that count for nothing if they arrive at once."""
-REFUSALS = (401, 429)
-"""Statuses whose answers are spread over time."""
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._~:/+=-]{1,128}")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -74,7 +71,7 @@ class RequestMiddleware:
         refusal = await self._answer(outer, receive, send)
         if refusal is not None:
             extensions: Any = outer["extensions"]
-            await refusal.wait(extensions["lost"]())
+            await pause(refusal.delay_s, extensions["lost"]())
             for message in refusal.messages:
                 await send(message)
 
@@ -112,10 +109,10 @@ class RequestMiddleware:
         async def respond(message: Message) -> None:
             nonlocal status, refusal
             if message["type"] == "http.response.start":
-                _end_turn(state)
+                self._end_turns(state)
                 status = message["status"]
                 message["headers"] = [*message["headers"], *echoed, *self._own_headers(scope)]
-                if status in REFUSALS and (delay_s := self._services.limits.refusals.delay_s()):
+                if _is_refusal(status, state) and (delay_s := self._services.limits.refusals.delay_s()):
                     refusal = _LateRefusal(delay_s)
             if refusal is not None:
                 refusal.messages.append(message)
@@ -132,7 +129,7 @@ class RequestMiddleware:
                 taken.release()
             duration_s = time.perf_counter() - started
             self._requests.end(scope, status, duration_s)
-            _end_turn(state)
+            self._end_turns(state)
             if log.isEnabledFor(logging.INFO):
                 write_line(
                     AccessLine(
@@ -159,6 +156,12 @@ class RequestMiddleware:
             echoed.append(HSTS)
         return self._proxies.client(peer, fields)
 
+    def _end_turns(self, state: dict[str, Any]) -> None:
+        """Let the next call of the key begin, and the next large body be worked on."""
+        end_small_call(state, self._services.limits)
+        if "turn" in state:
+            state.pop("turn").release()
+
     def _own_headers(self, scope: HTTPScope) -> list[tuple[bytes, bytes]]:
         """Return the headers that do not depend on the request's."""
         handler = scope.get("route_handler")
@@ -171,12 +174,12 @@ class _LateRefusal:
 
     def __init__(self, delay_s: float) -> None:
         self.messages: list[Message] = []
-        self._delay_s = delay_s
+        self.delay_s = delay_s
 
-    async def wait(self, lost: asyncio.Event) -> None:
-        """Return when it may be sent, or when the client is `lost`: its connection takes memory."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(lost.wait(), self._delay_s)
+
+def _is_refusal(status: int, state: dict[str, Any]) -> bool:
+    """Return whether the answer may have to wait: 401, 429, and any error of a client that did not send a key."""
+    return status in (401, 429) or (400 <= status < 500 and "key_id" not in state)
 
 
 async def _send(message: Message, send: Send) -> None:
@@ -188,12 +191,6 @@ async def _send(message: Message, send: Send) -> None:
         await send({"type": "http.response.body", "body": message["body"], "more_body": True})
         message["body"] = b""
     await send(message)
-
-
-def _end_turn(state: dict[str, Any]) -> None:
-    """Let the next large body be worked on."""
-    if "turn" in state:
-        state.pop("turn").release()
 
 
 def _identity(fields: Mapping[bytes, bytes]) -> tuple[str, str | None, list[tuple[bytes, bytes]]]:

@@ -91,13 +91,14 @@ def preferred(accept: str | None, gives: tuple[str, ...]) -> str | None:
 
 def _quality(accept: str, media_type: str) -> float:
     """Return the weight that the most specific matching range of Accept gives to a media type."""
-    kind = media_type.partition("/")[0]
+    levels = {media_type: 3, f"{media_type.partition('/')[0]}/*": 2, "*/*": 1}
     specificity, quality = 0, 0.0
     for item in accept.lower().split(","):
-        media_range, *parameters = (part.strip() for part in item.split(";"))
-        level = {media_type: 3, f"{kind}/*": 2, "*/*": 1}.get(media_range, 0)
+        media_range, _, parameters = item.partition(";")
+        level = levels.get(media_range.strip(), 0)
         if level > specificity:
-            weight = next((p[2:] for p in parameters if p.startswith("q=")), "1")
+            weights = (part.strip() for part in parameters.split(";"))
+            weight = next((part[2:] for part in weights if part.startswith("q=")), "1")
             specificity, quality = level, _weight(weight)
     return quality
 

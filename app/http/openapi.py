@@ -43,7 +43,7 @@ REPLAYED = response_header(
 )
 ACCEPT_PATCH = response_header("Accept-Patch", "The media types that PATCH takes (RFC 5789).")
 
-_ALWAYS = (400, 401, 403, 406, 431, 500, 503)
+_ALWAYS = (400, 401, 403, 406, 429, 431, 500, 503)
 
 
 def problem_responses(*statuses: int, only: tuple[int, ...] = ()) -> dict[int, ResponseSpec]:

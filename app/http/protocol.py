@@ -98,7 +98,7 @@ class Protocol(HttpToolsProtocol):
         """Start a connection, if need be in the place of another one."""
         super().connection_made(CoalescingTransport(transport, self.loop))  # type: ignore[arg-type]
         crowded = len(self.connections) > self._everyone.limit
-        if crowded and not self._everyone.make_room(self.connections - {self}):  # type: ignore[arg-type]
+        if crowded and not self._everyone.make_room(self.connections, self.loop.time()):  # type: ignore[arg-type]
             self._refuse(Refusal("connections", Problem("overloaded", "Every connection is busy.", retry_after_s=1)))
         else:
             self._everyone.heads[self] = self.loop.time()

@@ -12,7 +12,7 @@ from app.leases.store import Pulses
 from app.limits import Limits
 from app.postgres.notifications import Notifier
 from app.postgres.pool import Database
-from app.postgres.slow_statements import SlowStatements
+from app.postgres.shares import Shares
 from app.settings import Settings
 from app.tasks.store import BatchedTasks
 from app.tasks.update import Updates
@@ -31,7 +31,10 @@ class Services:
     updates: Updates
     pulses: Pulses
     limits: Limits
-    slow_statements: SlowStatements
+    statements: Shares
+    """For calls that need a connection of their own."""
+    slow_statements: Shares
+    """For statements that may take long."""
     large_turn: asyncio.Lock
     """Held by the one request whose large body is worked on."""
     schema_is_current: bool = False
@@ -46,6 +49,7 @@ class Services:
         notifier = Notifier(settings, database)
         keyring = KeyRing(database)
         limits = Limits(settings)
+        statements = Shares(database, limits.statements)
         return cls(
             settings=settings,
             database=database,
@@ -53,10 +57,11 @@ class Services:
             keyring=keyring,
             hub=Hub(database, notifier, keyring),
             tasks=BatchedTasks(database),
-            updates=Updates(database),
-            pulses=Pulses(database),
+            updates=Updates(database, statements),
+            pulses=Pulses(database, statements),
             limits=limits,
-            slow_statements=SlowStatements(database, limits.slow_statements),
+            statements=statements,
+            slow_statements=Shares(database, limits.slow_statements),
             large_turn=asyncio.Lock(),
         )
 

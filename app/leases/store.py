@@ -12,6 +12,7 @@ from app.leases.metrics import CLAIMS, PULSES, TAKEOVERS
 from app.leases.model import Claim, ClaimMany, Completion, Failure, Pulse
 from app.postgres.batching import Batcher
 from app.postgres.pool import Connection, Database, Row
+from app.postgres.shares import Fetcher, Shares
 from app.postgres.statements import Template, sql
 from app.problems import Problem
 from app.tasks.problems import task_claimed, task_not_found
@@ -127,17 +128,19 @@ async def _refusal(connection: Connection, task_id: UUID) -> Refusal | None:
 
 
 class PulseCall(NamedTuple):
-    """A pulse and the task it is for."""
+    """A pulse, the task it is for, and the key that calls."""
 
     task_id: UUID
     pulse: Pulse
+    actor: str
 
 
 class Pulses:
     """Extends leases; pulses of one moment share a statement."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, statements: Shares) -> None:
         self._database = database
+        self._statements = statements
         self._batched = Batcher(self._together)
 
     async def __call__(self, call: PulseCall) -> bytes:
@@ -153,7 +156,7 @@ class Pulses:
         return await run_together(self._database, PULSE, calls, _to_recordset, PulseRow._make)
 
     async def _alone(self, call: PulseCall) -> PulseRow:
-        async with self._database.connection() as connection:
+        async with self._statements.of(call.actor).connection() as connection:
             values = {"ids": array([call.task_id]), "calls": _to_recordset([call])}
             row = await (await connection.execute(PULSE_ALONE, values)).fetchone()
             if row is None:
@@ -165,7 +168,7 @@ class Pulses:
 def _to_recordset(calls: Iterable[PulseCall]) -> str:
     rows = [
         {"id": task_id, "token": _uuid(pulse.token), "progress": pulse.progress, "note": pulse.note}
-        for task_id, pulse in calls
+        for task_id, pulse, _ in calls
     ]
     return msgspec.json.encode(rows).decode()
 
@@ -230,7 +233,7 @@ async def requeue(connection: Connection, actor: str, task_id: UUID) -> Versione
     return requeued
 
 
-async def get(database: Database, task_id: UUID) -> bytes:
+async def get(database: Fetcher, task_id: UUID) -> bytes:
     """Return the lease on a task, live or expired, as JSON.
 
     Raises Problem: not-found, where there is no lease or no task.

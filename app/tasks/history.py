@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from app.postgres.slow_statements import Fetcher
+from app.postgres.shares import Fetcher
 from app.postgres.statements import sql
 from app.tasks.problems import task_not_found
 

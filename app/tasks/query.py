@@ -7,10 +7,12 @@ from typing import Any, Literal, LiteralString, NamedTuple
 from uuid import UUID
 
 import msgspec
+import psycopg
 
 from app.postgres.pool import Row
-from app.postgres.slow_statements import Fetcher
+from app.postgres.shares import Fetcher
 from app.postgres.statements import Template, toml
+from app.problems import FieldError, invalid
 from app.tasks import cursor
 from app.tasks.model import Priority, Time
 
@@ -147,8 +149,14 @@ class TaskQuery:
         """Run a statement; PostgreSQL plans one with filters each time, for its values.
 
         A plan for any value would treat the rare label and the one that half of all tasks have alike.
+        Raises Problem: invalid-request, for a full text that PostgreSQL cannot take apart; what `database` raises.
         """
-        return await database.fetch(statement, values, prepare=False if self._conditions else None)
+        try:
+            return await database.fetch(statement, values, prepare=False if self._conditions else None)
+        except psycopg.errors.InternalError_ as error:
+            if "tsquery" not in str(error):
+                raise
+            raise invalid(FieldError("query", "q", "q holds too many operators; use fewer minus signs.")) from None
 
 
 @lru_cache(1000)

@@ -10,6 +10,7 @@ import msgspec
 
 from app.postgres.batching import Batcher
 from app.postgres.pool import Connection, Database, Row
+from app.postgres.shares import Fetcher
 from app.postgres.statements import sql
 from app.tasks.model import NewTask
 from app.tasks.problems import precondition_failed, task_claimed, task_not_found
@@ -103,7 +104,7 @@ R = TypeVar("R", bound=_TaskRow)
 
 
 async def run_together(
-    database: Database,
+    database: Fetcher,
     statement: LiteralString,
     calls: Sequence[C],
     encode: Callable[[Iterable[C]], str],
@@ -151,7 +152,7 @@ def _compacted(payload: JSONObject) -> JSONObject:
     return msgspec.json.decode(compact(payload), type=JSONObject) if payload else payload
 
 
-async def delete(database: Database, actor: str, task_id: UUID, versions: list[int] | None) -> None:
+async def delete(database: Fetcher, actor: str, task_id: UUID, versions: list[int] | None) -> None:
     """Delete a task.
 
     Raises Problem: not-found, precondition-failed, task-claimed.

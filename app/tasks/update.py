@@ -9,6 +9,7 @@ import msgspec
 
 from app.postgres.batching import Batcher
 from app.postgres.pool import Connection, Database
+from app.postgres.shares import Shares
 from app.postgres.statements import Template, sql, toml
 from app.problems import FieldError, invalid
 from app.tasks.model import MAX_PAYLOAD, merge
@@ -61,11 +62,13 @@ class Updates:
 
     A shared statement skips tasks that another transaction has locked, as all its calls would wait for one lock. Those
     get a statement of their own. So does a status, which a lease may forbid, and a payload, which is merged with the
-    stored one.
+    stored one. All shared statements together have the connections of one key: there is one for each set of fields.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, statements: Shares) -> None:
         self._database = database
+        self._statements = statements
+        self._shared = statements.of("", patient=True)
         self._batched = cache(lambda fields: Batcher(partial(self._together, fields)))
 
     async def __call__(self, change: TaskChange) -> VersionedTask:
@@ -81,7 +84,7 @@ class Updates:
         if "payload" not in fields and "status" not in fields:
             updated = await self._batched(fields)(change)
         if updated is None:
-            async with self._database.connection() as connection:
+            async with self._statements.of(change.actor).connection() as connection:
                 return await _alone(connection, change)
         return _matched(updated)
 
@@ -95,7 +98,7 @@ class Updates:
 
     async def _together(self, fields: tuple[str, ...], changes: Sequence[TaskChange]) -> list[UpdatedTask | None]:
         statement = _statement(fields, "skip locked")
-        return await run_together(self._database, statement, changes, _to_recordset, UpdatedTask._make)
+        return await run_together(self._shared, statement, changes, _to_recordset, UpdatedTask._make)
 
 
 async def _alone(connection: Connection, change: TaskChange) -> VersionedTask:

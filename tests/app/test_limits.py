@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from app.limits import PACE_S, REFUSALS_AT_ONCE, REFUSALS_PER_S, REFUSED, Pace, Turns
+from app.limits import PACE_S, REFUSED, Pace, Turns
 from app.problems import Problem
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ async def in_line(turns: Turns, keys: str, begun: list[str]) -> list[asyncio.Tas
 
 def test_a_key_never_has_all_turns_and_others_pass_it_in_line() -> None:
     async def scenario() -> list[list[str]]:
-        turns, begun, seen = Turns("t", "tests", 3), list[str](), list[list[str]]()
+        turns, begun, seen = Turns("t", "tests", 3, 2), list[str](), list[list[str]]()
         calls = await in_line(turns, "aaaabc", begun)
         seen.append(list(begun))
         for key in ("b", "a", "c", "a"):
@@ -46,7 +46,7 @@ def test_a_key_never_has_all_turns_and_others_pass_it_in_line() -> None:
 
 def test_a_call_that_left_the_line_or_was_cancelled_as_its_turn_came_costs_none() -> None:
     async def scenario() -> list[str]:
-        turns, begun = Turns("t", "tests", 1), list[str]()
+        turns, begun = Turns("t", "tests", 1, 1), list[str]()
         await turns.take("a")
         left, chosen, last = await in_line(turns, "abc", begun)
         left.cancel()
@@ -64,7 +64,7 @@ def test_a_call_that_left_the_line_or_was_cancelled_as_its_turn_came_costs_none(
 )
 def test_patience_ends(holder: str, problem: str, reason: str) -> None:
     async def scenario() -> None:
-        turns = Turns("t", "tests", 1)
+        turns = Turns("t", "tests", 1, 1)
         await turns.take(holder)
         await turns.take("a", 0.01)
 
@@ -77,7 +77,7 @@ def test_patience_ends(holder: str, problem: str, reason: str) -> None:
 
 def test_a_turn_is_not_lost_to_one_who_leaves_as_it_comes() -> None:
     async def scenario() -> None:
-        turns = Turns("slow_statements", "slow statements", 1)
+        turns = Turns("slow_statements", "slow statements", 1, 1)
         await turns.take("a")
         leaving = asyncio.create_task(turns.take("b"))
         waiting = asyncio.create_task(turns.take("c"))
@@ -92,13 +92,13 @@ def test_a_turn_is_not_lost_to_one_who_leaves_as_it_comes() -> None:
     run(scenario())
 
 
-def test_refusals_are_spread_over_time() -> None:
+def test_answers_are_spread_over_time() -> None:
     async def delays(number: int) -> list[float]:
-        pace = Pace()
+        pace = Pace(per_s, at_once)
         return [pace.delay_s() for _ in range(number)]
 
-    more = 50
-    assert run(delays(REFUSALS_AT_ONCE // 2)) == [0.0] * (REFUSALS_AT_ONCE // 2)
-    last = run(delays(REFUSALS_AT_ONCE + more))[-1]
-    assert (more - 1) / REFUSALS_PER_S <= last <= (more + 1) / REFUSALS_PER_S < PACE_S
+    per_s, at_once, more = 200, 100, 50
+    assert run(delays(at_once // 2)) == [0.0] * (at_once // 2)
+    last = run(delays(at_once + more))[-1]
+    assert (more - 1) / per_s <= last <= (more + 1) / per_s < PACE_S
     assert run(delays(10_000))[-1] <= PACE_S

@@ -1,13 +1,11 @@
 """GET /openapi.json and GET /docs: the API's documentation."""
 
 from collections.abc import Sequence
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 from litestar import MediaType, Response, get
 from litestar.params import FromPath
-from litestar.response import File
 from litestar.types import ControllerRouterHandler
 
 from app.http.answer_headers import inline, page_policy
@@ -37,27 +35,30 @@ _POLICY = page_policy(
     "connect-src 'self'",
 )
 """Swagger UI sets styles on elements and draws its icons from data URLs."""
+_TYPES = {"swagger-ui-bundle.js": "text/javascript; charset=utf-8", "swagger-ui.css": "text/css; charset=utf-8"}
+"""The files that the page needs."""
 
 
 def routes(handlers: Sequence[ControllerRouterHandler]) -> list[ControllerRouterHandler]:
     """Return the routes of /openapi.json, which describes `handlers`, and of /docs, which shows it."""
-    document = cache(lambda: build_document(handlers))
+    document = build_document(handlers)
 
     @get("/openapi.json", include_in_schema=False, sync_to_thread=False)
     def openapi() -> Response[bytes]:
-        return Response(document(), media_type="application/json")
+        return Response(document, media_type="application/json")
 
     @get("/docs", include_in_schema=False, media_type=MediaType.HTML, sync_to_thread=False, opt={"policy": _POLICY})
     def docs() -> str:
         return _PAGE
 
-    files = {file.name: file for file in _assets().iterdir() if file.is_file()}
+    folder = _assets()
+    files = {name: (folder / name).read_bytes() for name in _TYPES}  # once: each answer refers to the same bytes
 
     @get("/docs/assets/{name:str}", include_in_schema=False)
-    async def asset(name: FromPath[str]) -> File:
+    async def asset(name: FromPath[str]) -> Response[bytes]:
         if name not in files:
             raise Problem("not-found", "The documentation has no file of this name.")
-        return File(files[name], filename=name, content_disposition_type="inline")
+        return Response(files[name], media_type=_TYPES[name])
 
     return [openapi, docs, asset]
 

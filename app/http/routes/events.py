@@ -44,7 +44,6 @@ LastEventId = Annotated[
     summary="Follow every change",
     scope="read",
     gives=(MEDIA_TYPE,),
-    problems=(429,),
     responses={
         200: ResponseSpec(Event, description="Server-sent events.", media_type=MEDIA_TYPE, generate_examples=False)
     },

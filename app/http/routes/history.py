@@ -22,7 +22,7 @@ from app.tasks.query import SEPARATOR
     summary="Read what happened to a task",
     scope="read",
     sends=(LINK,),
-    problems=(404, 429),
+    problems=(404,),
 )
 async def get_history(
     request: Request[Any, Any, Any], task_id: FromPath[UUID], limit: page.Limit = 50, cursor: page.Cursor = None

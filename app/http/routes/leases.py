@@ -12,7 +12,7 @@ from litestar.params import Body, FromPath
 from app.http import conditional
 from app.http.auth import actor
 from app.http.endpoint import api_router, endpoint
-from app.http.holding import hold
+from app.http.holding import hold, share
 from app.http.idempotency import IDEMPOTENCY_KEY, ResponseData, once
 from app.http.long_poll import preferred_wait, wait_for_work
 from app.http.negotiation import JSON
@@ -63,7 +63,7 @@ async def _end(
     request: Request[Any, Any, Any], work: Callable[[Connection], Awaitable[VersionedTask]]
 ) -> Response[Any]:
     """Run `work` and notify calls that wait for work, as the task may be open now."""
-    async with services(request).database.connection() as connection:
+    async with share(request).connection() as connection:
         changed = await work(connection)
     services(request).notifier.notify()
     return _answer(changed).response()
@@ -94,7 +94,7 @@ async def claim_task(
     async def claim(connection: Connection) -> ResponseData:
         return ResponseData(200, {}, await store.claim(connection, actor(request), task_id, data))
 
-    response = await once(request, claim)
+    response = await once(request, share(request), claim)
     services(request).notifier.notify(CHANGES)
     return response
 
@@ -108,7 +108,6 @@ async def claim_task(
     scope="work",
     takes=(JSON,),
     reads=(PREFER, IDEMPOTENCY_KEY),
-    problems=(429,),
     responses={204: ResponseSpec(None, description="There is nothing to claim.")},
     sends=(PREFERENCE_APPLIED,),
 )
@@ -133,7 +132,7 @@ async def claim_tasks(
 
     async def attempt() -> Response[Any] | None:
         try:
-            return await once(request, claim)
+            return await once(request, share(request), claim)
         except _NothingToClaim:
             return None
 
@@ -173,7 +172,7 @@ async def pulse_task(
     A late pulse still counts as long as nobody else has claimed; after that, 409 `lease-lost`: stop the work. Where
     `cancel_requested` is true, stop too, and call fail or release. The task's version does not change.
     """
-    return _json(await services(request).pulses(store.PulseCall(task_id, data)))
+    return _json(await services(request).pulses(store.PulseCall(task_id, data, actor(request))))
 
 
 @endpoint(
@@ -201,7 +200,7 @@ async def complete_task(
     async def complete(connection: Connection) -> ResponseData:
         return _answer(await store.complete(connection, actor(request), task_id, data))
 
-    response = await once(request, complete)
+    response = await once(request, share(request), complete)
     services(request).notifier.notify(CHANGES)
     return response
 
@@ -283,7 +282,7 @@ async def requeue_task(request: Request[Any, Any, Any], task_id: FromPath[UUID])
 )
 async def get_lease(request: Request[Any, Any, Any], task_id: FromPath[UUID]) -> Response[LeaseState]:
     """See who holds a task, or let its lease expire, how far the work is, and when it last pulsed; 404 if nobody."""
-    return _json(await store.get(services(request).database, task_id))
+    return _json(await store.get(share(request), task_id))
 
 
 router = api_router(

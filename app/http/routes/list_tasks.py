@@ -46,7 +46,6 @@ def _any_of(what: str, max_length: int | None = None) -> QueryParameter:
     summary="List tasks",
     scope="read",
     gives=(JSON, NDJSON),
-    problems=(429,),
     sends=(LINK,),
 )
 async def list_tasks(

@@ -12,6 +12,7 @@ from litestar.params import Body, FromPath
 from app.http import conditional
 from app.http.auth import actor
 from app.http.endpoint import api_router, endpoint
+from app.http.holding import heavy_share, share
 from app.http.idempotency import IDEMPOTENCY_KEY, ResponseData, once
 from app.http.json_body import MEBIBYTE
 from app.http.negotiation import JSON, MERGE_PATCH
@@ -76,7 +77,7 @@ async def create_task(
     if get_header(request, b"idempotency-key") is None:
         response = answer(await services(request).tasks.create(actor(request), data)).response()
     else:
-        response = await once(request, create)
+        response = await once(request, share(request), create)
     services(request).notifier.notify()
     return response
 
@@ -104,7 +105,7 @@ async def create_tasks(
         created = await store.create(connection, actor(request), data.tasks)
         return ResponseData(201, {}, b'{"items":[' + b",".join(row.task for row in created) + b"]}")
 
-    response = await once(request, create)
+    response = await once(request, heavy_share(request), create)
     services(request).notifier.notify()
     return response
 
@@ -178,7 +179,7 @@ async def delete_task(request: Request[Any, Any, Any], task_id: FromPath[UUID]) 
     """Delete a task for good. Deleting it again answers 404; while a worker holds it, 409."""
 
     async def attempt(versions: list[int] | None) -> None:
-        await store.delete(services(request).database, actor(request), task_id, versions)
+        await store.delete(share(request), actor(request), task_id, versions)
 
     await conditional.change(request, _present(request, task_id), attempt)
     services(request).notifier.notify(CHANGES)

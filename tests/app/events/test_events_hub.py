@@ -9,7 +9,7 @@ import pytest
 
 from app.dev.postgres import EmbeddedPostgres
 from app.events.hub import MAX_BACKLOG, SLICE, Hub, Reader
-from app.events.model import ALL
+from app.events.model import ALL, END
 from app.events.store import MANY
 from app.keys.authentication import Credentials, KeyRing
 from app.postgres.notifications import Notifier
@@ -89,6 +89,26 @@ def test_what_is_handed_out_page_by_page_is_told_as_late(postgres: EmbeddedPostg
             assert await hub._poll() > 0
 
     asyncio.run(run())
+
+
+def test_a_page_of_large_events_is_cut_before_it_is_read(postgres: EmbeddedPostgres) -> None:
+    settings = fresh_database(postgres)
+
+    async def run() -> list[int]:
+        async with resting(settings) as hub:
+            async with hub._database.connection() as connection:
+                await connection.execute(
+                    "insert into history (task_id, version, action, before, after)"
+                    " select gen_random_uuid(), 1, 'updated', large, large"
+                    " from json_build_object('description', repeat('x', 10000)) large, generate_series(1, 10)"
+                )
+            sizes, after = list[int](), hub.head
+            while page := (await hub.read_page(after, END, MANY)).events:
+                sizes.append(len(page))
+                after = page[-1].position
+            return sizes
+
+    assert asyncio.run(run()) == [4, 4, 2]
 
 
 def test_a_statement_that_fails_is_logged(postgres: EmbeddedPostgres, caplog: pytest.LogCaptureFixture) -> None:

@@ -13,7 +13,8 @@ import psycopg
 import pytest
 
 from app.dev.postgres import EmbeddedPostgres
-from app.http.connections import FLOOR, GRACE_S, HEAD_WITHIN_S, Connections, Pace
+from app.http.connections import CLOSED_AT_ONCE, FLOOR, GRACE_S, HEAD_WITHIN_S, Connections, Pace
+from app.http.connections import Peer as Connection
 from tests.support.raw import connected, exchange, read_all, send, statuses
 from tests.support.service import Service, fresh_database
 from tests.support.waiting import eventually
@@ -94,20 +95,39 @@ def test_a_body_that_the_service_does_not_read_is_not_late() -> None:
     assert peer.ended == ["body"]
 
 
-def test_room_is_made_by_the_oldest_head_then_by_the_longest_idle() -> None:
+def test_room_is_made_by_the_oldest_head_then_by_a_stalled_body_then_by_the_longest_idle() -> None:
     everyone, busy, old, new = Connections(10), Peer(), Peer(), Peer()
     idle = [Peer() for _ in range(40)]
     for number, peer in enumerate(idle):
         peer.idle = float(number)
     everyone.heads |= {old: 0.0, new: 1.0}
-    everybody = {busy, old, new, *idle}
-    assert everyone.make_room(everybody)  # type: ignore[arg-type]
-    assert (old.ended, new.ended) == (["aborted"], [])
+    everybody: set[Connection] = {busy, old, new, *idle}
+    moving, stalled = Peer(), Peer()
+    everyone.bodies |= {moving: Pace(0.0, 0), stalled: Pace(0.0, 0)}
+    moving.moved, stalled.moved = 10 * FLOOR, FLOOR
+    assert everyone.make_room(everybody, 10.0)
+    assert (old.ended, new.ended, stalled.ended) == (["aborted"], [], [])
     everyone.heads.clear()
-    assert everyone.make_room(everybody)  # type: ignore[arg-type]
+    assert everyone.make_room(everybody, 10.0)
+    assert (stalled.ended, moving.ended) == (["aborted"], [])
+    assert not any(peer.ended for peer in idle)
+    assert everyone.make_room(everybody, 10.0)
+    assert not moving.ended
     assert [bool(peer.ended) for peer in idle] == [True] * 16 + [False] * 24
     assert not busy.ended
-    assert not Connections(10).make_room({busy})
+    assert not Connections(10).make_room({busy}, 10.0)
+
+
+def test_a_sweep_closes_few_connections_and_the_next_one_comes_soon() -> None:
+    everyone, peers = Connections(1000), [Peer() for _ in range(CLOSED_AT_ONCE + 1)]
+    for peer in peers:
+        everyone.bodies[peer] = Pace(0.0, 0)
+    assert everyone.sweep(GRACE_S + 1)
+    assert [bool(peer.ended) for peer in peers] == [True] * CLOSED_AT_ONCE + [False]
+    for peer in peers[:CLOSED_AT_ONCE]:
+        everyone.forget(peer)
+    assert not everyone.sweep(GRACE_S + 1)
+    assert peers[-1].ended == ["body"]
 
 
 @pytest.mark.slow

@@ -139,6 +139,9 @@ where datname = current_database() and wait_event_type = 'Lock' and query like %
 """
 
 
+LOCKED = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+
+
 @contextlib.contextmanager
 def locked(service: Service, table: str) -> Iterator[Any]:
     """Lock a table, so that statements that need it wait; yield what counts those that wait and hold a text."""
@@ -170,6 +173,36 @@ def test_slow_statements_of_a_key_leave_connections_to_others(client: httpx.Clie
                 seen.add(waiters(waiting))
         assert {call.result() for call in calls} <= {200, 429, 503}
     assert max(seen) <= 2
+
+
+@pytest.mark.parametrize("keyed", [False, True], ids=["a patch", "an Idempotency-Key"])
+def test_calls_of_a_key_that_wait_for_a_lock_leave_connections_to_others(
+    client: httpx.Client, service: Service, *, keyed: bool
+) -> None:
+    """Of twenty changes of one task, five wait for its lock; the others, and calls of their key, wait in line."""
+    task = client.post("/v1/tasks", json={"title": "x"}).json()["id"]
+    mine = keys.create(service.settings, "mine", ("write", "work"), None)
+    headers = {"Authorization": f"Bearer {mine}"} | ({"Idempotency-Key": "one"} if keyed else {})
+    claim = {"worker": "w", "ttl_s": 60}
+    seen = set[int]()
+
+    def change() -> int:
+        with httpx.Client(base_url=service.url, headers=headers, timeout=60, verify=NO_TLS) as own:
+            if keyed:
+                return own.post(f"/v1/tasks/{task}/claim", json=claim).status_code
+            return own.patch(f"/v1/tasks/{task}", json={"status": "cancelled"}).status_code
+
+    with ThreadPoolExecutor(20) as pool, psycopg.connect(service.conninfo) as holder:
+        holder.execute("select from tasks where id = %s for update", (task,))
+        with psycopg.connect(service.conninfo, autocommit=True) as watcher:
+            calls = [pool.submit(change) for _ in range(20)]
+            eventually(lambda: len(watcher.execute(LOCKED).fetchall()) == 5)
+            for _ in range(10):
+                assert client.get(f"/v1/tasks/{task}").status_code == 200
+                seen.add(len(watcher.execute(LOCKED).fetchall()))
+        holder.rollback()
+        assert {call.result() for call in calls} <= {200, 409, 429, 503}
+    assert max(seen) <= 5
 
 
 def test_looks_for_work_of_a_key_leave_connections_to_others(client: httpx.Client, service: Service) -> None:

@@ -149,6 +149,21 @@ def test_the_body_of_a_call_without_one_is_dropped(service: Service) -> None:
     assert after - before < 30 * MIB
 
 
+def test_a_large_file_that_nobody_reads_takes_no_memory(service: Service) -> None:
+    assert service.process is not None
+    asked = b"GET /docs/assets/swagger-ui-bundle.js HTTP/1.1\r\nHost: test\r\n\r\n"
+    before = psutil.Process(service.process.pid).memory_info().rss
+    with contextlib.ExitStack() as stack:
+        for _ in range(100):
+            connection = stack.enter_context(socket.socket())
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect(("127.0.0.1", service.port))
+            connection.sendall(asked)
+            assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
+        after = psutil.Process(service.process.pid).memory_info().rss
+    assert after - before < 40 * MIB
+
+
 CLAIM = b'{"worker":"w","ttl_s":60,"labels":["none"]}'
 WAITS = POST.replace(b"/v1/tasks", b"/v1/tasks/claim") + b"Prefer: wait=30\r\nContent-Length: %d\r\n" % len(CLAIM)
 UNREAD = {

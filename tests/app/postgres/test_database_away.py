@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from app.dev.postgres import NAME, EmbeddedPostgres
+from app.keys import admin as keys
 from app.settings import Settings
 from tests.support.contract import problem
 from tests.support.service import Service, fresh_database
@@ -139,12 +140,14 @@ def test_a_busy_pool_is_overloaded_and_not_away(postgres: EmbeddedPostgres, tmp_
         ):
             path = client.post("/v1/tasks", json={"title": "x"}).headers["location"]
             holder.execute("select from tasks for update")
-            waiting = [pool.submit(client.patch, path, json={"title": "y"}) for _ in range(3)]
+            others = [keys.create(service.settings, "another", ("write",), None) for _ in range(3)]
+            callers = [{"Authorization": f"Bearer {key}"} for key in others]
+            waiting = [pool.submit(client.patch, path, json={"title": "y"}, headers=caller) for caller in callers]
             for response in (future.result() for future in waiting):
                 problem(response, 503, "overloaded")
-                assert response.headers["retry-after"] == "1"
+                assert int(response.headers["retry-after"]) > 0
             holder.rollback()
-            assert client.patch(path, json={"title": "y"}).status_code == 200
+            eventually(lambda: client.patch(path, json={"title": "y"}).status_code == 200)
 
 
 def test_nobody_there_from_the_start(tmp_path: Path, own_postgres: EmbeddedPostgres) -> None:

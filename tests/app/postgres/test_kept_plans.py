@@ -41,7 +41,10 @@ KEPT: dict[str, tuple[Any, dict[str, Any]]] = {
     "claim one": (leases.CLAIM, {"actor": "0" * 12, "worker": "w", "ttl_s": 60, "id": NOBODY}),
     "pulse": (
         leases.PULSE,
-        {"ids": store.array([NOBODY]), "calls": leases._to_recordset([leases.PulseCall(NOBODY, Pulse(str(NOBODY)))])},
+        {
+            "ids": store.array([NOBODY]),
+            "calls": leases._to_recordset([leases.PulseCall(NOBODY, Pulse(str(NOBODY)), "")]),
+        },
     ),
     "complete": (leases.COMPLETE, {"id": NOBODY, "actor": "0" * 12, "token": NOBODY, "result": None}),
     "lease": (leases.GET, {"id": NOBODY}),

@@ -132,7 +132,7 @@ def test_what_comes_often_is_planned_once(many: psycopg.Connection) -> None:
     rows = many.execute("select task_id, token from leases limit 8").fetchall()
     ids = [task_id for task_id, _ in rows]
     changes = [update.TaskChange(task_id, caller, {"title": "x"}, None) for task_id in ids]
-    signs = [leases.PulseCall(task_id, Pulse(str(token), 40)) for task_id, token in rows]
+    signs = [leases.PulseCall(task_id, Pulse(str(token), 40), "") for task_id, token in rows]
     completion = {"id": nobody, "actor": caller, "token": nobody, "result": None}
 
     def values(number: int) -> dict[str, tuple[Any, dict[str, Any]]]:

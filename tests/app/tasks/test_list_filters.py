@@ -187,6 +187,7 @@ def test_a_damaged_cursor_is_refused(tasks: httpx.Client, sort: str) -> None:
         "count=1",
         "q=",
         f"q={'x' * 501}",
+        f"q={'-' * 40}x",
         "due_before=2026-01-01",
         "due_before=2026-01-01T00:00:00",
         "due_after=2026-01-01T00:00:00+01:00",

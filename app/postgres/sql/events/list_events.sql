@@ -2,8 +2,9 @@
 -- There is always one row; the columns from `transaction` on are null where there is no event. There is no row at all
 -- where no epoch has begun.
 -- A transaction below the snapshot's xmin has ended, and no later one gets a lower number: nothing is missed.
+-- The events end with the first one that makes the stored changes of all of them larger than `bytes`.
 -- Parameters: after_transaction xid8, after_sequence bigint, until_transaction xid8, until_sequence bigint, limit
---   bigint.
+--   bigint, bytes bigint.
 -- Columns: epoch text, present boolean (the epoch is that of this server), pruned_transaction text, pruned_sequence
 --   bigint (the last event that is no longer kept), head_transaction text, head_sequence bigint (the last event that
 --   can be read), looked_at double precision, held_since double precision (when the oldest change was made that waits
@@ -58,17 +59,25 @@ left join lateral (
             /*change*/
         ) as data
     from (
-        select h.*
-        from history h
-        where
-            (h.transaction, h.sequence) > (%(after_transaction)s::xid8, %(after_sequence)s::bigint)
-            and (h.transaction, h.sequence) <= (%(until_transaction)s::xid8, %(until_sequence)s::bigint)
-            and h.transaction < pg_snapshot_xmin(pg_current_snapshot())
-            and h.sequence > e.after_sequence
-        order by h.transaction, h.sequence
-        limit %(limit)s
+        select
+            page.*,
+            sum(octet_length(concat(page.before, page.after))) over (
+                order by page.transaction, page.sequence rows between unbounded preceding and 1 preceding
+            ) as bytes_before
+        from (
+            select h.*
+            from history h
+            where
+                (h.transaction, h.sequence) > (%(after_transaction)s::xid8, %(after_sequence)s::bigint)
+                and (h.transaction, h.sequence) <= (%(until_transaction)s::xid8, %(until_sequence)s::bigint)
+                and h.transaction < pg_snapshot_xmin(pg_current_snapshot())
+                and h.sequence > e.after_sequence
+            order by h.transaction, h.sequence
+            limit %(limit)s
+        ) page
     ) h
     left join tasks t on t.id = h.task_id
     left join api_keys k on k.id = h.actor
+    where coalesce(h.bytes_before, 0) < %(bytes)s
 ) event on true
 order by event.transaction::xid8, event.sequence
