@@ -60,17 +60,14 @@ class RequestMiddleware:
         self._proxies = TrustedProxies(networks) if networks else None
 
     async def __call__(self, scope: Scope | LifeSpanScope, receive: Receive, send: Send) -> None:
-        """Serve one connection."""
-        if scope["type"] == ScopeType.HTTP:
-            await self._serve(cast("HTTPScope", scope), receive, send)
-        else:
+        """Serve one connection; a refusal that has to wait does so without what the request had in memory."""
+        if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
-
-    async def _serve(self, outer: HTTPScope, receive: Receive, send: Send) -> None:
-        """Answer a request; a refusal that has to wait does so without what the request had in memory."""
-        refusal = await self._answer(outer, receive, send)
+            return
+        scope = cast("HTTPScope", scope)
+        refusal = await self._answer(scope, receive, send)
         if refusal is not None:
-            extensions: Any = outer["extensions"]
+            extensions: Any = scope["extensions"]
             await pause(refusal.delay_s, extensions["lost"]())
             for message in refusal.messages:
                 await send(message)
@@ -112,12 +109,14 @@ class RequestMiddleware:
                 self._end_turns(state)
                 status = message["status"]
                 message["headers"] = [*message["headers"], *echoed, *self._own_headers(scope)]
-                if _is_refusal(status, state) and (delay_s := self._services.limits.refusals.delay_s()):
-                    refusal = _LateRefusal(delay_s)
-            if refusal is not None:
-                refusal.messages.append(message)
+                refusal = self._late_refusal(status, state) if status >= 400 else None
+            elif message["type"] == "http.response.body" and len(message["body"]) > BUFFERED:
+                await _send_in_two(message, send)
+                return
+            if refusal is None:
+                await send(message)
             else:
-                await _send(message, send)
+                refusal.messages.append(message)
 
         try:
             if method == "OPTIONS" and (methods := allowed_methods(self._app, outer["path"])):
@@ -156,6 +155,13 @@ class RequestMiddleware:
             echoed.append(HSTS)
         return self._proxies.client(peer, fields)
 
+    def _late_refusal(self, status: int, state: dict[str, Any]) -> "_LateRefusal | None":
+        """Return a refusal if the answer has to wait: 401, 429, and any error of a client that did not send a key."""
+        if status in (401, 429) or (status < 500 and "key_id" not in state):
+            delay_s = self._services.limits.refusals.delay_s()
+            return _LateRefusal(delay_s) if delay_s else None
+        return None
+
     def _end_turns(self, state: dict[str, Any]) -> None:
         """Let the next call of the key begin, and the next large body be worked on."""
         end_small_call(state, self._services.limits)
@@ -177,17 +183,12 @@ class _LateRefusal:
         self.delay_s = delay_s
 
 
-def _is_refusal(status: int, state: dict[str, Any]) -> bool:
-    """Return whether the answer may have to wait: 401, 429, and any error of a client that did not send a key."""
-    return status in (401, 429) or (400 <= status < 500 and "key_id" not in state)
-
-
-async def _send(message: Message, send: Send) -> None:
-    """Send a message; return from the last part of a large body once the client has read nearly all of it.
+async def _send_in_two(message: Any, send: Send) -> None:
+    """Send a large part of a body; return from its last one once the client has read nearly all of it.
 
     What the body holds of the bounds is held till then.
     """
-    if message["type"] == "http.response.body" and len(message["body"]) > BUFFERED and not message["more_body"]:
+    if not message["more_body"]:
         await send({"type": "http.response.body", "body": message["body"], "more_body": True})
         message["body"] = b""
     await send(message)
