@@ -29,6 +29,8 @@ SMALL_CALLS = 16
 """Calls of a key that are worked on at the same time; more would only wait for the processor, and others after them."""
 PATIENCE_S = 3.0
 """Seconds for which a call waits for its turn."""
+LINE = 250
+"""Calls of a key that wait for their turn, each with some 25 KB in memory."""
 PACE_S = 5.0
 """Seconds that an answer waits at most."""
 
@@ -127,12 +129,14 @@ class Turns:
     async def take(self, key_id: str, patience_s: float | None = None) -> None:
         """Return when it is the key's turn.
 
-        Raises Problem if that takes more than `patience_s`: limit-reached where the key itself has too many turns,
-        overloaded where all keys together have.
+        Raises Problem if that takes more than `patience_s`, or at once if LINE calls of the key are in line before it:
+        limit-reached where the key itself has too many turns, overloaded where all keys together have.
         """
         if self._may(key_id):
             self._begin(key_id)
             return
+        if patience_s is not None and len(self._lines.get(key_id, ())) >= LINE:
+            raise self._too_many(key_id)
         loop = asyncio.get_running_loop()
         place = loop.create_future()
         self._lines.setdefault(key_id, {})[place] = None
@@ -183,9 +187,12 @@ class Turns:
     def _expire(self, key_id: str, place: asyncio.Future[None]) -> None:
         if place.done() or not self._leave(key_id, place):
             return
+        place.set_exception(self._too_many(key_id))
+
+    def _too_many(self, key_id: str) -> Problem:
         own = self._by_key[key_id] >= self._of_a_key
         detail = f"Too many {self._what} {'of this key' if own else 'of all keys'} are still running."
-        place.set_exception(_refusal(self._name, detail, of_key=own))
+        return _refusal(self._name, detail, of_key=own)
 
 
 class Pace:

@@ -230,8 +230,8 @@ async def _calls(target: Target, number: int, request: bytes) -> None:
 
 
 async def creates(target: Target) -> None:
-    """500 connections that create a task, and then the next one."""
-    await _calls(target, 500, target.post("/v1/tasks", b'{"title":"new"}'))
+    """3,000 connections that create a task, and then the next one."""
+    await _calls(target, 3000, target.post("/v1/tasks", b'{"title":"new"}'))
 
 
 async def claims(target: Target) -> None:

@@ -4,16 +4,15 @@ import asyncio
 import gc
 from collections.abc import Callable
 
-CHECK_EVERY_S = 10.0
+YOUNG_EVERY_S = 0.5
+"""Seconds between collections of new objects: what lives after one is not looked at by the next."""
+YOUNG, NEVER = 5_000, 1_000_000
+"""New objects after which there is such a collection at once; no other one is automatic."""
+FULL_EVERY_S = 60.0
 FEW_CONNECTIONS = 500
 """Open connections up to which a full collection is short: about 25 ms."""
 AT_LEAST_EVERY_S = 3600.0
 """Seconds after which there is a full collection although many connections are open."""
-YOUNG, MIDDLE, NEVER = 5_000, 4, 1_000_000
-"""Allocations before a collection of the youngest objects, and how many of these before one of the next generation.
-
-The middle generation has 25,000 objects at most, which take about 15 ms.
-"""
 
 
 def tune_garbage_collection(loop: asyncio.AbstractEventLoop, connections: Callable[[], int]) -> None:
@@ -24,14 +23,15 @@ def tune_garbage_collection(loop: asyncio.AbstractEventLoop, connections: Callab
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG, MIDDLE, NEVER)
-    _check(loop, connections, loop.time())
+    gc.set_threshold(YOUNG, NEVER, NEVER)
+    _collect(loop, connections, loop.time())
 
 
-def _check(loop: asyncio.AbstractEventLoop, connections: Callable[[], int], collected_at: float) -> None:
-    _, _, since_full = gc.get_count()
-    late = loop.time() - collected_at > AT_LEAST_EVERY_S
-    if since_full and (late or connections() <= FEW_CONNECTIONS):
+def _collect(loop: asyncio.AbstractEventLoop, connections: Callable[[], int], full_at: float) -> None:
+    since_full = loop.time() - full_at
+    if since_full > AT_LEAST_EVERY_S or (since_full > FULL_EVERY_S and connections() <= FEW_CONNECTIONS):
         gc.collect()
-        collected_at = loop.time()
-    loop.call_later(CHECK_EVERY_S, _check, loop, connections, collected_at)
+        full_at = loop.time()
+    else:
+        gc.collect(0)
+    loop.call_later(YOUNG_EVERY_S, _collect, loop, connections, full_at)

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from app.limits import PACE_S, REFUSED, Pace, Turns
+from app.limits import LINE, PACE_S, REFUSED, Pace, Turns
 from app.problems import Problem
 
 T = TypeVar("T")
@@ -73,6 +73,23 @@ def test_patience_ends(holder: str, problem: str, reason: str) -> None:
         run(scenario())
     assert raised.value.name == problem
     assert REFUSED.labels(reason)._value.get() == before + 1
+
+
+def test_a_line_is_as_long_as_the_bound_and_no_longer() -> None:
+    async def scenario() -> None:
+        turns = Turns("t", "tests", 2, 1)
+        await turns.take("a")
+        waiting = [asyncio.create_task(turns.take("a", 60)) for _ in range(LINE)]
+        await asyncio.sleep(0)
+        with pytest.raises(Problem, match="of this key") as raised:
+            await turns.take("a", 60)
+        assert raised.value.name == "limit-reached"
+        await turns.take("b", 60)
+        for _ in waiting:
+            turns.give_back("a")
+        await asyncio.gather(*waiting)
+
+    run(scenario())
 
 
 def test_a_turn_is_not_lost_to_one_who_leaves_as_it_comes() -> None:

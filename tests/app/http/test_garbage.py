@@ -15,7 +15,7 @@ import pytest
 
 from app.dev.postgres import EmbeddedPostgres
 from app.http import garbage_collection
-from app.http.garbage_collection import AT_LEAST_EVERY_S, FEW_CONNECTIONS
+from app.http.garbage_collection import AT_LEAST_EVERY_S, FEW_CONNECTIONS, FULL_EVERY_S
 from tests.support.raw import connected, exchange, send
 from tests.support.service import Service, fresh_database
 from tests.support.waiting import eventually
@@ -124,18 +124,20 @@ def connections(service: Service) -> int:
 
 def test_full_collections_wait_until_few_connections_are_open(monkeypatch: pytest.MonkeyPatch) -> None:
     now, opened = 0.0, FEW_CONNECTIONS + 1
-    collected: list[float] = []
+    full: list[float] = []
     later: list[Callable[[], None]] = []
     loop = asyncio.new_event_loop()
-    monkeypatch.setattr(gc, "collect", lambda: collected.append(now))
-    monkeypatch.setattr(gc, "get_count", lambda: (0, 0, 1))
+    monkeypatch.setattr(gc, "collect", lambda generation=2: full.append(now) if generation == 2 else None)
     monkeypatch.setattr(loop, "time", lambda: now)
     monkeypatch.setattr(loop, "call_later", lambda _delay_s, *call: later.append(partial(*call)))
-    garbage_collection._check(loop, lambda: opened, 0.0)
-    for now in (AT_LEAST_EVERY_S, AT_LEAST_EVERY_S + 1, AT_LEAST_EVERY_S + 11):  # noqa: B007 - the loop's clock
+    garbage_collection._collect(loop, lambda: opened, 0.0)
+    for moment in (FULL_EVERY_S + 1, AT_LEAST_EVERY_S, AT_LEAST_EVERY_S + 1, AT_LEAST_EVERY_S + 2):
+        now = moment
         later.pop()()
-    assert collected == [AT_LEAST_EVERY_S + 1]
-    now, opened = AT_LEAST_EVERY_S + 21, FEW_CONNECTIONS
-    later.pop()()
-    assert collected == [AT_LEAST_EVERY_S + 1, AT_LEAST_EVERY_S + 21]
+    assert full == [AT_LEAST_EVERY_S + 1]
+    opened = FEW_CONNECTIONS
+    for moment in (AT_LEAST_EVERY_S + FULL_EVERY_S, AT_LEAST_EVERY_S + FULL_EVERY_S + 2):
+        now = moment
+        later.pop()()
+    assert full == [AT_LEAST_EVERY_S + 1, AT_LEAST_EVERY_S + FULL_EVERY_S + 2]
     loop.close()
