@@ -6,7 +6,6 @@ limits how many calls come in a second.
 
 import asyncio
 import contextlib
-from collections import Counter as Tally
 from collections.abc import Iterator
 
 import msgspec
@@ -29,6 +28,8 @@ SMALL_CALLS = 16
 """Calls of a key that are worked on at the same time; more would only wait for the processor, and others after them."""
 PATIENCE_S = 3.0
 """Seconds for which a call waits for its turn."""
+SLOW_S = 0.05
+SLOW_TURNS = 2
 LINE = 250
 """Calls of a key that wait for their turn, each with some 25 KB in memory."""
 PACE_S = 5.0
@@ -120,7 +121,9 @@ class Turns:
         self._what = what
         self._free = max(1, turns)
         self._of_a_key = max(1, per_key)
-        self._by_key: Tally[str] = Tally()
+        self._by_key: dict[str, int] = {}
+        self._slow: set[str] = set()
+        """The keys whose last turn was a slow one."""
         self._lines: dict[str, dict[asyncio.Future[None], None]] = {}
         """The calls of each key that wait, those first that came first; the key that is served next comes first."""
         REFUSED.labels(name)
@@ -132,8 +135,7 @@ class Turns:
         Raises Problem if that takes more than `patience_s`, or at once if LINE calls of the key are in line before it:
         limit-reached where the key itself has too many turns, overloaded where all keys together have.
         """
-        if self._may(key_id):
-            self._begin(key_id)
+        if self.take_now(key_id):
             return
         if patience_s is not None and len(self._lines.get(key_id, ())) >= LINE:
             raise self._too_many(key_id)
@@ -151,28 +153,41 @@ class Turns:
             if expiry is not None:
                 expiry.cancel()
 
-    def give_back(self, key_id: str) -> None:
-        """End a turn; the first in line whose key may have one gets it."""
+    def take_now(self, key_id: str) -> bool:
+        """Take a turn if it is the key's; return whether it is."""
+        taken = self._by_key.get(key_id, 0)
+        if self._free <= 0 or taken >= self._allowed(key_id):
+            return False
+        self._free -= 1
+        self._by_key[key_id] = taken + 1
+        return True
+
+    def give_back(self, key_id: str, took_s: float = 0.0) -> None:
+        """End a turn; the first in line whose key may have one gets it.
+
+        A key whose turn took more than SLOW_S has SLOW_TURNS at most until one of its turns takes less.
+        """
+        if took_s > SLOW_S:
+            self._slow.add(key_id)
+        elif self._slow:
+            self._slow.discard(key_id)
         self._free += 1
-        self._by_key[key_id] -= 1
-        if not self._by_key[key_id]:
+        left = self._by_key[key_id] - 1
+        if left:
+            self._by_key[key_id] = left
+        else:
             del self._by_key[key_id]
         for waiting, line in self._lines.items():
-            place = self._may(waiting) and next((one for one in line if not one.done()), None)  # a cancelled one leaves
-            if place:
+            place = next((one for one in line if not one.done()), None)  # a cancelled one leaves
+            if place and self.take_now(waiting):
                 self._leave(waiting, place)
                 if waiting in self._lines:
                     self._lines[waiting] = self._lines.pop(waiting)
-                self._begin(waiting)
                 place.set_result(None)
                 return
 
-    def _may(self, key_id: str) -> bool:
-        return self._free > 0 and self._by_key[key_id] < self._of_a_key
-
-    def _begin(self, key_id: str) -> None:
-        self._free -= 1
-        self._by_key[key_id] += 1
+    def _allowed(self, key_id: str) -> int:
+        return min(SLOW_TURNS, self._of_a_key) if key_id in self._slow else self._of_a_key
 
     def _leave(self, key_id: str, place: asyncio.Future[None]) -> bool:
         """Take a call out of its line; return whether it was in it."""
@@ -190,7 +205,7 @@ class Turns:
         place.set_exception(self._too_many(key_id))
 
     def _too_many(self, key_id: str) -> Problem:
-        own = self._by_key[key_id] >= self._of_a_key
+        own = self._by_key.get(key_id, 0) >= self._allowed(key_id)
         detail = f"Too many {self._what} {'of this key' if own else 'of all keys'} are still running."
         return _refusal(self._name, detail, of_key=own)
 
@@ -237,7 +252,7 @@ class Limits:
         turns = pool * 3 // 10
         self.slow_statements = Turns("slow_statements", "slow statements", turns, turns - 1)
         self.looks_for_work = Turns("looks_for_work", "looks for work", turns, turns - 1)
-        self.statements = Turns("statements", "statements", pool, pool // 2)
+        self.statements = Turns("statements", "statements", pool, pool * 7 // 10)
         self.small_calls = Turns("small_calls", "small calls", 4 * SMALL_CALLS, SMALL_CALLS)
         self.refusals = Pace(per_s=200, at_once=100)
         self.scrapes = Pace(per_s=10, at_once=50)

@@ -28,7 +28,9 @@ async def begin_small_call(request: Request[Any, Any, Any]) -> None:
     """
     state = request.scope["state"]
     key_id = state.get("key_id", "")
-    await services(request).limits.small_calls.take(key_id, PATIENCE_S)
+    turns = services(request).limits.small_calls
+    if not turns.take_now(key_id):
+        await turns.take(key_id, PATIENCE_S)
     state["small"] = key_id
 
 

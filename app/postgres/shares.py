@@ -4,6 +4,7 @@ Statements that many calls share (`app.postgres.batching`) take no turn.
 """
 
 import contextlib
+import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, LiteralString, Protocol
 
@@ -49,11 +50,12 @@ class Share:
         Raises Problem: limit-reached, overloaded, if no turn comes; psycopg.OperationalError.
         """
         await self._turns.take(self._key_id, self._patience_s)
+        since = time.monotonic()
         try:
             async with self._database.connection() as connection:
                 yield connection
         finally:
-            self._turns.give_back(self._key_id)
+            self._turns.give_back(self._key_id, time.monotonic() - since)
 
     async def fetch(
         self, query: LiteralString | Composed, parameters: Mapping[str, Any], *, prepare: bool | None = None
@@ -62,5 +64,9 @@ class Share:
 
         Raises as `connection` does.
         """
-        async with self.connection() as connection:
-            return await (await connection.execute(query, parameters, prepare=prepare)).fetchall()
+        await self._turns.take(self._key_id, self._patience_s)
+        since = time.monotonic()
+        try:
+            return await self._database.fetch(query, parameters, prepare=prepare)
+        finally:
+            self._turns.give_back(self._key_id, time.monotonic() - since)

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from app.limits import LINE, PACE_S, REFUSED, Pace, Turns
+from app.limits import LINE, PACE_S, REFUSED, SLOW_S, SLOW_TURNS, Pace, Turns
 from app.problems import Problem
 
 T = TypeVar("T")
@@ -73,6 +73,19 @@ def test_patience_ends(holder: str, problem: str, reason: str) -> None:
         run(scenario())
     assert raised.value.name == problem
     assert REFUSED.labels(reason)._value.get() == before + 1
+
+
+def test_a_key_whose_turns_take_long_has_few_of_them() -> None:
+    async def scenario() -> list[bool]:
+        turns = Turns("t", "tests", 10, 7)
+        seen = [turns.take_now("a")]
+        turns.give_back("a", 2 * SLOW_S)
+        seen += [turns.take_now("a") for _ in range(SLOW_TURNS + 1)]
+        turns.give_back("a", SLOW_S / 2)
+        seen += [turns.take_now("a") for _ in range(7)]
+        return seen
+
+    assert run(scenario()) == [True] + [True] * SLOW_TURNS + [False] + [True] * (7 - SLOW_TURNS + 1) + [False]
 
 
 def test_a_line_is_as_long_as_the_bound_and_no_longer() -> None:
