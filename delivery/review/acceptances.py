@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 FORM = "delivery: accepted KIND/NAME WARNING, because REASON"
+LONGEST = 200  # characters of a line that is repeated
 PREFIX = re.compile(r"delivery:", re.IGNORECASE)
 ACCEPTED = re.compile(
     r"accepted (?:(?P<overlay>[^ ,]+) )?(?P<kind>[^ /,]+)/(?:(?P<namespace>[^ /,]+)/)?(?P<name>[^ /,]+)"
@@ -147,7 +148,7 @@ def accept(review: Review, found: Sequence[Line], by: tuple[str, ...]) -> Review
         for each in review.overlays
     )
     unused = [each for number, each in enumerate(found) if number not in used]
-    sentences = dict.fromkeys(f"“{each.text}” {each.problem or nothing(review, each)}" for each in unused)
+    sentences = dict.fromkeys(f"“{shortened(each.text)}” {each.problem or nothing(review, each)}" for each in unused)
     return replace(review, overlays=overlays, not_accepted=tuple(sentences))
 
 
@@ -170,6 +171,10 @@ def nothing(review: Review, line: Line) -> str:
     if kinds:
         return f"accepts nothing: the warnings of {named}{where} are {', '.join(kinds)}."
     return f"accepts nothing: {named} has no warning{where}."
+
+
+def shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def plain(warning: str) -> str:

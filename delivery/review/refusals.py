@@ -27,7 +27,7 @@ from delivery.settings import Settings
 from delivery.validate import conform_to_all
 
 # what is raised where text, number and list stand in one another's place
-MISSHAPEN = (AttributeError, KeyError, TypeError, ValueError)
+MISSHAPEN = (AttributeError, LookupError, TypeError, ValueError)
 NOT_JUDGED = Finding("schema", "An object is not shaped as its kind is, so the rules cannot judge this overlay.")
 
 # kubeconform's messages, which repeat values: only paths, names of fields and what the schema says stay

@@ -160,6 +160,12 @@ def test_hostile_text_is_text(reason: str) -> None:
     assert text.count("<details") == text.count("</details>")
 
 
+def test_a_long_line_keeps_its_problem() -> None:
+    (sentence,) = apply(REVIEW, Text(f"delivery: {'x' * 60_000}", ("ana",))).not_accepted
+    assert sentence.endswith("x…” is not understood: write “delivery: accepted KIND/NAME WARNING, because REASON”.")
+    assert "is not understood: write" in markdown(apply(REVIEW, Text(f"delivery: {'x' * 60_000}")), COMMENT_LIMIT)
+
+
 def test_thousands_of_lines_are_counted() -> None:
     found = apply(REVIEW, Text("\n".join(f"delivery: accepted Service/s{n} exposure, because" for n in range(1200))))
     assert "more sentences, in the artifact" in markdown(found, COMMENT_LIMIT)

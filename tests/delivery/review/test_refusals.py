@@ -205,6 +205,20 @@ def test_a_failing_validate_does_not_stop_the_comment(trees: Trees, monkeypatch:
     assert "Not checked against the schemas: kubeconform is not built yet: run" in trees.said()
 
 
+@pytest.mark.parametrize("error", [KeyError("filename"), ValueError("no JSON"), OSError(28, "No space left")])
+def test_an_odd_answer_does_not_stop_the_comment(
+    trees: Trees, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(kubeconform, "errors", fail)
+    trees.commit([SERVICE % "web"])
+    trees.commit([MISFIT])
+    assert trees.refused() == []
+    assert "Not checked against the schemas: kubeconform fails." in trees.said()
+
+
 def test_the_schemas_are_not_asked_where_nothing_changes(trees: Trees, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> None:
         raise AssertionError
