@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from delivery.review.markdown import code, fence, prose
-from delivery.review.model import REWRITTEN, VERBS, ObjectChange, OverlayReview, Review
+from delivery.review.model import REWRITTEN, SINCE, VERBS, Danger, ObjectChange, OverlayReview, Review
 
 MARKER = "<!-- taskpulse review -->"  # by which the one comment is found again
+READ = re.compile(re.escape(MARKER) + r"\n<!-- lines ([0-9a-f]{16}) -->\n")  # which lines of the text it knows
 COMMENT_LIMIT = 65_000  # bytes of UTF-8; GitHub refuses more than 65,536 characters
 SUMMARY_LIMIT = 1_000_000  # bytes; GitHub drops a job summary of more than 1 MiB
 LARGE = 10_000  # bytes of an object of which only the beginning is shown where not everything can be
@@ -86,7 +87,8 @@ def grouped(review: Review) -> list[Block]:
 
 
 def opening(review: Review, blocks: list[Block]) -> Iterator[str]:
-    yield f"{MARKER}\n## What commit {code(review.head[:10])} would change"
+    lines = f"\n<!-- lines {review.lines} -->" if review.lines else ""
+    yield f"{MARKER}{lines}\n## What commit {code(review.head[:10])} would change"
     yield headline(review, blocks)
     if review.beside:
         yield listed([f"- {prose(line, 600)}" for line in review.beside], "sentences")
@@ -97,6 +99,10 @@ def opening(review: Review, blocks: list[Block]) -> Iterator[str]:
     if dangerous := [block for block in blocks if block.change.dangers]:
         yield "### Look at this first"
         yield listed([warnings(block) for block in dangerous], "objects with warnings")
+    if review.not_accepted:
+        yield "### What accepts no warning"
+        yield listed([f"- {prose(line, 600)}" for line in review.not_accepted], "sentences")
+    yield from refusals(review)
     said = {danger.sentence for block in dangerous for danger in block.change.dangers}
     told = [(each.name, line) for each in review.overlays for line in each.routing if line not in said]
     if told:
@@ -111,10 +117,34 @@ def opening(review: Review, blocks: list[Block]) -> Iterator[str]:
 
 def warnings(block: Block) -> str:
     """An item of a list, with a list of its own where there is more than one danger."""
-    told = [f"**{danger.kind.capitalize()}**: {prose(danger.sentence, 400)}" for danger in block.change.dangers]
+    told = [
+        f"**{danger.kind.capitalize()}**: {prose(danger.sentence, 400)}{accepted(danger)}"
+        for danger in block.change.dangers
+    ]
     if len(told) == 1:
         return f"- ⚠️ {title(block)}: {told[0]}"
     return f"- ⚠️ {title(block)}\n" + listed([f"  - {each}" for each in told], "of this object", *MOST_OF_ONE)
+
+
+def accepted(danger: Danger) -> str:
+    """Who accepts a warning, and why."""
+    return "".join(
+        f" **Accepted** by {' or '.join(map(code, each.by))}: {prose(each.reason, 300)}" for each in danger.accepted
+    )
+
+
+def refusals(review: Review) -> Iterator[str]:
+    """What validate refuses, each sentence once, with its overlays."""
+    if review.refused:
+        yield "### What `validate` refuses"
+    for since, words in SINCE.items():
+        lines = [
+            f"- {names(overlays)}: {prose(each.sentence, 400)} ({', '.join(map(code, each.checks))})"
+            for each, overlays in review.refused.items()
+            if each.since == since
+        ]
+        if lines:
+            yield f"**{words}:**\n\n{listed(lines, 'refusals')}"
 
 
 def headline(review: Review, blocks: list[Block]) -> str:
@@ -131,6 +161,8 @@ def headline(review: Review, blocks: list[Block]) -> str:
     said = ", ".join(f"{number} {verb}" for verb, number in counts if number)
     dangers = sum(len(block.change.dangers) for block in blocks)
     warned = f" **{dangers} {'warning' if dangers == 1 else 'warnings'}.**" if dangers else ""
+    if number := sum(bool(danger.accepted) for block in blocks for danger in block.change.dangers):
+        warned += f" {number} of them {'is' if number == 1 else 'are'} accepted."
     same = f" Nothing changes in {names(unchanged)}." if unchanged else ""
     return f"**Objects: {said or 'none to compare'}.**{warned}{also}{same} {compared}."
 

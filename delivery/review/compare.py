@@ -18,10 +18,9 @@ from delivery.review.masking import Masker
 from delivery.review.model import Danger, ObjectChange, OverlayReview, Status, Verb
 from delivery.review.normal import normal
 from delivery.review.pairing import Pair, Source, pair, sources
+from delivery.review.refusals import MISSHAPEN, Parsed
 from delivery.review.trees import Rendered
 
-# what is raised where text, number and list stand in one another's place: no schema has been asked yet
-MISSHAPEN = (AttributeError, KeyError, TypeError, ValueError)
 UNKNOWN = Danger(
     "odd shape", "It is not shaped as its kind is, so what is dangerous in it is not known: read its diff."
 )
@@ -43,6 +42,7 @@ class Compared:
     review: OverlayReview
     before: str
     after: str
+    parsed: Parsed
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,8 @@ def compare(
             routing=routes,
         )
     return Compared(review, written(old, {id(e.pair.before): e.before for e in masked}, masker),
-                    written(new, {id(e.pair.after): e.after for e in masked}, masker))  # fmt: skip
+                    written(new, {id(e.pair.after): e.after for e in masked}, masker),
+                    Parsed(old, new, pairs, masker))  # fmt: skip
 
 
 def key(each: Source | None) -> tuple[str, str]:

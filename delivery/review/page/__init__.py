@@ -10,7 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from delivery.review.model import VERBS, Danger, ObjectChange, OverlayReview, Review
+from delivery.review.model import SINCE, VERBS, Danger, ObjectChange, OverlayReview, Review
 from delivery.review.page.lines import Section, sections
 from delivery.review.page.visible import visible
 
@@ -75,6 +75,8 @@ def page(review: Review) -> str:
         parts=parts,
         verbs=VERBS,
         dangers=gather(parts),
+        refusals=list(review.refused.items()),
+        since_words=SINCE,
         errors=any(part.blind for part in parts),
         style=Markup(style),  # noqa: S704 - a file of ours
         digest=digest,
