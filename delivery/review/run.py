@@ -1,7 +1,7 @@
 """The review of a pull request, from two refs to files."""
 
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from delivery import settings
 from delivery.chart import load
@@ -28,7 +28,8 @@ def review(base: str, head: str, out: Path, root: Path = ROOT) -> Review:
         folder = Path(temporary).resolve()
         before = trees.lay_out(root, fork, folder / "base")
         after = trees.lay_out(root, head_commit, folder / "head")
-        compared = compare_trees(before, after)
+        changed = trees.differing(root, fork, head_commit)
+        compared = compare_trees(before, after, changed)
         also = beside.sentences(before.folder, after.folder)
         notes = tuple(unseen.sentences(before.kustomizations, after.kustomizations))
     result = Review(base_commit, head_commit, fork, tuple(each.review for each in compared), also, notes)
@@ -36,11 +37,11 @@ def review(base: str, head: str, out: Path, root: Path = ROOT) -> Review:
     return result
 
 
-def compare_trees(before: trees.Tree, after: trees.Tree) -> list[Compared]:
+def compare_trees(before: trees.Tree, after: trees.Tree, changed: frozenset[PurePosixPath]) -> list[Compared]:
     same = chart.same(before.folder, after.folder)
     asked = [] if same else [before, after]
     notes = tuple(dict.fromkeys(note for tree in asked if (note := chart.unavailable(tree.folder))))
-    old, new = trees.render_all([before, after], with_charts=not same and not notes)
+    old, new = trees.render_both(before, after, changed, charts=not same and not notes)
     own_image = settings.load(after.folder).image
     held = secrets([*old.values(), *new.values()])
     return [
