@@ -128,9 +128,19 @@ class Kustomizations:
     @cached_property
     def files(self) -> set[PurePosixPath]:
         """Files that the kustomizations which are rendered name, with their own."""
-        named = {folder / path for folder in self.looked_at for path in texts(self.all[folder].content)}
-        found = {PurePosixPath(os.path.normpath(path)) for path in named}
-        return {path for path in found if (self.root / path).is_file()}
+        return set(self.files_of(self.looked_at))
+
+    @cached_property
+    def unused_files(self) -> set[PurePosixPath]:
+        """Files that only other kustomizations name, with their own."""
+        return set(self.files_of(self.all.keys() - self.looked_at)) - self.files
+
+    def files_of(self, folders: Iterable[PurePosixPath]) -> Iterator[PurePosixPath]:
+        for folder in folders:
+            for text in {*FILES, *texts(self.all[folder].content)}:
+                path = PurePosixPath(os.path.normpath(folder / text))
+                if (self.root / path).is_file():
+                    yield path
 
     @property
     def left_out(self) -> list[str]:

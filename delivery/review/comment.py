@@ -125,14 +125,21 @@ def headline(review: Review, blocks: list[Block]) -> str:
     objects = "1 object is" if rewritten == 1 else f"{rewritten} objects are"
     also = f" {objects} {REWRITTEN}." if rewritten else ""
     if not review.changed:
-        nothing = "**No manifest changes.**" if review.beside else "**Nothing changes** in what is deployed."
-        return f"{nothing}{also} {compared}."
+        return f"{nothing(review)}{also} {compared}."
     counts = [(verb, sum(block.change.verb == verb for block in blocks)) for verb in VERBS]
     said = ", ".join(f"{number} {verb}" for verb, number in counts if number)
     dangers = sum(len(block.change.dangers) for block in blocks)
     warned = f" **{dangers} {'warning' if dangers == 1 else 'warnings'}.**" if dangers else ""
-    same = f" Nothing changes in {names(unchanged)}." if unchanged else ""
+    few = names(unchanged) if len(unchanged) <= MOST_IMAGES else f"the other {len(unchanged)} overlays"
+    same = f" Nothing changes in {few}." if unchanged else ""
     return f"**Objects: {said or 'none to compare'}.**{warned}{also}{same} {compared}."
+
+
+def nothing(review: Review) -> str:
+    """That no object changes, as far as that is known."""
+    if review.unseen:
+        return "**Nothing changes in any overlay**, but manifests change that none includes."
+    return "**No manifest changes.**" if review.beside else "**Nothing changes** in what is deployed."
 
 
 def errors(review: Review) -> Iterator[str]:

@@ -87,6 +87,7 @@ class Review:
     overlays: tuple[OverlayReview, ...] = ()
     beside: tuple[str, ...] = ()  # plain sentences: what else takes effect, such as another image
     notes: tuple[str, ...] = ()  # plain sentences: what is not looked at
+    unseen: bool = False  # whether something of that changes
 
     @property
     def changed(self) -> bool:

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path, PurePosixPath
 
 from delivery import settings
-from delivery.chart import load
+from delivery.chart import FOLDER, load
 from delivery.checkout import ROOT
 from delivery.errors import DeliveryError
 from delivery.manifests import Object, dig
@@ -30,9 +30,12 @@ def review(base: str, head: str, out: Path, root: Path = ROOT) -> Review:
         after = trees.lay_out(root, head_commit, folder / "head")
         changed = trees.differing(root, fork, head_commit)
         compared = compare_trees(before, after, changed)
-        also = beside.sentences(before.folder, after.folder)
-        notes = tuple(unseen.sentences(before.kustomizations, after.kustomizations))
-    result = Review(base_commit, head_commit, fork, tuple(each.review for each in compared), also, notes)
+        missed = unseen.changes(before.kustomizations, after.kustomizations, changed)
+        shown = missed | before.kustomizations.files | after.kustomizations.files
+        others = frozenset(path for path in changed - shown if not path.is_relative_to(FOLDER))
+        also = beside.sentences(before.folder, after.folder, others)
+        notes = tuple(unseen.sentences(missed, after.kustomizations))
+    result = Review(base_commit, head_commit, fork, tuple(each.review for each in compared), also, notes, bool(missed))
     write(result, compared, out)
     return result
 
