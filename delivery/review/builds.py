@@ -99,7 +99,11 @@ def builds(root: Path) -> Iterator[Build]:
     for name, folders, files in os.walk(root):
         folders[:] = sorted(each for each in folders if each not in SKIPPED and not each.startswith("."))
         folder = PurePosixPath(Path(name).relative_to(root).as_posix())
-        yield from (Build(root, folder / each) for each in sorted(files) if DOCKERFILE.fullmatch(each))
+        named = (each for each in sorted(files) if DOCKERFILE.fullmatch(each))
+        # of Dockerfile and Dockerfile.debug in one folder, the second builds a variant of the same image
+        yield from (
+            Build(root, folder / each) for each in named if each[:11] != "Dockerfile." or "Dockerfile" not in files
+        )
 
 
 def sentences(before: Path, after: Path, changed: frozenset[PurePosixPath]) -> Iterator[str]:

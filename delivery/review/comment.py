@@ -31,6 +31,7 @@ class Block:
 
     overlays: tuple[str, ...]
     change: ObjectChange
+    others: tuple[ObjectChange, ...] = ()  # of the same overlays, with the same dangers: where these alone are told
 
 
 def markdown(review: Review, limit: int) -> str:
@@ -85,6 +86,21 @@ def grouped(review: Review) -> list[Block]:
     return sorted(blocks, key=lambda block: (not block.change.dangers, block.change.verb == "rewritten"))
 
 
+def alike(blocks: list[Block]) -> list[Block]:
+    """The same dangers once: of an object in several overlays that differ elsewhere, then of several objects."""
+    of_object: dict[object, Block] = {}
+    for block in blocks:
+        key = (block.change.kind, block.change.name, block.change.dangers)
+        known = of_object.get(key)
+        of_object[key] = Block((*known.overlays, *block.overlays), known.change) if known else block
+    found: dict[object, Block] = {}
+    for block in of_object.values():
+        key = (block.overlays, block.change.dangers)
+        known = found.get(key)
+        found[key] = Block(known.overlays, known.change, (*known.others, block.change)) if known else block
+    return list(found.values())
+
+
 def opening(review: Review, blocks: list[Block]) -> Iterator[str]:
     yield f"{MARKER}\n## What commit {code(review.head[:10])} would change"
     yield headline(review, blocks)
@@ -96,7 +112,7 @@ def opening(review: Review, blocks: list[Block]) -> Iterator[str]:
         yield table(rows)
     if dangerous := [block for block in blocks if block.change.dangers]:
         yield "### Look at this first"
-        yield listed([warnings(block) for block in dangerous], "objects with warnings")
+        yield listed([warnings(block) for block in alike(dangerous)], "objects with warnings")
     said = {danger.sentence for block in dangerous for danger in block.change.dangers}
     told = [(each.name, line) for each in review.overlays for line in each.routing if line not in said]
     if told:
@@ -224,7 +240,9 @@ def names(overlays: Sequence[str]) -> str:
 
 
 def title(block: Block) -> str:
-    return f"{code(f'{block.change.kind}/{block.change.name}')} in {names(block.overlays)}"
+    told = (block.change, *block.others[: MOST_IMAGES - 1])
+    more = f" and {len(block.others) + 1 - MOST_IMAGES} more" if len(block.others) >= MOST_IMAGES else ""
+    return f"{', '.join(code(f'{each.kind}/{each.name}') for each in told)}{more} in {names(block.overlays)}"
 
 
 def summary(block: Block) -> str:

@@ -40,6 +40,8 @@ LOSS = {
     "ServiceMonitor": "its metrics are no longer collected, and alerts on them fall silent",
     "PodMonitor": "its metrics are no longer collected, and alerts on them fall silent",
     "AlertmanagerConfig": "alerts that it routes reach nobody through it",
+    "HelmRelease": "all that its chart installed goes",
+    "HelmRepository": "releases of its charts are no longer updated",
     "Secret": "pods that read it do not start any more",
     "ConfigMap": "pods that read it do not start any more",
     "ServiceAccount": "pods that run as it do not start any more",
