@@ -95,9 +95,9 @@ def alike(blocks: list[Block]) -> list[Block]:
         of_object[key] = Block((*known.overlays, *block.overlays), known.change) if known else block
     found: dict[object, Block] = {}
     for block in of_object.values():
-        key = (block.overlays, block.change.dangers)
-        known = found.get(key)
-        found[key] = Block(known.overlays, known.change, (*known.others, block.change)) if known else block
+        same = (block.overlays, block.change.dangers)
+        known = found.get(same)
+        found[same] = Block(known.overlays, known.change, (*known.others, block.change)) if known else block
     return list(found.values())
 
 
