@@ -32,6 +32,7 @@ class Block:
 
     overlays: tuple[str, ...]
     change: ObjectChange
+    others: tuple[ObjectChange, ...] = ()  # of the same overlays, with the same dangers: where these alone are told
 
 
 def markdown(review: Review, limit: int) -> str:
@@ -86,6 +87,21 @@ def grouped(review: Review) -> list[Block]:
     return sorted(blocks, key=lambda block: (not block.change.dangers, block.change.verb == "rewritten"))
 
 
+def alike(blocks: list[Block]) -> list[Block]:
+    """The same dangers once: of an object in several overlays that differ elsewhere, then of several objects."""
+    of_object: dict[object, Block] = {}
+    for block in blocks:
+        key = (block.change.kind, block.change.name, block.change.dangers)
+        known = of_object.get(key)
+        of_object[key] = Block((*known.overlays, *block.overlays), known.change) if known else block
+    found: dict[object, Block] = {}
+    for block in of_object.values():
+        same = (block.overlays, block.change.dangers)
+        known = found.get(same)
+        found[same] = Block(known.overlays, known.change, (*known.others, block.change)) if known else block
+    return list(found.values())
+
+
 def opening(review: Review, blocks: list[Block]) -> Iterator[str]:
     lines = f"\n<!-- lines {review.lines} -->" if review.lines else ""
     yield f"{MARKER}{lines}\n## What commit {code(review.head[:10])} would change"
@@ -98,7 +114,7 @@ def opening(review: Review, blocks: list[Block]) -> Iterator[str]:
         yield table(rows)
     if dangerous := [block for block in blocks if block.change.dangers]:
         yield "### Look at this first"
-        yield listed([warnings(block) for block in dangerous], "objects with warnings")
+        yield listed([warnings(block) for block in alike(dangerous)], "objects with warnings")
     if review.not_accepted:
         yield "### What accepts no warning"
         yield listed([f"- {prose(line, 600)}" for line in review.not_accepted], "sentences")
@@ -155,16 +171,23 @@ def headline(review: Review, blocks: list[Block]) -> str:
     objects = "1 object is" if rewritten == 1 else f"{rewritten} objects are"
     also = f" {objects} {REWRITTEN}." if rewritten else ""
     if not review.changed:
-        nothing = "**No manifest changes.**" if review.beside else "**Nothing changes** in what is deployed."
-        return f"{nothing}{also} {compared}."
+        return f"{nothing(review)}{also} {compared}."
     counts = [(verb, sum(block.change.verb == verb for block in blocks)) for verb in VERBS]
     said = ", ".join(f"{number} {verb}" for verb, number in counts if number)
     dangers = sum(len(block.change.dangers) for block in blocks)
     warned = f" **{dangers} {'warning' if dangers == 1 else 'warnings'}.**" if dangers else ""
     if number := sum(bool(danger.accepted) for block in blocks for danger in block.change.dangers):
         warned += f" {number} of them {'is' if number == 1 else 'are'} accepted."
-    same = f" Nothing changes in {names(unchanged)}." if unchanged else ""
+    few = names(unchanged) if len(unchanged) <= MOST_IMAGES else f"the other {len(unchanged)} overlays"
+    same = f" Nothing changes in {few}." if unchanged else ""
     return f"**Objects: {said or 'none to compare'}.**{warned}{also}{same} {compared}."
+
+
+def nothing(review: Review) -> str:
+    """That no object changes, as far as that is known."""
+    if review.unseen:
+        return "**Nothing changes in any overlay**, but manifests change that none includes."
+    return "**No manifest changes.**" if review.beside else "**Nothing changes** in what is deployed."
 
 
 def errors(review: Review) -> Iterator[str]:
@@ -249,7 +272,9 @@ def names(overlays: Sequence[str]) -> str:
 
 
 def title(block: Block) -> str:
-    return f"{code(f'{block.change.kind}/{block.change.name}')} in {names(block.overlays)}"
+    told = (block.change, *block.others[: MOST_IMAGES - 1])
+    more = f" and {len(block.others) + 1 - MOST_IMAGES} more" if len(block.others) >= MOST_IMAGES else ""
+    return f"{', '.join(code(f'{each.kind}/{each.name}') for each in told)}{more} in {names(block.overlays)}"
 
 
 def summary(block: Block) -> str:

@@ -33,13 +33,17 @@ LARGEST = 1_000_000  # bytes of a file that is looked into
 BORDERS = (r"(?<![\w-])", r"(?![\w-])")
 
 
-def safe(message: str, folder: Path | None = None) -> str:
-    """What of a message can be shown, by what is known from the files in `folder`."""
+def vocabulary(folder: Path | None = None) -> re.Pattern[str]:
+    """What of messages can be shown: phrases, and what the files in `folder` say outside of Secrets."""
     words = sorted(known(folder), key=lambda each: (-len(each), each)) if folder else []
     names = "|".join(map(re.escape, words)) or r"(?!)"
-    shown = re.compile(rf"{BORDERS[0]}(?:{names}){BORDERS[1]}|{phrases()}")
+    return re.compile(rf"{BORDERS[0]}(?:{names}){BORDERS[1]}|{phrases()}")
+
+
+def safe(message: str, shown: re.Pattern[str] | None = None) -> str:
+    """A message with all masked but what a vocabulary shows."""
     parts, done = [], 0
-    for found in shown.finditer(message):
+    for found in (shown or vocabulary()).finditer(message):
         parts += [between(message[done : found.start()]), found[0]]
         done = found.end()
     text = "".join([*parts, between(message[done:])])

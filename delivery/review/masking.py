@@ -6,6 +6,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 
@@ -24,7 +25,8 @@ class Masker:
     def __init__(self, sides: Iterable[Source]) -> None:
         sources = list(sides)
         names = "\n".join(f"{each.kind} {each.namespace} {each.name}" for each in sources)
-        spellings = {spelling for each in sources for value in secrets(each.value) for spelling in spelt(value)}
+        values = {value for each in sources for value in secrets(each.value)}
+        spellings = {spelling for value in values for spelling in spellings_of(value)}
         self.known: dict[str, list[str]] = defaultdict(list)  # by how they begin, the longest first
         for spelling in sorted(spellings, key=lambda each: (-len(each), each)):
             if len(spelling) >= SHORTEST and spelling not in names:
@@ -93,6 +95,12 @@ def secrets(each: Object) -> Iterator[str]:
                     yield str(value)
     for leaf in credentials.leaves(each):
         yield from (leaf.text[start:end] for start, end in leaf.spans)
+
+
+@cache
+def spellings_of(value: str) -> frozenset[str]:
+    """What `spelt` gives, once for each value: every overlay of a review masks the same ones."""
+    return frozenset(spelt(value))
 
 
 def spelt(value: str) -> Iterator[str]:

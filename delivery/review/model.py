@@ -112,6 +112,7 @@ class Review:
     overlays: tuple[OverlayReview, ...] = ()
     beside: tuple[str, ...] = ()  # plain sentences: what else takes effect, such as another image
     notes: tuple[str, ...] = ()  # plain sentences: what is not looked at
+    unseen: bool = False  # whether something of that changes
     not_accepted: tuple[str, ...] = ()  # sentences about lines of the pull request's text that accept nothing
     lines: str = ""  # the digest of those lines; "" where the text was not read
 

@@ -17,7 +17,7 @@ from delivery.manifests import Render, documents, identity
 from delivery.policy.rule import Finding
 from delivery.render import write
 from delivery.review import chart
-from delivery.review.beside import listed
+from delivery.review.files import listed
 from delivery.review.hiding import MASK, secrets_in
 from delivery.review.masking import Masker
 from delivery.review.model import Refusal

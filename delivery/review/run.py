@@ -3,9 +3,9 @@
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from delivery.chart import load
+from delivery.chart import FOLDER, load
 from delivery.checkout import ROOT
 from delivery.errors import DeliveryError
 from delivery.manifests import Object, dig
@@ -32,21 +32,27 @@ def review(base: str, head: str, out: Path, root: Path = ROOT, text: Text | None
         folder = Path(temporary).resolve()
         before = trees.lay_out(root, fork, folder / "base")
         after = trees.lay_out(root, head_commit, folder / "head")
-        compared, about = compare_trees(before, after)
-        also = beside.sentences(before.folder, after.folder)
-        notes = (*unseen.sentences(before.kustomizations, after.kustomizations), *about)
-    result = Review(base_commit, head_commit, fork, tuple(each.review for each in compared), also, notes)
+        changed = trees.differing(root, fork, head_commit)
+        compared, about = compare_trees(before, after, changed)
+        missed = unseen.changes(before.kustomizations, after.kustomizations, changed)
+        shown = missed | before.kustomizations.files | after.kustomizations.files
+        others = frozenset(path for path in changed - shown if not path.is_relative_to(FOLDER))
+        also = beside.sentences(before.folder, after.folder, others)
+        notes = (*unseen.sentences(missed, after.kustomizations), *about)
+    result = Review(base_commit, head_commit, fork, tuple(each.review for each in compared), also, notes, bool(missed))
     result = acceptances.apply(result, text) if text else result
     write(result, compared, out)
     return result
 
 
-def compare_trees(before: trees.Tree, after: trees.Tree) -> tuple[list[Compared], tuple[str, ...]]:
+def compare_trees(
+    before: trees.Tree, after: trees.Tree, changed: frozenset[PurePosixPath]
+) -> tuple[list[Compared], tuple[str, ...]]:
     """Each overlay's comparison, and sentences about all of them."""
     same = chart.same(before.folder, after.folder)
     rendered = [] if same else [before, after]
     notes = tuple(dict.fromkeys(note for tree in rendered if (note := chart.unavailable(tree.folder))))
-    old, new = trees.render_all([before, after], with_charts=not same and not notes)
+    old, new = trees.render_both(before, after, changed, charts=not same and not notes)
     asked = refusals.asked(before, after)
     with ThreadPoolExecutor(1) as pool:
         schemas = pool.submit(refusals.misfits, old, new)

@@ -1,11 +1,12 @@
 """Two commits laid out as folders, and what each overlay of them renders to."""
 
+import re
 import tarfile
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from delivery.chart import FOLDER
 from delivery.errors import ArgumentError, DeliveryError
@@ -37,6 +38,11 @@ class Tree:
     @cached_property
     def kustomizations(self) -> Kustomizations:
         return Kustomizations(self.folder)
+
+    @cached_property
+    def vocabulary(self) -> re.Pattern[str]:
+        """What messages about the tree may show."""
+        return failures.vocabulary(self.folder)
 
     def overlays(self) -> list[str]:
         return list(self.kustomizations.overlays)
@@ -100,30 +106,56 @@ def lay_out(root: Path, name: str, folder: Path) -> Tree:
     return tree
 
 
-def render_all(trees: list[Tree], *, with_charts: bool) -> list[dict[str, Rendered]]:
-    """What each overlay and each chart of each tree renders to; one that fails keeps none of the others from it.
+Renders = dict[str, Rendered]  # by the name of the overlay or chart
 
-    Without charts their values stand for them, on both sides: what is not of one kind cannot be compared.
+
+def render_both(before: Tree, after: Tree, changed: frozenset[PurePosixPath], *, charts: bool) -> list[Renders]:
+    """What each overlay and each chart of both trees renders to; one that fails keeps none of the others from it.
+
+    What no changed file can be a part of is rendered once. Without charts their values stand for them, on both sides:
+    what is not of one kind cannot be compared.
     """
     with ThreadPoolExecutor() as pool:
-        started = [
-            {
-                name: pool.submit(rendered, name, tree, with_charts=with_charts)
-                for name in [*tree.overlays(), *chart.names(tree.folder)]
-            }
-            for tree in trees
-        ]
-        return [{name: future.result() for name, future in each.items()} for each in started]
+
+        def start(name: str, tree: Tree) -> Future[Rendered]:
+            return pool.submit(rendered, name, tree, with_charts=charts)
+
+        old = {name: start(name, before) for name in [*before.overlays(), *chart.names(before.folder)]}
+        new = {
+            name: old[name] if untouched(name, before, after, changed) else start(name, after)
+            for name in [*after.overlays(), *chart.names(after.folder)]
+        }
+        return [{name: future.result() for name, future in side.items()} for side in (old, new)]
+
+
+def untouched(overlay: str, before: Tree, after: Tree, changed: frozenset[PurePosixPath]) -> bool:
+    """Whether an overlay of both trees is made from the same files."""
+    if not (overlay in before.overlays() and overlay in after.overlays()):
+        return False
+    sources = before.kustomizations.sources(overlay)
+    return sources is not None and not any(path.is_relative_to(folder) for path in changed for folder in sources)
+
+
+def differing(root: Path, old: str, new: str) -> frozenset[PurePosixPath]:
+    """Paths of the files in which two commits differ.
+
+    Raises:
+        DeliveryError: git cannot read one of them.
+    """
+    found = git(root, "--no-replace-objects", "diff-tree", "-r", "-z", "--name-only", "--no-renames", old, new)
+    if found.returncode:
+        raise DeliveryError(f"git cannot compare {old[:12]} with {new[:12]}: {found.stderr.strip()}")
+    return frozenset(PurePosixPath(name) for name in found.stdout.split("\0") if name)
 
 
 def rendered(name: str, tree: Tree, *, with_charts: bool) -> Rendered:
     try:
         if name in tree.overlays():
             text, warnings = render_within(name, tree.kustomizations)
-            return Rendered(text, warnings=tuple(failures.safe(each, tree.folder) for each in warnings))
+            return Rendered(text, warnings=tuple(failures.safe(each, tree.vocabulary) for each in warnings))
         return Rendered(text=(chart.render if with_charts else chart.values)(name, tree.folder))
     except DeliveryError as error:
         # where the tree lies differs from run to run, and tells a reviewer nothing
         resolved = str(tree.folder.resolve())
         message = error.message.replace(f"{resolved}/", "").replace(resolved, ".")
-        return Rendered(error=failures.safe(message, tree.folder))
+        return Rendered(error=failures.safe(message, tree.vocabulary))

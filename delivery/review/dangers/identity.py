@@ -54,11 +54,28 @@ def pods(before: Object | None, after: Object, around: Around) -> Iterator[str]:
     if before is None or new is None:
         return
     was, now = account(old), account(new)
-    if was != now:
+    if was != now and not (was == "default" and may_nothing(now, after, around)):
         yield f"Its pods run as ServiceAccount {now} rather than {was}."
     had, has = tokens(before, around.before), tokens(after, around.after)
     for audience in sorted(has - had):
         yield f"Its pods get a token for {audience}."
+
+
+def may_nothing(name: str, pod: Object, around: Around) -> bool:
+    """Whether a ServiceAccount is as new as its pods' use of it, and nothing of the overlay lets it do anything."""
+    where = namespace_of(pod)
+    found = around.after.named("ServiceAccount", where, name)
+    if found is None or around.before.named("ServiceAccount", where, name):
+        return False
+    subjects = (
+        subject for kind in ("RoleBinding", "ClusterRoleBinding") for _, each in around.after.of(kind)
+        for subject in each.get("subjects") or []
+    )  # fmt: skip
+    bound = any(
+        dig(subject, "kind") == "Group" or (dig(subject, "kind"), dig(subject, "name")) == ("ServiceAccount", name)
+        for subject in subjects
+    )
+    return not bound and not CLOUD.keys() & (dig(found, "metadata", "annotations") or {}).keys()
 
 
 def tokens(each: Object, side: Side) -> set[str]:

@@ -9,7 +9,17 @@ from dataclasses import dataclass
 
 from delivery.manifests import Object, dig
 from delivery.review.around import Around, Side, Workload, namespace_of
-from delivery.review.dangers.traffic import Port, allows, entries, gained, peer_reach, port_words, rule_reach, words
+from delivery.review.dangers.traffic import (
+    SOME_PODS,
+    Port,
+    allows,
+    entries,
+    gained,
+    peer_reach,
+    port_words,
+    rule_reach,
+    words,
+)
 from delivery.review.selectors import requirements, selects, within
 
 WAYS = (("Ingress", "ingress", "from", "in from"), ("Egress", "egress", "to", "out to"))
@@ -39,7 +49,7 @@ def dangers(before: Object | None, after: Object | None, around: Around) -> Iter
                 if before and kind in policy_types(before) and before in old:
                     found[opened(target.name, way)] = None
             elif after in new:
-                found |= dict.fromkeys(more(old, after, way, peers, direction))
+                found |= dict.fromkeys(more(old, after, way, peers, direction, to_pods=not target.is_new))
     if left_behind(before, after, around):
         found["It applies to other pods: those that it leaves may be open now."] = None
     yield from found
@@ -140,8 +150,8 @@ def asks_dns(rules: list[Object]) -> bool:
     return any(allows(rule, Port(protocol, 53, 53)) for rule in rules for protocol in ("UDP", "TCP"))
 
 
-def more(old: list[Object], after: Object, way: str, peers: str, direction: str) -> Iterator[str]:
-    """What a policy allows and the old ones did not, in words."""
+def more(old: list[Object], after: Object, way: str, peers: str, direction: str, *, to_pods: bool) -> Iterator[str]:
+    """What a policy allows and the old ones did not, in words; traffic with some pods alone only where asked for."""
     held = [
         (rule, rule_reach(rule, peers, namespace_of(policy)))
         for policy in old
@@ -153,7 +163,8 @@ def more(old: list[Object], after: Object, way: str, peers: str, direction: str)
         for peer in rule.get(peers) or [None]:
             whole = rule_reach({}, peers, "") if peer is None else peer_reach(peer, namespace_of(after))
             for entry in entries(rule):
-                if part := gained(whole, entry, held):
+                part = gained(whole, entry, held)
+                if part and (to_pods or words(peer, part, whole) != SOME_PODS):
                     found.setdefault(words(peer, part, whole), []).append(port_words(entry))
         for on in dict.fromkeys(map(tuple, found.values())):
             who = ", ".join(each for each, opened_ports in found.items() if tuple(opened_ports) == on)
