@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from delivery.review.model import VERBS, Danger, ObjectChange, OverlayReview, Review
-from delivery.review.page.lines import Section, sections
+from delivery.review.page.lines import Fold, Hunk, hunks
 from delivery.review.page.visible import visible
 
 HERE = Path(__file__).parent
@@ -37,8 +37,8 @@ class Item:
         return sum(line.startswith("-") for line in self.change.diff)
 
     @property
-    def sections(self) -> Iterator[Section]:
-        return sections(self.change.diff)
+    def hunks(self) -> Iterator[Hunk | Fold]:
+        return hunks(self.change.diff)
 
 
 @dataclass(frozen=True)
