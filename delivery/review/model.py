@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Status = Literal["kept", "added", "removed"]
+Since = Literal["both", "before", "after"]
 Verb = Literal["created", "changed", "recreated", "deleted", "rewritten"]
 
 VERBS: tuple[Verb, ...] = ("created", "changed", "recreated", "deleted")
@@ -29,7 +30,7 @@ class Link:
     namespace: str  # "" where it has none
     name: str  # as at head; as at base where it is deleted
     here: bool  # whether the overlay holds it
-    since: Literal["both", "before", "after"]  # the sides on which it is so; "both" where one object is on one only
+    since: Since  # the sides on which it is so; "both" where one object is on one only
 
 
 @dataclass(frozen=True)

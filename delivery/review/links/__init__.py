@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from delivery.manifests import Object
-from delivery.review.around import BOTH, Around, Side, namespace_of
+from delivery.review.around import BOTH, Around, Name, Side, namespace_of
 from delivery.review.links import labels, names, queries
 from delivery.review.links.harmless import harmless
-from delivery.review.model import Link
+from delivery.review.model import Link, Since
 
 Key = tuple[str, str, str]  # kind, namespace and name
 
@@ -27,7 +27,7 @@ def links(around: Around, changed: set[int]) -> dict[int, tuple[Link, ...]]:
         return {}
     sides = around.sides()
     numbers = [{key(each): number for number, each in side.objects} for side in sides]
-    found: dict[Edge, set[str]] = defaultdict(set)
+    found: dict[Edge, set[Name]] = defaultdict(set)
     for name, side, known in zip(BOTH, sides, [numbers, numbers[::-1]], strict=True):
         for edge in edges(side, [*known, {}]):
             found[edge].add(name)
@@ -37,7 +37,7 @@ def links(around: Around, changed: set[int]) -> dict[int, tuple[Link, ...]]:
     for edge, when in found.items():
         for mine, other, uses in ((edge.user, edge.used, True), (edge.used, edge.user, False)):
             if mine in changed and isinstance(mine, int):
-                since = when.copy().pop() if len(when) == 1 and mine in stays else "both"
+                since: Since = next(iter(when)) if len(when) == 1 and mine in stays else "both"
                 here = isinstance(other, int)
                 kind, namespace, named = key(objects[other]) if isinstance(other, int) else other
                 result[mine].append(Link(uses, edge.how, kind, namespace, named, here, since))

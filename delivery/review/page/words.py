@@ -66,7 +66,7 @@ def opcodes(left: list[str], right: list[str]) -> list[tuple[bool, int, int, int
     if max(len(left), len(right)) < 2:  # as in most lines
         return [(False, 0, len(left), 0, len(right))]
     matcher = SequenceMatcher(None, left, right, autojunk=False)
-    return [(tag == "equal", *places) for tag, *places in matcher.get_opcodes()]
+    return [(tag == "equal", a1, a2, b1, b2) for tag, a1, a2, b1, b2 in matcher.get_opcodes()]
 
 
 def shared(a: list[str], b: list[str]) -> tuple[int, int]:

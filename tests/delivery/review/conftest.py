@@ -8,6 +8,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.app.http.test_docs_page import CHROMIUM, FLAGS
 
+MEASURED = "Rendering was performed in a subtree hidden by content-visibility"
+"""Chromium's remark when a test asks about what is closed or filtered out."""
 VIEWS: list[tuple[int, Literal["light", "dark"]]] = [(1200, "light"), (1200, "dark"), (390, "light"), (390, "dark")]
 
 
@@ -35,4 +37,4 @@ def tab(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
         yield opened
     assert asked
     assert [url for url in asked if not url.startswith("file:")] == []
-    assert complaints == []
+    assert [text for text in complaints if not text.startswith(MEASURED)] == []

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from delivery.review import selectors
 from delivery.review.around import Around
 from delivery.review.links import labels, links
 
@@ -109,7 +110,7 @@ def test_twice_the_objects_take_twice_the_steps(*, alike: bool, monkeypatch: pyt
         steps += 1
         return holds(*arguments)
 
-    holds = labels.holds
+    holds = selectors.holds
     monkeypatch.setattr(labels, "holds", counted)
     taken, found = [], []
     for count in (200, 400):

@@ -2,11 +2,12 @@
 
 import re
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from delivery.review.model import Link, OverlayReview, Review
 from delivery.review.page import page
@@ -14,7 +15,7 @@ from tests.delivery.review.browsing import no_sideways_scrolling, show
 from tests.delivery.review.reviews import DEPLOYMENT, change, example, review
 
 pytestmark = pytest.mark.slow
-WIDE = {"width": 1200, "height": 844}
+WIDE: ViewportSize = {"width": 1200, "height": 844}
 
 
 def linked() -> Review:
@@ -34,7 +35,7 @@ def linked() -> Review:
 
 
 def shown(tab: Page) -> list[str]:
-    return [each.inner_text() for each in tab.locator(".object:not(.out) h3").all()]
+    return tab.locator(".object:not(.out) h3").all_text_contents()
 
 
 def by_anchor(tab: Page, anchor: str) -> Locator:
@@ -166,7 +167,7 @@ def test_a_link_shows_what_the_filter_hides(browser: Browser, tmp_path: Path) ->
 def test_unchanged_lines_unfold(tab: Page, tmp_path: Path) -> None:
     show(tab, tmp_path / "review.html", page(example()))
     fold = by_anchor(tab, "dev/Deployment/taskpulse-api").locator(".fold").first
-    expect(fold.locator("summary")).to_have_text("16 unchanged lines")
+    expect(fold.locator("summary")).to_have_text("13 unchanged lines")
     line = fold.get_by_text("kind: Deployment")
     expect(line).not_to_be_visible()
     fold.locator("summary").focus()
@@ -196,7 +197,7 @@ def test_headings_and_landmarks(tab: Page, tmp_path: Path) -> None:
     ]  # fmt: skip
     assert [name for name, level in headings if level == 3 and "/" in name] == shown(tab)
     levels = [level for _, level in headings]
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in pairwise(levels))
     roles = [role for role, _, _ in found]
     for role in ("banner", "navigation", "search", "main", "contentinfo", "status"):
         assert roles.count(role) == 1, role
