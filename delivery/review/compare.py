@@ -14,6 +14,7 @@ from delivery.review.dangers.lifecycle import moved, recreation
 from delivery.review.diff import unified
 from delivery.review.hiding import secrets_in
 from delivery.review.json_texts import readable
+from delivery.review.links import links
 from delivery.review.masking import Masker
 from delivery.review.model import Danger, ObjectChange, OverlayReview, Status, Verb
 from delivery.review.normal import normal
@@ -165,12 +166,13 @@ def changes(name: str, masked: list[Masked], routes: tuple[str, ...]) -> tuple[O
         Danger("alert sent elsewhere", each) for each in routes if not each.endswith(" instead of nobody.")
     )
     around = Around([(each.before, each.after) for each in masked])
+    linked = links(around, {number for number, each in enumerate(masked) if each.differs})
     for number, each in enumerate(masked):
         if each.differs:
             more = tuple(told.get(number, ()))
             if routes_alerts(each.pair.known):
                 more, rerouted = more + rerouted, ()
-            found.append(change(name, each, more, around))
+            found.append(replace(change(name, each, more, around), links=linked.get(number, ())))
     order = {"deleted": 0, "recreated": 1, "changed": 2, "created": 3, "rewritten": 4}
     return tuple(sorted(found, key=lambda each: (order[each.verb], each.kind, each.namespace, each.name)))
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Status = Literal["kept", "added", "removed"]
+Sides = Literal["both", "before", "after"]
 Verb = Literal["created", "changed", "recreated", "deleted", "rewritten"]
 
 Since = Literal["head", "base", "unknown"]
@@ -35,6 +36,19 @@ class Danger:
 
 
 @dataclass(frozen=True)
+class Link:
+    """Another object of the overlay that a changed object hangs together with."""
+
+    uses: bool  # whether the changed object uses the other one, else the other uses it
+    how: str  # such as "reads it", where "it" is the one that is used
+    kind: str
+    namespace: str  # "" where it has none
+    name: str  # as at head; as at base where it is deleted
+    here: bool  # whether the overlay holds it
+    since: Sides  # the sides on which it is so; "both" where one object is on one only
+
+
+@dataclass(frozen=True)
 class ObjectChange:
     """One object that differs between base and head."""
 
@@ -49,6 +63,7 @@ class ObjectChange:
     after: str  # normalised YAML; "" where deleted
     diff: tuple[str, ...]  # lines of a unified diff without line ends: "@@ ...", " ...", "-...", "+..."
     dangers: tuple[Danger, ...] = ()
+    links: tuple[Link, ...] = ()
 
     @property
     def what(self) -> str:

@@ -152,7 +152,7 @@ def test_hostile_text_is_text(reason: str) -> None:
     ):
         assert mark not in markdown(found, COMMENT_LIMIT)
     for mark in ("<script", "<img", "<!--", "\u202e"):
-        assert mark not in page(found)
+        assert page(found).count(mark) == page(plain).count(mark)
     text = markdown(found, COMMENT_LIMIT)
     assert size(text) < size(markdown(plain, COMMENT_LIMIT)) + 8_000, "a long text is cut"
     assert text.count("\n") == markdown(plain, COMMENT_LIMIT).count("\n") + 4, "a heading and one line"

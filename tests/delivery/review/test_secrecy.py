@@ -64,14 +64,14 @@ def test_what_kustomize_repeats_when_it_fails(changes: dict[str, str], said: str
 
 
 KEY = "-- a key --\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nQk9EWUxJTkVUV09PRlRIRUtFWTEyMzQ1\n-- end --\n"
-QUOTED = 'with "quotes" and a \\ in it'
+QUOTED = 'with "quotes" and a \\ beyond'
 
 
 @pytest.mark.parametrize(
     ("value", "elsewhere", "never"),
     [
         (KEY, "\n".join(f"    {line}" for line in KEY.split("\n")), "Qk9EWUxJTkVUV09PRlRIRUtFWTEyMzQ1"),
-        (QUOTED, json.dumps({"password": QUOTED}), "in it"),
+        (QUOTED, json.dumps({"password": QUOTED}), "beyond"),
         ('"\u00e9t\u00e9" of 77', json.dumps({"a": '"\u00e9t\u00e9" of 77'}, ensure_ascii=False), "of 77"),
         (SECRET, base64.b64encode(SECRET.encode()).decode().rstrip("="), "aHVudGVy"),
         (SECRET, base64.b64encode(f"a:{SECRET}:b".encode()).decode(), "50ZXItbnVtYmVyLX"),
