@@ -6,7 +6,7 @@ from functools import cached_property
 
 from delivery import credentials
 from delivery.errors import DeliveryError
-from delivery.manifests import OWN_IMAGE, Object, dig, documents, dump, parse, shown
+from delivery.manifests import OWN_IMAGE, Object, dig, documents, parse
 from delivery.review import chart, failures, images, routing
 from delivery.review.around import Around, scaled
 from delivery.review.dangers import alerts, dangers
@@ -19,6 +19,7 @@ from delivery.review.model import Danger, ObjectChange, OverlayReview, Status, V
 from delivery.review.normal import normal
 from delivery.review.pairing import Pair, Source, pair, sources
 from delivery.review.trees import Rendered
+from delivery.yaml_writer import dump, shown
 
 # what is raised where text, number and list stand in one another's place: no schema has been asked yet
 MISSHAPEN = (AttributeError, KeyError, TypeError, ValueError)
@@ -231,5 +232,5 @@ def written(side: Iterable[Source], masked: dict[int, Object | None], masker: Ma
     for each in side:
         known = masked[id(each)]
         whole = each.text and known == each.value and masker.text(each.text) == each.text  # comments too
-        texts.append(each.text.strip("\n") + "\n" if whole else dump(known))
+        texts.append(each.text.lstrip("\n") if whole else dump(known))  # what ends it may be part of its last text
     return "---\n".join(texts)
