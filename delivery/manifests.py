@@ -132,10 +132,8 @@ def construct_float(_: Loader, node: yaml.ScalarNode) -> float:
 Loader.add_constructor("tag:yaml.org,2002:int", construct_int)
 Loader.add_constructor("tag:yaml.org,2002:float", construct_float)
 # types of YAML 1.1 that the core schema does not have, as Kubernetes reads them
-Loader.add_constructor("tag:yaml.org,2002:timestamp", Loader.construct_yaml_str)
-Loader.add_constructor("tag:yaml.org,2002:set", Loader.construct_yaml_map)
-for tag in ("omap", "pairs"):
-    Loader.add_constructor(f"tag:yaml.org,2002:{tag}", Loader.construct_yaml_seq)
+for tag, same in (("timestamp", "str"), ("set", "map"), ("omap", "seq"), ("pairs", "seq")):
+    Loader.yaml_constructors[f"tag:yaml.org,2002:{tag}"] = Loader.yaml_constructors[f"tag:yaml.org,2002:{same}"]
 
 
 def documents(text: str) -> list[str]:

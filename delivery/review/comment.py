@@ -1,6 +1,7 @@
 """The review as GitHub's Markdown: what happens in a table, what is dangerous in words, then every diff."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,7 @@ class Block:
 
     overlays: tuple[str, ...]
     change: ObjectChange
+    namespace: str = ""  # where an overlay has others of its kind and name
 
 
 def markdown(review: Review, limit: int) -> str:
@@ -73,15 +75,25 @@ def size(text: str) -> int:
 def grouped(review: Review) -> list[Block]:
     """Changes with dangers first; what is the same in several overlays once."""
     found: dict[tuple[object, ...], list[ObjectChange]] = {}
+    of_name = Counter((each.overlay, each.kind, each.name) for overlay in review.overlays for each in overlay.changes)
     for overlay in review.overlays:
+        seen: Counter[tuple[object, ...]] = Counter()
         for change in overlay.changes:
             # the namespace stands in the lines around, and is the only thing in which overlays must differ
             own = f"namespace: {change.namespace}"
             same = "+-" if change.verb in {"created", "deleted"} else ""
             lines = tuple("" if line.lstrip(same).strip() == own else line for line in change.diff)
             key = (change.verb, change.kind, change.name, change.renamed_from, lines, change.dangers)
-            found.setdefault(key, []).append(change)
-    blocks = [Block(tuple(each.overlay for each in changes), changes[0]) for changes in found.values()]
+            seen[key] += 1  # the same change in another namespace is another one
+            found.setdefault((*key, seen[key]), []).append(change)
+    blocks = [
+        Block(
+            tuple(each.overlay for each in changes),
+            changes[0],
+            changes[0].namespace if any(of_name[each.overlay, each.kind, each.name] > 1 for each in changes) else "",
+        )
+        for changes in found.values()
+    ]
     return sorted(blocks, key=lambda block: (not block.change.dangers, block.change.verb == "rewritten"))
 
 
@@ -217,7 +229,8 @@ def names(overlays: Sequence[str]) -> str:
 
 
 def title(block: Block) -> str:
-    return f"{code(f'{block.change.kind}/{block.change.name}')} in {names(block.overlays)}"
+    namespace = f" of namespace {code(block.namespace)}" if block.namespace else ""
+    return f"{code(f'{block.change.kind}/{block.change.name}')}{namespace} in {names(block.overlays)}"
 
 
 def summary(block: Block) -> str:
