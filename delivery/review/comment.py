@@ -1,8 +1,9 @@
 """The review as GitHub's Markdown: what happens in a table, what is dangerous in words, then every diff."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from delivery.review.markdown import code, fence, prose
 from delivery.review.model import REWRITTEN, SINCE, VERBS, Danger, ObjectChange, OverlayReview, Review
@@ -32,7 +33,8 @@ class Block:
 
     overlays: tuple[str, ...]
     change: ObjectChange
-    others: tuple[ObjectChange, ...] = ()  # of the same overlays, with the same dangers: where these alone are told
+    namespace: str = ""  # where an overlay has others of its kind and name
+    others: tuple["Block", ...] = ()  # of the same overlays, with the same dangers: where these alone are told
 
 
 def markdown(review: Review, limit: int) -> str:
@@ -75,15 +77,25 @@ def size(text: str) -> int:
 def grouped(review: Review) -> list[Block]:
     """Changes with dangers first; what is the same in several overlays once."""
     found: dict[tuple[object, ...], list[ObjectChange]] = {}
+    of_name = Counter((each.overlay, each.kind, each.name) for overlay in review.overlays for each in overlay.changes)
     for overlay in review.overlays:
+        seen: Counter[tuple[object, ...]] = Counter()
         for change in overlay.changes:
             # the namespace stands in the lines around, and is the only thing in which overlays must differ
             own = f"namespace: {change.namespace}"
             same = "+-" if change.verb in {"created", "deleted"} else ""
             lines = tuple("" if line.lstrip(same).strip() == own else line for line in change.diff)
             key = (change.verb, change.kind, change.name, change.renamed_from, lines, change.dangers)
-            found.setdefault(key, []).append(change)
-    blocks = [Block(tuple(each.overlay for each in changes), changes[0]) for changes in found.values()]
+            seen[key] += 1  # the same change in another namespace is another one
+            found.setdefault((*key, seen[key]), []).append(change)
+    blocks = [
+        Block(
+            tuple(each.overlay for each in changes),
+            changes[0],
+            changes[0].namespace if any(of_name[each.overlay, each.kind, each.name] > 1 for each in changes) else "",
+        )
+        for changes in found.values()
+    ]
     return sorted(blocks, key=lambda block: (not block.change.dangers, block.change.verb == "rewritten"))
 
 
@@ -91,14 +103,14 @@ def alike(blocks: list[Block]) -> list[Block]:
     """The same dangers once: of an object in several overlays that differ elsewhere, then of several objects."""
     of_object: dict[object, Block] = {}
     for block in blocks:
-        key = (block.change.kind, block.change.name, block.change.dangers)
+        key = (block.change.kind, block.change.name, block.namespace, block.change.dangers)
         known = of_object.get(key)
-        of_object[key] = Block((*known.overlays, *block.overlays), known.change) if known else block
+        of_object[key] = replace(known, overlays=(*known.overlays, *block.overlays)) if known else block
     found: dict[object, Block] = {}
     for block in of_object.values():
         same = (block.overlays, block.change.dangers)
         known = found.get(same)
-        found[same] = Block(known.overlays, known.change, (*known.others, block.change)) if known else block
+        found[same] = replace(known, others=(*known.others, block)) if known else block
     return list(found.values())
 
 
@@ -272,9 +284,14 @@ def names(overlays: Sequence[str]) -> str:
 
 
 def title(block: Block) -> str:
-    told = (block.change, *block.others[: MOST_IMAGES - 1])
+    told = ", ".join(map(named, (block, *block.others[: MOST_IMAGES - 1])))
     more = f" and {len(block.others) + 1 - MOST_IMAGES} more" if len(block.others) >= MOST_IMAGES else ""
-    return f"{', '.join(code(f'{each.kind}/{each.name}') for each in told)}{more} in {names(block.overlays)}"
+    return f"{told}{more} in {names(block.overlays)}"
+
+
+def named(block: Block) -> str:
+    namespace = f" of namespace {code(block.namespace)}" if block.namespace else ""
+    return f"{code(f'{block.change.kind}/{block.change.name}')}{namespace}"
 
 
 def summary(block: Block) -> str:

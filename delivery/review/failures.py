@@ -4,6 +4,7 @@ The programs that render repeat their input when they fail. Of a message only kn
 and names that stand in files outside of Secrets; all else is masked.
 """
 
+import os
 import posixpath
 import re
 from collections.abc import Iterator
@@ -16,11 +17,14 @@ import yaml
 from delivery import manifests
 from delivery.credentials import URL_PASSWORD
 from delivery.errors import DeliveryError
+from delivery.kustomizations import FILES, SKIPPED
 from delivery.manifests import dig
 from delivery.review.hiding import MASK, hide_password
 
-HINT = f"{MASK} stands for what may be the value of a Secret: run `make render` in a checkout of the commit to see it."
-KUSTOMIZATIONS = {"kustomization.yaml", "kustomization.yml", "Kustomization"}
+HINT = (
+    f"{MASK} stands for what may be the value of a Secret: run `.tools/bin/kustomize build FOLDER` in a checkout to "
+    "see it."
+)
 # fields of a kustomization that hold paths or names
 NAMING = {
     *("resources", "components", "bases", "crds", "configurations", "generators", "transformers", "validators"),
@@ -51,6 +55,12 @@ def safe(message: str, shown: re.Pattern[str] | None = None) -> str:
     return f"{text}\n{HINT}" if MASK in text else text
 
 
+def of_tree(message: str, folder: Path, shown: re.Pattern[str] | None = None) -> str:
+    """What can be shown of a message about a tree, without where the tree lies, which tells a reviewer nothing."""
+    resolved = str(folder.resolve())
+    return safe(message.replace(f"{resolved}/", "").replace(resolved, "."), shown or vocabulary(folder))
+
+
 def between(text: str) -> str:
     """What stands between two known parts of a message: marks, or something to be masked with the marks around it."""
     if not text or MARKS.fullmatch(text):
@@ -71,11 +81,14 @@ def phrases() -> str:
 def known(folder: Path) -> set[str]:
     """Paths in a tree, and kinds and names in its files outside of Secrets."""
     found = {"v1", "Secret", "ConfigMap"}
-    for path in folder.rglob("*"):
-        relative = path.relative_to(folder)
-        found |= {str(relative), path.name}
-        if path.is_file() and (path.suffix in {".yaml", ".yml"} or path.name in KUSTOMIZATIONS):
-            found |= set(named(path, relative.parent.as_posix()))
+    for name, folders, files in os.walk(folder):
+        # what is installed in a checkout is no part of it
+        folders[:] = [each for each in folders if each not in SKIPPED and not each.startswith(".")]
+        for path in (Path(name, each) for each in [*folders, *files]):
+            relative = path.relative_to(folder)
+            found |= {str(relative), path.name}
+            if path.is_file() and (path.suffix in {".yaml", ".yml"} or path.name in FILES):
+                found |= set(named(path, relative.parent.as_posix()))
     return {each for each in found if len(each) > 1}
 
 
@@ -88,7 +101,7 @@ def named(path: Path, folder: str) -> Iterator[str]:
     for each in documents:
         if not isinstance(each, dict):
             continue
-        if path.name in KUSTOMIZATIONS:
+        if path.name in FILES:
             for text in naming(each):
                 yield from (URL_PASSWORD.sub(hide_password, text), posixpath.normpath(posixpath.join(folder, text)))
         elif each.get("kind") != "Secret":

@@ -1,8 +1,9 @@
 """Two commits laid out as folders, and what each overlay of them renders to."""
 
+import os
 import re
-import tarfile
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,9 +15,6 @@ from delivery.kustomizations import Kustomizations
 from delivery.render import render_within
 from delivery.review import chart, failures
 from delivery.tools.git import git
-
-# files of a commit that its own .gitattributes would keep out of an archive, or write anew in it
-WHOLE = "* -export-ignore -export-subst\n"
 
 
 @dataclass(frozen=True)
@@ -81,21 +79,20 @@ def lay_out(root: Path, name: str, folder: Path) -> Tree:
         DeliveryError: git cannot read the commit, or it holds a link that leads out of it or a name that is no good.
     """
     objects = git(root, "rev-parse", "--path-format=absolute", "--git-path", "objects").stdout.strip()
-    with tempfile.TemporaryDirectory() as own:  # a repository of the same objects, and with attributes of our own
+    with tempfile.TemporaryDirectory() as own:  # a repository of the same objects, which leaves the checkout alone
         git(root, "init", "--quiet", "--bare", "--template=", own)
-        (Path(own) / "info").mkdir()
-        (Path(own) / "info" / "attributes").write_text(WHOLE)
-        tar = Path(own) / "tree.tar"
-        environment = {"GIT_DIR": own, "GIT_OBJECT_DIRECTORY": objects}
-        archive = git(root, "archive", "--format=tar", f"--output={tar}", name, env=environment)
-        if archive.returncode:
-            raise DeliveryError(f"git cannot read commit {name[:12]}: {archive.stderr.strip()}")
         folder.mkdir()
-        try:
-            with tarfile.open(tar) as files:
-                files.extractall(folder, filter="data")
-        except tarfile.FilterError as error:
-            raise DeliveryError(f"Commit {name[:12]} is not laid out: {error}") from None
+        environment = {"GIT_DIR": own, "GIT_OBJECT_DIRECTORY": objects, "GIT_WORK_TREE": str(folder)}
+        for step in (["read-tree", name], ["checkout-index", "--all", "--quiet"]):
+            result = git(folder, "-c", "core.bare=false", "-c", "core.symlinks=true", *step, env=environment)
+            if result.returncode:
+                raise DeliveryError(f"git cannot read commit {name[:12]}: {result.stderr.strip()}")
+    for link in links(folder):
+        if link.readlink().is_absolute() or not link.resolve().is_relative_to(folder.resolve()):
+            path = str(link.relative_to(folder))
+            raise DeliveryError(
+                f"Commit {name[:12]} is not laid out: {path!r} would link to {str(link.readlink())!r}, outside of it."
+            )
     tree = Tree(name, folder)
     shown = {part for each in tree.kustomizations.all for part in each.parts}
     for each in sorted(shown | {path.name for path in (folder / FOLDER).glob("*")}):
@@ -104,6 +101,12 @@ def lay_out(root: Path, name: str, folder: Path) -> Tree:
     if taken := next((each for each in tree.overlays() if each.startswith(chart.PREFIX)), None):
         raise DeliveryError(f"Commit {name[:12]} has an overlay {taken}, as the chart's values are called: rename it.")
     return tree
+
+
+def links(folder: Path) -> Iterator[Path]:
+    """Symbolic links below a folder, of which none is followed."""
+    for path, folders, files in os.walk(folder):
+        yield from (link for each in [*folders, *files] if (link := Path(path, each)).is_symlink())
 
 
 Renders = dict[str, Rendered]  # by the name of the overlay or chart
@@ -155,7 +158,4 @@ def rendered(name: str, tree: Tree, *, with_charts: bool) -> Rendered:
             return Rendered(text, warnings=tuple(failures.safe(each, tree.vocabulary) for each in warnings))
         return Rendered(text=(chart.render if with_charts else chart.values)(name, tree.folder))
     except DeliveryError as error:
-        # where the tree lies differs from run to run, and tells a reviewer nothing
-        resolved = str(tree.folder.resolve())
-        message = error.message.replace(f"{resolved}/", "").replace(resolved, ".")
-        return Rendered(error=failures.safe(message, tree.vocabulary))
+        return Rendered(error=failures.of_tree(error.message, tree.folder, tree.vocabulary))

@@ -40,9 +40,7 @@ def service_account(before: Object | None, after: Object, around: Around) -> Ite
 
 
 def run_as(each: Object, side: Side) -> Iterator[Workload]:
-    for one in side.workloads:
-        if namespace_of(one.value) == namespace_of(each) and account(pod_spec(one.value)) == each["metadata"]["name"]:
-            yield one
+    yield from side.reading.get((namespace_of(each), "ServiceAccount", each["metadata"]["name"]), [])
 
 
 def own_choice(each: Object) -> object:
@@ -92,10 +90,6 @@ def mounted(each: Object, side: Side) -> bool:
     """Whether the pods of an object are given a token: they say so themselves, or else their ServiceAccount."""
     own = own_choice(each)
     if own is None:
-        name = account(pod_spec(each))
-        found = (
-            one.get("automountServiceAccountToken") for _, one in side.of("ServiceAccount")
-            if (namespace_of(one), one["metadata"]["name"]) == (namespace_of(each), name)
-        )  # fmt: skip
-        own = next(found, None)
+        found = side.named("ServiceAccount", namespace_of(each), account(pod_spec(each)))
+        own = dig(found, "automountServiceAccountToken")
     return own is not False

@@ -156,9 +156,9 @@ def of_verb(verb: Verb, before: Object | None, after: Object | None, around: Aro
         loss = f"{listed(readers)} still reads it, and pods of it do not start any more" if readers else ""
         if kind == "ServiceAccount" and readers:
             loss = f"{listed(readers)} still runs as it, and pods of it do not start any more"
-    if after is None:
+    if after is None and (kind != "ConfigMap" or loss):  # one that no pod reads does nothing
         yield Danger("deletion", f"It is deleted: {loss or 'nothing in this overlay needs it any more'}.")
-    elif loss:
+    elif after is not None and loss:
         yield Danger(
             "recreation",
             f"It is created again, as {moved(before, after)}, and the old one is deleted: {AGAIN.get(kind, loss)}.",

@@ -5,9 +5,8 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from delivery.manifests import Object, dig
-from delivery.review.around import Side, namespace_of
+from delivery.review.around import Side, namespace_of, selector_of
 from delivery.review.dangers import scraping
-from delivery.review.dangers.references import selector_of
 from delivery.review.selectors import Requirement, holds, requirements
 
 MOST = 20
@@ -38,7 +37,6 @@ def choices(each: Object) -> Iterator[tuple[str, Choice]]:
         return
     selector = selector_of(each)
     if kind == "NetworkPolicy":
-        selector = selector or {}
         yield from ((how, Choice("pods", (home,), requirements(one))) for how, one in peers(each))
     if selector is None:
         return

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from delivery.manifests import Object, dig
-from delivery.review.around import MAKERS, namespace_of
-from delivery.review.dangers.references import ingress_backends
+from delivery.review.around import MAKERS, ingress_backends, namespace_of
 from delivery.review.pod_templates import pod_spec, read_by
 
 ROUTES = {"HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute", "UDPRoute"}

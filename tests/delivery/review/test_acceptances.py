@@ -113,7 +113,7 @@ def test_the_comment_says_who_and_why() -> None:
         "**Exposure**: It can be reached from outside. **Accepted** by <code>ana</code> or <code>ben</code>: it moves\n"
         in text
     )
-    assert "**5 warnings.** 1 of them is accepted." in text
+    assert "**6 warnings.** 1 of them is accepted." in text
 
 
 def test_the_page_says_who_and_why() -> None:

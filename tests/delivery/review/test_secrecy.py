@@ -294,6 +294,6 @@ def test_values_of_the_chart(tmp_path: Path) -> None:
 
 def test_that_only_a_secret_among_values_changes_is_told() -> None:
     before, after = ({"kind": "HelmValues", "values": {"file": f"password: {one}\n"}} for one in ("one", "two"))
-    assert hide(before) != hide(after)
+    assert hide(before, []) != hide(after, [])
     number, truth = ({"kind": "HelmValues", "values": {"password": one}} for one in (1, True))
-    assert hide(number) != hide(truth)
+    assert hide(number, []) != hide(truth, [])
