@@ -160,7 +160,8 @@ def nothing(review: Review, line: Line) -> str:
     if not overlays:
         return f"accepts nothing: there is no overlay {line.overlay}."
     if blind := [each.name for each in overlays if each.error_at_base or each.error_at_head]:
-        return f"accepts nothing: {', '.join(blind)} does not render, so its warnings are unknown."
+        why = "does not render, so its" if len(blind) == 1 else "do not render, so their"
+        return f"accepts nothing: {', '.join(blind)} {why} warnings are unknown."
     kinds = {
         danger.kind: None
         for each in overlays

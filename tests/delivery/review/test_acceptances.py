@@ -92,6 +92,9 @@ def test_an_overlay_that_does_not_render() -> None:
     said = "accepts nothing: broken does not render, so its warnings are unknown."
     for line in ("broken Service/taskpulse-api exposure, because a", "Service/other exposure, because a"):
         assert apply(blind, Text(f"delivery: accepted {line}")).not_accepted == (f"“accepted {line}” {said}",)
+    both = replace(blind, overlays=(*blind.overlays, OverlayReview("worse", "kept", error_at_base="no such file")))
+    (sentence,) = apply(both, Text("delivery: accepted Service/other exposure, because a")).not_accepted
+    assert sentence.endswith("accepts nothing: broken, worse do not render, so their warnings are unknown.")
     line = "main Service/other exposure, because a"
     (sentence,) = apply(blind, Text(f"delivery: accepted {line}")).not_accepted
     assert sentence.endswith("accepts nothing: Service/other has no warning in main.")
