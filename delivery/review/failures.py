@@ -7,7 +7,7 @@ and names that stand in files outside of Secrets; all else is masked.
 import os
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -33,15 +33,17 @@ NAMING = {
 }
 MARKS = re.compile(r"[\s'\"`:,;()\[\]{}=./|]{1,5}")  # what may stand between what is known
 REPEATED = re.compile(r"\*{3}(?:[^\s*]{0,30}\s?\*{3})+")  # masks with nearly nothing between them
+# what a chart of the tree says of values that it refuses
+REFUSING = re.compile(r'\b(?:required|fail)\s+"([^"\\\n]{1,300})"')
 LARGEST = 1_000_000  # bytes of a file that is looked into
 BORDERS = (r"(?<![\w-])", r"(?![\w-])")
 
 
-def vocabulary(folder: Path | None = None) -> re.Pattern[str]:
-    """What of messages can be shown: phrases, and what the files in `folder` say outside of Secrets."""
-    words = sorted(known(folder), key=lambda each: (-len(each), each)) if folder else []
-    names = "|".join(map(re.escape, words)) or r"(?!)"
-    return re.compile(rf"{BORDERS[0]}(?:{names}){BORDERS[1]}|{phrases()}")
+def vocabulary(folder: Path | None = None, names: Iterable[str] = ()) -> re.Pattern[str]:
+    """What of messages can be shown: phrases, `names`, and what the files in `folder` say outside of Secrets."""
+    words = sorted({*names, *(known(folder) if folder else ())}, key=lambda each: (-len(each), each))
+    either = "|".join(map(re.escape, words)) or r"(?!)"
+    return re.compile(rf"{BORDERS[0]}(?:{either}){BORDERS[1]}|{phrases()}")
 
 
 def safe(message: str, shown: re.Pattern[str] | None = None) -> str:
@@ -89,7 +91,17 @@ def known(folder: Path) -> set[str]:
             found |= {str(relative), path.name}
             if path.is_file() and (path.suffix in {".yaml", ".yml"} or path.name in FILES):
                 found |= set(named(path, relative.parent.as_posix()))
+            if "templates" in relative.parts[:-1]:
+                found |= set(REFUSING.findall(content(path)))
     return {each for each in found if len(each) > 1}
+
+
+def content(path: Path) -> str:
+    """A file's text; "" where it is too large or no text."""
+    try:
+        return path.read_text("utf-8") if path.is_file() and path.stat().st_size <= LARGEST else ""
+    except (OSError, ValueError):
+        return ""
 
 
 def named(path: Path, folder: str) -> Iterator[str]:

@@ -40,7 +40,7 @@ class Tree:
     @cached_property
     def vocabulary(self) -> re.Pattern[str]:
         """What messages about the tree may show."""
-        return failures.vocabulary(self.folder)
+        return failures.vocabulary(self.folder, chart.names(self.folder))
 
     def overlays(self) -> list[str]:
         return list(self.kustomizations.overlays)
