@@ -4,6 +4,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from delivery.manifests import Object
@@ -41,6 +42,7 @@ HINT = re.compile(
     r"pass|pwd|secret|token|credential|key|://|BEGIN |AKIA|gh[a-z]_|_pat_|glpat|xox|AIza|sk_live|eyJ", re.IGNORECASE
 )
 COUNT = re.compile(r"tokens\Z", re.IGNORECASE)  # of a limit, if its value is a number
+REMEMBERED = 4096  # texts: overlays and both sides of a review share most of theirs
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -50,7 +52,7 @@ class Leaf(NamedTuple):
     path: Path
     name: str  # of the variable, argument or key
     text: str
-    spans: list[Span]  # where in the text they are
+    spans: tuple[Span, ...]  # where in the text they are
 
 
 def leaves(each: Object) -> list[Leaf]:
@@ -90,11 +92,11 @@ def text(value: str, path: Path, name: str, kind: str) -> Iterator[Leaf]:
         except (binascii.Error, UnicodeDecodeError, ValueError):
             return
         if is_credential(name, decoded) or spans(decoded, assigned=True):
-            yield Leaf(path, name, value, [(0, len(value))])
-    elif not HINT.search(value) and not HINT.search(name):
+            yield Leaf(path, name, value, ((0, len(value)),))
+    elif not hinted(value) and not hinted(name):
         return
     elif is_credential(name, value):
-        yield Leaf(path, name, value, [(0, len(value))])
+        yield Leaf(path, name, value, ((0, len(value)),))
     elif found := spans(value, assigned=bool(name)):
         yield Leaf(path, name, value, found)
 
@@ -107,7 +109,7 @@ def arguments(values: list[Any], path: Path) -> Iterator[Leaf]:
             before = ""
             continue
         if before and not value.startswith("-") and not NO_VALUE.fullmatch(value):
-            yield Leaf((*path, number), before, value, [(0, len(value))])
+            yield Leaf((*path, number), before, value, ((0, len(value)),))
         elif found := spans(value, assigned=True):
             first = ASSIGNED.search(value)
             yield Leaf((*path, number), first[1] if first else "", value, found)
@@ -121,7 +123,13 @@ def is_credential(name: str, value: str) -> bool:
     return not NO_VALUE.fullmatch(value.strip()) and not (COUNT.search(name) and value.strip().isdecimal())
 
 
-def spans(value: str, *, assigned: bool) -> list[Span]:
+@lru_cache(REMEMBERED)
+def hinted(value: str) -> bool:
+    return HINT.search(value) is not None
+
+
+@lru_cache(REMEMBERED)
+def spans(value: str, *, assigned: bool) -> tuple[Span, ...]:
     """Where credentials stand in a text; where it may be a file or a line of a shell, also what it assigns to names."""
     found = [match.span(1) for match in URL_PASSWORD.finditer(value) if not NO_VALUE.fullmatch(match[1])]
     found += [match.span() for match in LOOKS.finditer(value)]
@@ -129,7 +137,7 @@ def spans(value: str, *, assigned: bool) -> list[Span]:
         group = next(number for number in (2, 3, 4) if match[number])
         if not NO_VALUE.fullmatch(match[group]) and not (COUNT.search(match[1]) and match[group].isdecimal()):
             found.append(match.span(group))
-    return sorted(set(found))
+    return tuple(sorted(set(found)))
 
 
 def masked(leaf: Leaf, mask: str) -> str:

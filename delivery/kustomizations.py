@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -53,6 +53,7 @@ class Kustomizations:
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
+        self.named: dict[PurePosixPath, set[Path]] = {}
 
     @cached_property
     def all(self) -> dict[PurePosixPath, Kustomization]:
@@ -96,8 +97,27 @@ class Kustomizations:
     @cached_property
     def looked_at(self) -> set[PurePosixPath]:
         """Folders of kustomizations that are rendered, by themselves or as a part."""
+        return self.reached(self.overlays.values())
+
+    def sources(self, overlay: str) -> set[PurePosixPath] | None:
+        """Folders outside of which kustomize reads nothing for an overlay; None where they are not known.
+
+        Source: https://kubectl.docs.kubernetes.io/faq/kustomize/ (security: file is not in or below)
+        """
+        folders = self.reached([self.overlays[overlay]])
+        roots = [self.root / folder for folder in folders]
+        for folder in folders:
+            named = self.named.get(folder)
+            if named is None:
+                named = self.named[folder] = folders_named(self.root / folder, self.all[folder].content)
+            if not all(any(each.is_relative_to(root) for root in roots) for each in named):
+                return None
+        return folders
+
+    def reached(self, folders: Iterable[PurePosixPath]) -> set[PurePosixPath]:
+        """Folders of kustomizations, with those of all that they include."""
         found: set[PurePosixPath] = set()
-        waiting = [self.all[folder] for folder in self.overlays.values()]
+        waiting = [self.all[folder] for folder in folders]
         while waiting:
             each = waiting.pop()
             if each.folder not in found:
@@ -108,9 +128,19 @@ class Kustomizations:
     @cached_property
     def files(self) -> set[PurePosixPath]:
         """Files that the kustomizations which are rendered name, with their own."""
-        named = {folder / path for folder in self.looked_at for path in texts(self.all[folder].content)}
-        found = {PurePosixPath(os.path.normpath(path)) for path in named}
-        return {path for path in found if (self.root / path).is_file()}
+        return set(self.files_of(self.looked_at))
+
+    @cached_property
+    def unused_files(self) -> set[PurePosixPath]:
+        """Files that only other kustomizations name, with their own."""
+        return set(self.files_of(self.all.keys() - self.looked_at)) - self.files
+
+    def files_of(self, folders: Iterable[PurePosixPath]) -> Iterator[PurePosixPath]:
+        for folder in folders:
+            for text in {*FILES, *texts(self.all[folder].content)}:
+                path = PurePosixPath(os.path.normpath(folder / text))
+                if (self.root / path).is_file():
+                    yield path
 
     @property
     def left_out(self) -> list[str]:
@@ -142,11 +172,29 @@ class Kustomizations:
 
 def texts(value: Any) -> Iterator[str]:
     """Texts that may be paths: of a pair such as `key=path`, what stands behind the sign."""
-    if isinstance(value, str) and "\n" not in value and len(value) < LONGEST_PATH:
-        yield from {value, value.partition("=")[2]} - {""}
+    for each in strings(value):
+        if "\n" not in each and len(each) < LONGEST_PATH:
+            yield from {each, each.partition("=")[2]} - {""}
+
+
+def strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
     elif isinstance(value, dict | list):
         for each in value.values() if isinstance(value, dict) else value:
-            yield from texts(each)
+            yield from strings(each)
+
+
+def folders_named(folder: Path, content: dict[str, Any]) -> set[Path]:
+    """Folders that the kustomization in a folder may read from, by any of its texts or by a link; / where unknown."""
+    everywhere = {Path("/")}
+    if not content or any(path.is_symlink() for path in folder.rglob("*")):
+        return everywhere
+    try:
+        targets = {(folder / text).resolve() for text in strings(content)}
+        return {target for target in targets if target.is_dir()}
+    except (OSError, ValueError, RuntimeError):
+        return everywhere
 
 
 def overlays(root: Path = ROOT) -> list[str]:

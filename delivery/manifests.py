@@ -1,11 +1,10 @@
-"""Kubernetes objects: the questions asked of them again and again, and their YAML, read and written in one form."""
+"""Kubernetes objects: the questions asked of them again and again, and how their YAML is read."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
-from secrets import token_hex
 from typing import Any
 
 import yaml
@@ -97,19 +96,9 @@ def selects(selector: Object | None, labels: dict[str, str]) -> bool:
     return (selector.get("matchLabels") or {}).items() <= labels.items()
 
 
-# YAML 1.2 in and out: keys sorted, nothing folded, nothing hidden
+# YAML 1.2; yaml_writer.py writes it
 
-# what changes how a text looks without being seen: controls, joiners, direction marks, separators of lines
-# Source: https://trojansource.codes, Unicode general categories Cc, Cf, Zl, Zp
-HIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
-    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U000e0000-\U000e0fff]"
-)
 SEPARATOR = re.compile(r"^---(?=\s|\Z)", re.MULTILINE)  # the document may begin in the same line
-MARK = token_hex(8)  # stands for a block; in no text by chance, nor by will
-KEY_MARK = re.compile(rf"{MARK}-([0-9]+)-{MARK}(?=:)")
-LAST_MARK = re.compile(rf"{MARK}-([0-9]+)-{MARK}\Z")
-LINE = 1 << 30  # bytes: no line is folded
 DEEPEST = 100  # levels; a CustomResourceDefinition may have some forty
 MOST = 1_000_000  # values of a document, a thousand times what is usual: aliases of aliases may make a line billions
 
@@ -118,6 +107,21 @@ class Loader(yaml.CSafeLoader):
     """Reads plain scalars as YAML 1.2's core schema does, so that no time, date or base-60 number is made of one."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
+
+    def resolve(self, kind: type[yaml.Node], value: str | None, implicit: Any) -> str:
+        """As PyYAML does, but for what nothing here uses: it is called for every value."""
+        if kind is yaml.ScalarNode:
+            return plain_type(str(value)) if implicit[0] else "tag:yaml.org,2002:str"
+        return f"tag:yaml.org,2002:{'seq' if kind is yaml.SequenceNode else 'map'}"
+
+
+@lru_cache(1 << 16)
+def plain_type(text: str) -> str:
+    """The type of a plain scalar."""
+    for tag, pattern in Loader.yaml_implicit_resolvers.get(text[:1], ()):
+        if pattern.match(text):
+            return tag
+    return "tag:yaml.org,2002:str"
 
 
 NUMBER = r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
@@ -143,87 +147,9 @@ def construct_float(_: Loader, node: yaml.ScalarNode) -> float:
 
 Loader.add_constructor("tag:yaml.org,2002:int", construct_int)
 Loader.add_constructor("tag:yaml.org,2002:float", construct_float)
-
-
-class Dumper(yaml.CSafeDumper):
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def is_more(text: str) -> bool:
-    """Whether a text without quotes would be read as another type."""
-    resolvers = Loader.yaml_implicit_resolvers
-    return any(pattern.match(text) for _, pattern in resolvers.get(text[:1], ()))
-
-
-def represent_text(dumper: Dumper, text: str) -> yaml.Node:
-    """Several lines as a block; a text with a hidden character in double quotes, where it can be escaped."""
-    style = '"' if HIDDEN.search(text) else "|" if "\n" in text else "'" if is_more(text) else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-Dumper.add_representer(str, represent_text)
-
-
-def escaped(text: str) -> str:
-    """The text with every hidden character spelt out as \\uXXXX."""
-    return HIDDEN.sub(
-        lambda found: f"\\u{ord(found[0]):04x}" if ord(found[0]) < 1 << 16 else f"\\U{ord(found[0]):08x}", text
-    )
-
-
-def dump(each: Object | None) -> str:
-    """An object in the normal form; "" for None."""
-    if each is None:
-        return ""
-    return escaped(in_blocks(each))
-
-
-def shown(each: Object | None) -> str:
-    """An object in the normal form for people: a text with hidden characters is a block too, and no longer exact."""
-    return "" if each is None else escaped(in_blocks(each, hidden=True))
-
-
-def in_blocks(each: Object, *, hidden: bool = False) -> str:
-    """YAML with texts of several lines as literal blocks; with `hidden` those with hidden characters too."""
-    blocks: list[str] = []
-
-    def represent(dumper: Dumper, text: str) -> yaml.Node:
-        if "\n" not in text or (HIDDEN.search(text) and not hidden):
-            return represent_text(dumper, text)
-        blocks.append(text)
-        return dumper.represent_scalar("tag:yaml.org,2002:str", f"{MARK}-{len(blocks) - 1}-{MARK}")
-
-    class BlockDumper(Dumper):
-        pass
-
-    BlockDumper.add_representer(str, represent)
-    written: str = yaml.dump(each, Dumper=BlockDumper, sort_keys=True, allow_unicode=True, width=LINE)
-    if not blocks:
-        return written
-    lines = (with_block(line, blocks) for line in written.removesuffix("\n").split("\n"))
-    return "\n".join(lines) + "\n"
-
-
-def with_block(line: str, blocks: list[str]) -> str:
-    """A line with the blocks that its marks stand for."""
-    line = KEY_MARK.sub(lambda found: json.dumps(blocks[int(found[1])], ensure_ascii=False), line)
-    found = LAST_MARK.search(line)
-    if not found:
-        return line
-    text = blocks[int(found[1])]
-    start = line[: found.start()]
-    prefix = re.match(r" *(?:- )*", start)
-    assert prefix  # noqa: S101 - it matches nothing, too
-    indent = " " * (len(prefix[0]) + (0 if start == prefix[0] and start else 2))
-    header = "|" + ("2" if text[0] in " \n\t" else "")
-    ends = len(text) - len(text.rstrip("\n"))
-    header += "-" if not ends else "" if ends == 1 and ends < len(text) else "+"
-    if HIDDEN.search(text):
-        header += " # with \\u for a character that does not show, and \\\\ for \\"
-        text = text.replace("\\", "\\\\")
-    content = text.removesuffix("\n").split("\n")
-    return "\n".join([start + header, *(f"{indent}{each}" if each else "" for each in content)])
+# types of YAML 1.1 that the core schema does not have, as Kubernetes reads them
+for tag, same in (("timestamp", "str"), ("set", "map"), ("omap", "seq"), ("pairs", "seq")):
+    Loader.yaml_constructors[f"tag:yaml.org,2002:{tag}"] = Loader.yaml_constructors[f"tag:yaml.org,2002:{same}"]
 
 
 def documents(text: str) -> list[str]:
@@ -260,12 +186,6 @@ def load(text: str) -> Any:
         ValueError: it holds a number or a text that cannot be read.
     """
     return yaml.load(text, Loader)  # noqa: S506, a safe loader
-
-
-def dump_all(objects: Iterable[Object]) -> str:
-    """Objects as a stream for other programs, which read YAML 1.2."""
-    text: str = yaml.dump_all(objects, Dumper=Dumper, allow_unicode=True, width=LINE)
-    return text
 
 
 def parse(document: str) -> list[Object]:

@@ -5,6 +5,7 @@ Source: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/q
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 QUANTITY = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:([numkMGTPE]|[KMGTPE]i)|[eE]([+-]?[0-9]{1,3}))?")
@@ -28,6 +29,11 @@ def amount(written: Any) -> Fraction | None:
 
 def canonical(written: Any) -> Any:
     """One way of writing for each amount, the shortest that people use; what is no quantity stays as it is."""
+    return written if isinstance(written, dict | list) else shortest(written)
+
+
+@lru_cache(1 << 12, typed=True)
+def shortest(written: Any) -> Any:
     value = amount(written)
     if value is None:
         return written

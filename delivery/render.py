@@ -15,6 +15,10 @@ REMOTE = re.compile(
 )
 
 
+class RenderError(DeliveryError):
+    """What kustomize says of its failure, which may hold the value of a Secret."""
+
+
 class Rendering(NamedTuple):
     """What an overlay renders to, and what kustomize warns of: deprecated fields, settings without effect."""
 
@@ -61,7 +65,7 @@ def build(overlay: str, folder: Path) -> Rendering:
         reason = f"give {missing[1]} in overlays/{overlay}/settings.yaml."
     elif remote := REMOTE.search(reason):
         reason = ELSEWHERE.format(remote[1])
-    raise DeliveryError(failure(overlay, reason))
+    raise RenderError(failure(overlay, reason))
 
 
 def write(texts: dict[str, str], out: Path) -> list[Path]:

@@ -10,7 +10,8 @@ from delivery.cli.command import Command
 from delivery.errors import DeliveryError
 from delivery.kustomizations import Kustomizations, failure, overlays
 from delivery.policy import chosen
-from delivery.render import render_within, write
+from delivery.render import RenderError, render_within, write
+from delivery.review import failures
 from delivery.validate import SCHEMA_CHECKS, validate_tree
 
 
@@ -53,7 +54,11 @@ def rendered(root: Path, known: settings.Settings) -> dict[str, str]:
     """What each overlay renders to; what kustomize warns of fails where every rule holds, and is shown elsewhere."""
     tree, texts = Kustomizations(root), {}
     for name in overlays(root):
-        texts[name], warnings = render_within(name, tree)
+        try:
+            texts[name], warnings = render_within(name, tree)
+        except RenderError as error:
+            raise DeliveryError(failures.of_tree(error.message, root)) from None
+        warnings = tuple(failures.of_tree(each, root) for each in warnings)
         if warnings and known.every_rule:
             raise DeliveryError(failure(name, "\n".join(warnings)))
         for each in warnings:

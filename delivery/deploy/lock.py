@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from delivery import manifests
+from delivery import yaml_writer
 from delivery.errors import DeliveryError
 from delivery.manifests import Object
 from delivery.tools import kubectl
@@ -149,7 +149,7 @@ class Lock:
         return self._write("replace", lease)
 
     def _write(self, verb: str, lease: Object) -> bool:
-        result = kubectl.run(verb, "--filename=-", "--output=name", stdin=manifests.dump_all([lease]))
+        result = kubectl.run(verb, "--filename=-", "--output=name", stdin=yaml_writer.dump_all([lease]))
         if result.returncode and not any(
             each in result.stderr for each in ("(Conflict)", "(AlreadyExists)", "(NotFound)")
         ):

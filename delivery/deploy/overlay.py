@@ -5,7 +5,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from delivery import manifests
+from delivery import yaml_writer
 from delivery.checkout import OVERLAYS, ROOT
 from delivery.deploy.release import Release
 from delivery.errors import ArgumentError, DeliveryError
@@ -83,7 +83,7 @@ def thin_layer(name: str, digest: str, commit: str) -> Object:
     }
     return {
         "images": [{"name": NAME, "newName": name, "digest": digest}],
-        "patches": [{"target": {"kind": "Deployment", "name": NAME}, "patch": manifests.dump_all([deployment])}],
+        "patches": [{"target": {"kind": "Deployment", "name": NAME}, "patch": yaml_writer.dump_all([deployment])}],
     }
 
 
@@ -93,7 +93,7 @@ def throw_away(folder: Path, layer: Object) -> str:
         top = Path(name).resolve() / "overlays" / folder.name
         top.mkdir(parents=True)
         kustomization = {"resources": [os.path.relpath(folder, top)], **layer}
-        (top / "kustomization.yaml").write_text(manifests.dump_all([kustomization]))
+        (top / "kustomization.yaml").write_text(yaml_writer.dump_all([kustomization]))
         return render(folder.name, Path(name).resolve())
 
 

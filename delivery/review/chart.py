@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from delivery import chart, manifests
+from delivery import chart, yaml_writer
 from delivery.errors import DeliveryError
 from delivery.tools import helm
 
@@ -26,7 +26,7 @@ def render(name: str, folder: Path) -> str:
 def values(name: str, folder: Path) -> str:
     """The values files as objects of a kind of their own, so that their change is shown like any other."""
     return "---\n".join(
-        manifests.dump({
+        yaml_writer.dump({
             "apiVersion": "",
             "kind": "HelmValues",
             "metadata": {"name": str(path)},

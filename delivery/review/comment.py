@@ -1,13 +1,15 @@
 """The review as GitHub's Markdown: what happens in a table, what is dangerous in words, then every diff."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from delivery.review.markdown import code, fence, prose
-from delivery.review.model import REWRITTEN, VERBS, ObjectChange, OverlayReview, Review
+from delivery.review.model import REWRITTEN, SINCE, VERBS, Danger, ObjectChange, OverlayReview, Review
 
 MARKER = "<!-- taskpulse review -->"  # by which the one comment is found again
+READ = re.compile(re.escape(MARKER) + r"\n<!-- lines ([0-9a-f]{16}) -->\n")  # which lines of the text it knows
 COMMENT_LIMIT = 65_000  # bytes of UTF-8; GitHub refuses more than 65,536 characters
 SUMMARY_LIMIT = 1_000_000  # bytes; GitHub drops a job summary of more than 1 MiB
 LARGE = 10_000  # bytes of an object of which only the beginning is shown where not everything can be
@@ -31,6 +33,8 @@ class Block:
 
     overlays: tuple[str, ...]
     change: ObjectChange
+    namespace: str = ""  # where an overlay has others of its kind and name
+    others: tuple["Block", ...] = ()  # of the same overlays, with the same dangers: where these alone are told
 
 
 def markdown(review: Review, limit: int) -> str:
@@ -73,20 +77,46 @@ def size(text: str) -> int:
 def grouped(review: Review) -> list[Block]:
     """Changes with dangers first; what is the same in several overlays once."""
     found: dict[tuple[object, ...], list[ObjectChange]] = {}
+    of_name = Counter((each.overlay, each.kind, each.name) for overlay in review.overlays for each in overlay.changes)
     for overlay in review.overlays:
+        seen: Counter[tuple[object, ...]] = Counter()
         for change in overlay.changes:
             # the namespace stands in the lines around, and is the only thing in which overlays must differ
             own = f"namespace: {change.namespace}"
             same = "+-" if change.verb in {"created", "deleted"} else ""
             lines = tuple("" if line.lstrip(same).strip() == own else line for line in change.diff)
             key = (change.verb, change.kind, change.name, change.renamed_from, lines, change.dangers)
-            found.setdefault(key, []).append(change)
-    blocks = [Block(tuple(each.overlay for each in changes), changes[0]) for changes in found.values()]
+            seen[key] += 1  # the same change in another namespace is another one
+            found.setdefault((*key, seen[key]), []).append(change)
+    blocks = [
+        Block(
+            tuple(each.overlay for each in changes),
+            changes[0],
+            changes[0].namespace if any(of_name[each.overlay, each.kind, each.name] > 1 for each in changes) else "",
+        )
+        for changes in found.values()
+    ]
     return sorted(blocks, key=lambda block: (not block.change.dangers, block.change.verb == "rewritten"))
 
 
+def alike(blocks: list[Block]) -> list[Block]:
+    """The same dangers once: of an object in several overlays that differ elsewhere, then of several objects."""
+    of_object: dict[object, Block] = {}
+    for block in blocks:
+        key = (block.change.kind, block.change.name, block.namespace, block.change.dangers)
+        known = of_object.get(key)
+        of_object[key] = replace(known, overlays=(*known.overlays, *block.overlays)) if known else block
+    found: dict[object, Block] = {}
+    for block in of_object.values():
+        same = (block.overlays, block.change.dangers)
+        known = found.get(same)
+        found[same] = replace(known, others=(*known.others, block)) if known else block
+    return list(found.values())
+
+
 def opening(review: Review, blocks: list[Block]) -> Iterator[str]:
-    yield f"{MARKER}\n## What commit {code(review.head[:10])} would change"
+    lines = f"\n<!-- lines {review.lines} -->" if review.lines else ""
+    yield f"{MARKER}{lines}\n## What commit {code(review.head[:10])} would change"
     yield headline(review, blocks)
     if review.beside:
         yield listed([f"- {prose(line, 600)}" for line in review.beside], "sentences")
@@ -96,7 +126,11 @@ def opening(review: Review, blocks: list[Block]) -> Iterator[str]:
         yield table(rows)
     if dangerous := [block for block in blocks if block.change.dangers]:
         yield "### Look at this first"
-        yield listed([warnings(block) for block in dangerous], "objects with warnings")
+        yield listed([warnings(block) for block in alike(dangerous)], "objects with warnings")
+    if review.not_accepted:
+        yield "### What accepts no warning"
+        yield listed([f"- {prose(line, 600)}" for line in review.not_accepted], "sentences")
+    yield from refusals(review)
     said = {danger.sentence for block in dangerous for danger in block.change.dangers}
     told = [(each.name, line) for each in review.overlays for line in each.routing if line not in said]
     if told:
@@ -111,10 +145,34 @@ def opening(review: Review, blocks: list[Block]) -> Iterator[str]:
 
 def warnings(block: Block) -> str:
     """An item of a list, with a list of its own where there is more than one danger."""
-    told = [f"**{danger.kind.capitalize()}**: {prose(danger.sentence, 400)}" for danger in block.change.dangers]
+    told = [
+        f"**{danger.kind.capitalize()}**: {prose(danger.sentence, 400)}{accepted(danger)}"
+        for danger in block.change.dangers
+    ]
     if len(told) == 1:
         return f"- ⚠️ {title(block)}: {told[0]}"
     return f"- ⚠️ {title(block)}\n" + listed([f"  - {each}" for each in told], "of this object", *MOST_OF_ONE)
+
+
+def accepted(danger: Danger) -> str:
+    """Who accepts a warning, and why."""
+    return "".join(
+        f" **Accepted** by {' or '.join(map(code, each.by))}: {prose(each.reason, 300)}" for each in danger.accepted
+    )
+
+
+def refusals(review: Review) -> Iterator[str]:
+    """What validate refuses, each sentence once, with its overlays."""
+    if review.refused:
+        yield "### What `validate` refuses"
+    for since, words in SINCE.items():
+        lines = [
+            f"- {names(overlays)}: {prose(each.sentence, 400)} ({', '.join(map(code, each.checks))})"
+            for each, overlays in review.refused.items()
+            if each.since == since
+        ]
+        if lines:
+            yield f"**{words}:**\n\n{listed(lines, 'refusals')}"
 
 
 def headline(review: Review, blocks: list[Block]) -> str:
@@ -125,14 +183,23 @@ def headline(review: Review, blocks: list[Block]) -> str:
     objects = "1 object is" if rewritten == 1 else f"{rewritten} objects are"
     also = f" {objects} {REWRITTEN}." if rewritten else ""
     if not review.changed:
-        nothing = "**No manifest changes.**" if review.beside else "**Nothing changes** in what is deployed."
-        return f"{nothing}{also} {compared}."
+        return f"{nothing(review)}{also} {compared}."
     counts = [(verb, sum(block.change.verb == verb for block in blocks)) for verb in VERBS]
     said = ", ".join(f"{number} {verb}" for verb, number in counts if number)
     dangers = sum(len(block.change.dangers) for block in blocks)
     warned = f" **{dangers} {'warning' if dangers == 1 else 'warnings'}.**" if dangers else ""
-    same = f" Nothing changes in {names(unchanged)}." if unchanged else ""
+    if number := sum(bool(danger.accepted) for block in blocks for danger in block.change.dangers):
+        warned += f" {number} of them {'is' if number == 1 else 'are'} accepted."
+    few = names(unchanged) if len(unchanged) <= MOST_IMAGES else f"the other {len(unchanged)} overlays"
+    same = f" Nothing changes in {few}." if unchanged else ""
     return f"**Objects: {said or 'none to compare'}.**{warned}{also}{same} {compared}."
+
+
+def nothing(review: Review) -> str:
+    """That no object changes, as far as that is known."""
+    if review.unseen:
+        return "**Nothing changes in any overlay**, but manifests change that none includes."
+    return "**No manifest changes.**" if review.beside else "**Nothing changes** in what is deployed."
 
 
 def errors(review: Review) -> Iterator[str]:
@@ -217,7 +284,14 @@ def names(overlays: Sequence[str]) -> str:
 
 
 def title(block: Block) -> str:
-    return f"{code(f'{block.change.kind}/{block.change.name}')} in {names(block.overlays)}"
+    told = ", ".join(map(named, (block, *block.others[: MOST_IMAGES - 1])))
+    more = f" and {len(block.others) + 1 - MOST_IMAGES} more" if len(block.others) >= MOST_IMAGES else ""
+    return f"{told}{more} in {names(block.overlays)}"
+
+
+def named(block: Block) -> str:
+    namespace = f" of namespace {code(block.namespace)}" if block.namespace else ""
+    return f"{code(f'{block.change.kind}/{block.change.name}')}{namespace}"
 
 
 def summary(block: Block) -> str:

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from delivery import credentials
 from delivery.errors import DeliveryError
-from delivery.manifests import OWN_IMAGE, Object, dig, documents, dump, parse, shown
+from delivery.manifests import OWN_IMAGE, Object, dig, documents, parse
 from delivery.review import chart, failures, images, routing
 from delivery.review.around import Around, scaled
 from delivery.review.dangers import alerts, dangers
@@ -14,14 +15,15 @@ from delivery.review.dangers.lifecycle import moved, recreation
 from delivery.review.diff import unified
 from delivery.review.hiding import secrets_in
 from delivery.review.json_texts import readable
+from delivery.review.links import links
 from delivery.review.masking import Masker
 from delivery.review.model import Danger, ObjectChange, OverlayReview, Status, Verb
 from delivery.review.normal import normal
 from delivery.review.pairing import Pair, Source, pair, sources
+from delivery.review.refusals import MISSHAPEN, Parsed
 from delivery.review.trees import Rendered
+from delivery.yaml_writer import dump, shown
 
-# what is raised where text, number and list stand in one another's place: no schema has been asked yet
-MISSHAPEN = (AttributeError, KeyError, TypeError, ValueError)
 UNKNOWN = Danger(
     "odd shape", "It is not shaped as its kind is, so what is dangerous in it is not known: read its diff."
 )
@@ -43,6 +45,7 @@ class Compared:
     review: OverlayReview
     before: str
     after: str
+    parsed: Parsed
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class Masked:
     def rewritten(self) -> bool:
         """Whether both sides are the same object, written differently."""
         old, new = self.stored.before, self.stored.after
-        return old is not None and new is not None and dump(old.value) == dump(new.value)
+        return old is not None and new is not None and same(old.value, new.value)
 
 
 def compare(
@@ -116,7 +119,19 @@ def compare(
             routing=routes,
         )
     return Compared(review, written(old, {id(e.pair.before): e.before for e in masked}, masker),
-                    written(new, {id(e.pair.after): e.after for e in masked}, masker))  # fmt: skip
+                    written(new, {id(e.pair.after): e.after for e in masked}, masker),
+                    Parsed(old, new, pairs, masker))  # fmt: skip
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are written alike: to Python, 1, 1.0 and true are equal."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other)
 
 
 def key(each: Source | None) -> tuple[str, str]:
@@ -164,12 +179,13 @@ def changes(name: str, masked: list[Masked], routes: tuple[str, ...]) -> tuple[O
         Danger("alert sent elsewhere", each) for each in routes if not each.endswith(" instead of nobody.")
     )
     around = Around([(each.before, each.after) for each in masked])
+    linked = links(around, {number for number, each in enumerate(masked) if each.differs})
     for number, each in enumerate(masked):
         if each.differs:
             more = tuple(told.get(number, ()))
             if routes_alerts(each.pair.known):
                 more, rerouted = more + rerouted, ()
-            found.append(change(name, each, more, around))
+            found.append(replace(change(name, each, more, around), links=linked.get(number, ())))
     order = {"deleted": 0, "recreated": 1, "changed": 2, "created": 3, "rewritten": 4}
     return tuple(sorted(found, key=lambda each: (order[each.verb], each.kind, each.namespace, each.name)))
 
@@ -197,7 +213,7 @@ def change(overlay: str, each: Masked, more: tuple[Danger, ...], around: Around)
             found.extend(dangers(verb, was, now, around))
     except MISSHAPEN:
         found.append(UNKNOWN)
-    exposed = [Danger("credential", each.masker.text(sentence)) for sentence in clear(each.pair)]
+    exposed = [Danger("credential", each.masker.text(sentence)) for sentence in clear(each)]
     before, after = each.texts
     return ObjectChange(
         overlay=overlay,
@@ -214,9 +230,10 @@ def change(overlay: str, each: Masked, more: tuple[Danger, ...], around: Around)
     )
 
 
-def clear(pair: Pair) -> Iterator[str]:
+def clear(masked: Masked) -> Iterator[str]:
     """Sentences about credentials that an object holds in the clear, and did not before."""
-    old, new = ([] if each is None else credentials.leaves(each.value) for each in (pair.before, pair.after))
+    pair, leaves_of = masked.pair, masked.masker.leaves_of
+    old, new = ([] if each is None else leaves_of(each.value) for each in (pair.before, pair.after))
     held = {(leaf.path, leaf.text) for leaf in old}
     if pair.after:
         for leaf in new:
@@ -231,5 +248,5 @@ def written(side: Iterable[Source], masked: dict[int, Object | None], masker: Ma
     for each in side:
         known = masked[id(each)]
         whole = each.text and known == each.value and masker.text(each.text) == each.text  # comments too
-        texts.append(each.text.strip("\n") + "\n" if whole else dump(known))
+        texts.append(each.text.lstrip("\n") if whole else dump(known))  # what ends it may be part of its last text
     return "---\n".join(texts)

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import yaml
@@ -45,14 +45,14 @@ class Hidden:
         return hash(MASK)
 
 
-def hide(each: Object) -> Object:
-    """The object with `Hidden` in place of whatever may hold a secret."""
+def hide(each: Object, leaves: Iterable[credentials.Leaf]) -> Object:
+    """The object with `Hidden` in place of whatever may hold a secret; `leaves` are the credentials in it."""
     if each["kind"] == "Secret":
         return hide_secret(each)
     result: Object = hide_embedded(each)
     if part := CHARTS.get(each["kind"]):
         result = {**result, part: hide_keys(result.get(part))}
-    for leaf in credentials.leaves(each):
+    for leaf in leaves:
         result = replaced(result, leaf.path, lambda value, leaf=leaf: hide_leaf(value, leaf))
     if dig(each, "metadata", "annotations", LAST_APPLIED) is not None:
         result = replaced(result, ("metadata", "annotations", LAST_APPLIED), Hidden)

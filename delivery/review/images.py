@@ -1,5 +1,6 @@
 """Which container images an overlay uses."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from delivery.manifests import OWN_IMAGE, Object
 from delivery.review.model import ImageChange
 
+DOCKER_HUB = re.compile(r"\A(?:index\.)?docker\.io/(?:library/)?")
 NO_PODS = {"ConfigMap", "Secret", "HelmValues", "CustomResourceDefinition"}
 
 
@@ -28,7 +30,7 @@ def references(objects: Iterable[Object]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
     for each in objects:
         if each["kind"] not in NO_PODS:
-            for image in walk(each.get("spec")):
+            for image in map(short, walk(each.get("spec"))):
                 found[name_of(image)].add(image)
     return found
 
@@ -42,6 +44,11 @@ def walk(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for each in value:
             yield from walk(each)
+
+
+def short(image: str) -> str:
+    """A reference without the registry that is meant where none is named."""
+    return DOCKER_HUB.sub("", image)
 
 
 def name_of(image: str) -> str:

@@ -2,7 +2,7 @@
 
 import re
 
-from delivery.manifests import HIDDEN, escaped
+from delivery.yaml_writer import HIDDEN, escaped
 
 LONGEST = 200  # characters of a name
 MARK = re.compile(

@@ -6,6 +6,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 
@@ -22,14 +23,35 @@ class Masker:
     """Knows the values of all Secrets of both sides, and masks objects and texts with it."""
 
     def __init__(self, sides: Iterable[Source]) -> None:
-        sources = list(sides)
+        self.sources = sources = list(sides)
+        found = {id(each.value): each.value for each in sources}  # a document of both sides is one value
+        self.found = {number: credentials.leaves(value) for number, value in found.items()}
         names = "\n".join(f"{each.kind} {each.namespace} {each.name}" for each in sources)
-        spellings = {spelling for each in sources for value in secrets(each.value) for spelling in spelt(value)}
+        values = {value for each in sources for value in self.secrets(each.value)}
+        spellings = {spelling for value in values for spelling in spellings_of(value)}
         self.known: dict[str, list[str]] = defaultdict(list)  # by how they begin, the longest first
         for spelling in sorted(spellings, key=lambda each: (-len(each), each)):
             if len(spelling) >= SHORTEST and spelling not in names:
                 self.known[spelling[:SHORTEST]].append(spelling)
         self.beginnings = re.compile(one_of(list(self.known)))
+
+    def leaves_of(self, each: Object) -> list[credentials.Leaf]:
+        """Texts of an object that hold credentials."""
+        found = self.found.get(id(each))
+        return credentials.leaves(each) if found is None else found
+
+    def secrets(self, each: Object) -> Iterator[str]:
+        """Values of the Secrets in an object, and credentials that stand in it, as written."""
+        for secret in secrets_in(each):
+            for part in HELD:
+                values = secret.get(part)
+                for value in values.values() if isinstance(values, dict) else [values]:
+                    if isinstance(value, bytes):
+                        yield value.decode("utf-8", "replace")
+                    elif value is not None:
+                        yield str(value)
+        for leaf in self.leaves_of(each):
+            yield from (leaf.text[start:end] for start, end in leaf.spans)
 
     def text(self, text: str) -> str:
         """The text without any value of a Secret."""
@@ -44,10 +66,17 @@ class Masker:
 
     def pair(self, pair: Pair) -> tuple[Object | None, Object | None]:
         """Both sides of an object, masked; None where there is none."""
-        before, after = (None if each is None else hide(each.value) for each in (pair.before, pair.after))
+        if pair.before and pair.after and pair.before.value is pair.after.value:
+            hidden = self.hide(pair.before)
+            masked = hidden if not self.known and hidden == pair.before.value else self.leaves(hidden, hidden)
+            return masked, masked
+        before, after = map(self.hide, (pair.before, pair.after))
         if not self.known and before == _value(pair.before) and after == _value(pair.after):
             return before, after
         return self.leaves(before, after), self.leaves(after, before, mark="(after)")
+
+    def hide(self, each: Source | None) -> Object | None:
+        return None if each is None else hide(each.value, self.leaves_of(each.value))
 
     def leaves(self, mine: Any, other: Any, mark: str = "(before)") -> Any:
         """`mine` masked; what differs from `other` but would read the same is marked."""
@@ -81,18 +110,10 @@ def _value(source: Source | None) -> Object | None:
     return None if source is None else source.value
 
 
-def secrets(each: Object) -> Iterator[str]:
-    """Values of the Secrets in an object, and credentials that stand in it, as written."""
-    for secret in secrets_in(each):
-        for part in HELD:
-            values = secret.get(part)
-            for value in values.values() if isinstance(values, dict) else [values]:
-                if isinstance(value, bytes):
-                    yield value.decode("utf-8", "replace")
-                elif value is not None:
-                    yield str(value)
-    for leaf in credentials.leaves(each):
-        yield from (leaf.text[start:end] for start, end in leaf.spans)
+@cache
+def spellings_of(value: str) -> frozenset[str]:
+    """What `spelt` gives, once for each value: every overlay of a review masks the same ones."""
+    return frozenset(spelt(value))
 
 
 def spelt(value: str) -> Iterator[str]:

@@ -4,11 +4,26 @@ from dataclasses import dataclass
 from typing import Literal
 
 Status = Literal["kept", "added", "removed"]
+Sides = Literal["both", "before", "after"]
 Verb = Literal["created", "changed", "recreated", "deleted", "rewritten"]
 
+Since = Literal["head", "base", "unknown"]
+SINCE: dict[Since, str] = {
+    "head": "New in this change",
+    "unknown": "New or not is unknown, as the base does not render",
+    "base": "Already at the base",
+}
 VERBS: tuple[Verb, ...] = ("created", "changed", "recreated", "deleted")
 """What happens in the cluster; of an object that is only rewritten, nothing does."""
 REWRITTEN = "written differently, the same object"
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """That somebody with write access has accepted a warning; it stays all the same."""
+
+    by: tuple[str, ...]  # who wrote the pull request's text, the author first
+    reason: str  # text of a stranger
 
 
 @dataclass(frozen=True)
@@ -17,6 +32,20 @@ class Danger:
 
     kind: str  # short and fixed, such as "deletion" or "exposure": for a badge
     sentence: str  # plain text, what changes and why that is dangerous
+    accepted: tuple[Acceptance, ...] = ()
+
+
+@dataclass(frozen=True)
+class Link:
+    """Another object of the overlay that a changed object hangs together with."""
+
+    uses: bool  # whether the changed object uses the other one, else the other uses it
+    how: str  # such as "reads it", where "it" is the one that is used
+    kind: str
+    namespace: str  # "" where it has none
+    name: str  # as at head; as at base where it is deleted
+    here: bool  # whether the overlay holds it
+    since: Sides  # the sides on which it is so; "both" where one object is on one only
 
 
 @dataclass(frozen=True)
@@ -34,6 +63,7 @@ class ObjectChange:
     after: str  # normalised YAML; "" where deleted
     diff: tuple[str, ...]  # lines of a unified diff without line ends: "@@ ...", " ...", "-...", "+..."
     dangers: tuple[Danger, ...] = ()
+    links: tuple[Link, ...] = ()
 
     @property
     def what(self) -> str:
@@ -52,6 +82,15 @@ class ImageChange:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """A sentence for which `validate` fails at head."""
+
+    checks: tuple[str, ...]  # names of rules or schemas
+    sentence: str  # plain text
+    since: Since
+
+
+@dataclass(frozen=True)
 class OverlayReview:
     """One overlay (or the monitoring chart, named "chart-dev" and so on) at both commits."""
 
@@ -63,6 +102,7 @@ class OverlayReview:
     error_at_base: str = ""  # why it does not render there, "" where it does
     error_at_head: str = ""
     notes: tuple[str, ...] = ()  # plain sentences, such as that the chart was not rendered and why
+    refusals: tuple[Refusal, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -87,9 +127,21 @@ class Review:
     overlays: tuple[OverlayReview, ...] = ()
     beside: tuple[str, ...] = ()  # plain sentences: what else takes effect, such as another image
     notes: tuple[str, ...] = ()  # plain sentences: what is not looked at
+    unseen: bool = False  # whether something of that changes
+    not_accepted: tuple[str, ...] = ()  # sentences about lines of the pull request's text that accept nothing
+    lines: str = ""  # the digest of those lines; "" where the text was not read
 
     @property
     def changed(self) -> bool:
         return any(
             each.changed or each.status != "kept" or each.error_at_base or each.error_at_head for each in self.overlays
         )
+
+    @property
+    def refused(self) -> dict[Refusal, list[str]]:
+        """What validate refuses, each sentence once, with the names of its overlays."""
+        found: dict[Refusal, list[str]] = {}
+        for overlay in self.overlays:
+            for each in overlay.refusals:
+                found.setdefault(each, []).append(overlay.name)
+        return found

@@ -5,8 +5,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 
-from delivery.manifests import Object, dig, dump
+from delivery.manifests import Object, dig
 from delivery.review.normal.versions import version
+from delivery.yaml_writer import dump
 
 # kustomize's hash: ten characters of hexadecimal digits, the vowels and their like replaced
 # Source: sigs.k8s.io/kustomize/api/hasher/hasher.go, encode

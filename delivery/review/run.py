@@ -1,22 +1,26 @@
 """The review of a pull request, from two refs to files."""
 
 import tempfile
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 
-from delivery import settings
-from delivery.chart import load
+from delivery.chart import FOLDER, load
 from delivery.checkout import ROOT
 from delivery.errors import DeliveryError
 from delivery.manifests import Object, dig
-from delivery.review import beside, chart, trees, unseen
+from delivery.review import acceptances, beside, chart, refusals, trees, unseen
+from delivery.review.acceptances import Text
 from delivery.review.comment import COMMENT_LIMIT, SUMMARY_LIMIT, markdown
 from delivery.review.compare import Compared, Side, compare, secrets
 from delivery.review.model import Review
 from delivery.review.page import page
 
 
-def review(base: str, head: str, out: Path, root: Path = ROOT) -> Review:
+def review(base: str, head: str, out: Path, root: Path = ROOT, text: Text | None = None) -> Review:
     """Compare `head` with where it left `base`, and write everything to the folder `out`.
+
+    Lines in the `text` of a pull request accept warnings.
 
     Raises:
         DeliveryError: a ref names no commit, or the folder cannot be written to.
@@ -28,31 +32,54 @@ def review(base: str, head: str, out: Path, root: Path = ROOT) -> Review:
         folder = Path(temporary).resolve()
         before = trees.lay_out(root, fork, folder / "base")
         after = trees.lay_out(root, head_commit, folder / "head")
-        compared = compare_trees(before, after)
-        also = beside.sentences(before.folder, after.folder)
-        notes = tuple(unseen.sentences(before.kustomizations, after.kustomizations))
-    result = Review(base_commit, head_commit, fork, tuple(each.review for each in compared), also, notes)
+        changed = trees.differing(root, fork, head_commit)
+        compared, about = compare_trees(before, after, changed)
+        missed = unseen.changes(before.kustomizations, after.kustomizations, changed)
+        shown = missed | before.kustomizations.files | after.kustomizations.files
+        others = frozenset(path for path in changed - shown if not path.is_relative_to(FOLDER))
+        also = beside.sentences(before.folder, after.folder, others)
+        notes = (*unseen.sentences(missed, after.kustomizations), *about)
+    result = Review(base_commit, head_commit, fork, tuple(each.review for each in compared), also, notes, bool(missed))
+    result = acceptances.apply(result, text) if text else result
     write(result, compared, out)
     return result
 
 
-def compare_trees(before: trees.Tree, after: trees.Tree) -> list[Compared]:
+def compare_trees(
+    before: trees.Tree, after: trees.Tree, changed: frozenset[PurePosixPath]
+) -> tuple[list[Compared], tuple[str, ...]]:
+    """Each overlay's comparison, and sentences about all of them."""
     same = chart.same(before.folder, after.folder)
-    asked = [] if same else [before, after]
-    notes = tuple(dict.fromkeys(note for tree in asked if (note := chart.unavailable(tree.folder))))
-    old, new = trees.render_all([before, after], with_charts=not same and not notes)
-    own_image = settings.load(after.folder).image
-    held = secrets([*old.values(), *new.values()])
-    return [
-        compare(
-            name,
-            Side(old.get(name), base_routes(name, before.folder)),
-            Side(new.get(name), base_routes(name, after.folder), own_image),
-            notes if name.startswith(chart.PREFIX) and old.get(name) != new.get(name) else warned(new.get(name)),
-            held,
-        )
-        for name in sorted(old.keys() | new.keys())
-    ]
+    rendered = [] if same else [before, after]
+    notes = tuple(dict.fromkeys(note for tree in rendered if (note := chart.unavailable(tree.folder))))
+    old, new = trees.render_both(before, after, changed, charts=not same and not notes)
+    asked = refusals.asked(before, after)
+    with ThreadPoolExecutor(1) as pool:
+        schemas = pool.submit(refusals.misfits, old, new)
+        held = secrets([*old.values(), *new.values()])
+        compared = [
+            compare(
+                name,
+                Side(old.get(name), base_routes(name, before.folder)),
+                Side(new.get(name), base_routes(name, after.folder), asked.after.image),
+                notes if name.startswith(chart.PREFIX) and old.get(name) != new.get(name) else warned(new.get(name)),
+                held,
+            )
+            for name in sorted(old.keys() | new.keys())
+        ]
+        try:
+            misfits, about = schemas.result(), asked.notes
+        except DeliveryError as error:
+            misfits, about = {}, (*asked.notes, f"Not checked against the schemas: {error.message}")
+        except (OSError, *refusals.MISSHAPEN):  # what kubeconform says is not what it should be
+            misfits, about = {}, (*asked.notes, "Not checked against the schemas: kubeconform fails.")
+    told = []
+    for each in compared:
+        name = each.review.name
+        sides = old.get(name), new.get(name)
+        found = refusals.refusals(name, sides, each.parsed, asked, misfits.get(name, ([], [])))
+        told.append(replace(each, review=replace(each.review, refusals=found)))
+    return told, about
 
 
 def warned(rendered: trees.Rendered | None) -> tuple[str, ...]:

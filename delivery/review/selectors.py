@@ -30,6 +30,9 @@ def selects(selector: Object | None, labels: Mapping[str, Any]) -> bool:
     """Whether a selector selects `labels`; None selects nothing, {} everything."""
     if selector is None:
         return False
+    if not selector.get("matchExpressions"):  # as nearly always
+        wanted = (selector.get("matchLabels") or {}).items()
+        return all(labels.get(str(key)) is not None and str(labels[str(key)]) == str(value) for key, value in wanted)
     return all(holds(each, labels) for each in requirements(selector))
 
 

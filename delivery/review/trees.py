@@ -1,11 +1,13 @@
 """Two commits laid out as folders, and what each overlay of them renders to."""
 
-import tarfile
+import os
+import re
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from delivery.chart import FOLDER
 from delivery.errors import ArgumentError, DeliveryError
@@ -13,9 +15,6 @@ from delivery.kustomizations import Kustomizations
 from delivery.render import render_within
 from delivery.review import chart, failures
 from delivery.tools.git import git
-
-# files of a commit that its own .gitattributes would keep out of an archive, or write anew in it
-WHOLE = "* -export-ignore -export-subst\n"
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,11 @@ class Tree:
     @cached_property
     def kustomizations(self) -> Kustomizations:
         return Kustomizations(self.folder)
+
+    @cached_property
+    def vocabulary(self) -> re.Pattern[str]:
+        """What messages about the tree may show."""
+        return failures.vocabulary(self.folder, chart.names(self.folder))
 
     def overlays(self) -> list[str]:
         return list(self.kustomizations.overlays)
@@ -75,21 +79,20 @@ def lay_out(root: Path, name: str, folder: Path) -> Tree:
         DeliveryError: git cannot read the commit, or it holds a link that leads out of it or a name that is no good.
     """
     objects = git(root, "rev-parse", "--path-format=absolute", "--git-path", "objects").stdout.strip()
-    with tempfile.TemporaryDirectory() as own:  # a repository of the same objects, and with attributes of our own
+    with tempfile.TemporaryDirectory() as own:  # a repository of the same objects, which leaves the checkout alone
         git(root, "init", "--quiet", "--bare", "--template=", own)
-        (Path(own) / "info").mkdir()
-        (Path(own) / "info" / "attributes").write_text(WHOLE)
-        tar = Path(own) / "tree.tar"
-        environment = {"GIT_DIR": own, "GIT_OBJECT_DIRECTORY": objects}
-        archive = git(root, "archive", "--format=tar", f"--output={tar}", name, env=environment)
-        if archive.returncode:
-            raise DeliveryError(f"git cannot read commit {name[:12]}: {archive.stderr.strip()}")
         folder.mkdir()
-        try:
-            with tarfile.open(tar) as files:
-                files.extractall(folder, filter="data")
-        except tarfile.FilterError as error:
-            raise DeliveryError(f"Commit {name[:12]} is not laid out: {error}") from None
+        environment = {"GIT_DIR": own, "GIT_OBJECT_DIRECTORY": objects, "GIT_WORK_TREE": str(folder)}
+        for step in (["read-tree", name], ["checkout-index", "--all", "--quiet"]):
+            result = git(folder, "-c", "core.bare=false", "-c", "core.symlinks=true", *step, env=environment)
+            if result.returncode:
+                raise DeliveryError(f"git cannot read commit {name[:12]}: {result.stderr.strip()}")
+    for link in links(folder):
+        if link.readlink().is_absolute() or not link.resolve().is_relative_to(folder.resolve()):
+            path = str(link.relative_to(folder))
+            raise DeliveryError(
+                f"Commit {name[:12]} is not laid out: {path!r} would link to {str(link.readlink())!r}, outside of it."
+            )
     tree = Tree(name, folder)
     shown = {part for each in tree.kustomizations.all for part in each.parts}
     for each in sorted(shown | {path.name for path in (folder / FOLDER).glob("*")}):
@@ -100,30 +103,59 @@ def lay_out(root: Path, name: str, folder: Path) -> Tree:
     return tree
 
 
-def render_all(trees: list[Tree], *, with_charts: bool) -> list[dict[str, Rendered]]:
-    """What each overlay and each chart of each tree renders to; one that fails keeps none of the others from it.
+def links(folder: Path) -> Iterator[Path]:
+    """Symbolic links below a folder, of which none is followed."""
+    for path, folders, files in os.walk(folder):
+        yield from (link for each in [*folders, *files] if (link := Path(path, each)).is_symlink())
 
-    Without charts their values stand for them, on both sides: what is not of one kind cannot be compared.
+
+Renders = dict[str, Rendered]  # by the name of the overlay or chart
+
+
+def render_both(before: Tree, after: Tree, changed: frozenset[PurePosixPath], *, charts: bool) -> list[Renders]:
+    """What each overlay and each chart of both trees renders to; one that fails keeps none of the others from it.
+
+    What no changed file can be a part of is rendered once. Without charts their values stand for them, on both sides:
+    what is not of one kind cannot be compared.
     """
     with ThreadPoolExecutor() as pool:
-        started = [
-            {
-                name: pool.submit(rendered, name, tree, with_charts=with_charts)
-                for name in [*tree.overlays(), *chart.names(tree.folder)]
-            }
-            for tree in trees
-        ]
-        return [{name: future.result() for name, future in each.items()} for each in started]
+
+        def start(name: str, tree: Tree) -> Future[Rendered]:
+            return pool.submit(rendered, name, tree, with_charts=charts)
+
+        old = {name: start(name, before) for name in [*before.overlays(), *chart.names(before.folder)]}
+        new = {
+            name: old[name] if untouched(name, before, after, changed) else start(name, after)
+            for name in [*after.overlays(), *chart.names(after.folder)]
+        }
+        return [{name: future.result() for name, future in side.items()} for side in (old, new)]
+
+
+def untouched(overlay: str, before: Tree, after: Tree, changed: frozenset[PurePosixPath]) -> bool:
+    """Whether an overlay of both trees is made from the same files."""
+    if not (overlay in before.overlays() and overlay in after.overlays()):
+        return False
+    sources = before.kustomizations.sources(overlay)
+    return sources is not None and not any(path.is_relative_to(folder) for path in changed for folder in sources)
+
+
+def differing(root: Path, old: str, new: str) -> frozenset[PurePosixPath]:
+    """Paths of the files in which two commits differ.
+
+    Raises:
+        DeliveryError: git cannot read one of them.
+    """
+    found = git(root, "--no-replace-objects", "diff-tree", "-r", "-z", "--name-only", "--no-renames", old, new)
+    if found.returncode:
+        raise DeliveryError(f"git cannot compare {old[:12]} with {new[:12]}: {found.stderr.strip()}")
+    return frozenset(PurePosixPath(name) for name in found.stdout.split("\0") if name)
 
 
 def rendered(name: str, tree: Tree, *, with_charts: bool) -> Rendered:
     try:
         if name in tree.overlays():
             text, warnings = render_within(name, tree.kustomizations)
-            return Rendered(text, warnings=tuple(failures.safe(each, tree.folder) for each in warnings))
+            return Rendered(text, warnings=tuple(failures.safe(each, tree.vocabulary) for each in warnings))
         return Rendered(text=(chart.render if with_charts else chart.values)(name, tree.folder))
     except DeliveryError as error:
-        # where the tree lies differs from run to run, and tells a reviewer nothing
-        resolved = str(tree.folder.resolve())
-        message = error.message.replace(f"{resolved}/", "").replace(resolved, ".")
-        return Rendered(error=failures.safe(message, tree.folder))
+        return Rendered(error=failures.of_tree(error.message, tree.folder, tree.vocabulary))

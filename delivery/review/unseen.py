@@ -1,41 +1,37 @@
 """Manifests that no overlay includes, so that a review does not look at them."""
 
-import os
 import re
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from delivery.kustomizations import FILES, SKIPPED, Kustomizations
-from delivery.review.beside import content, listed
+from delivery.review.files import content, listed
 
 MANIFEST = (re.compile(rb"^apiVersion:", re.MULTILINE), re.compile(rb"^kind:", re.MULTILINE))
+# what is no object of a cluster, though it is written like one
+TOOLS = re.compile(rb"^apiVersion:[ \t]*[\"']?(?:skaffold|kustomize\.config\.k8s\.io|kind\.x-k8s\.io)/", re.MULTILINE)
 CHART = "Chart.yaml"
+DOCUMENTS = {".md", ".txt", ".png", ".svg"}
 
 
-def sentences(before: Kustomizations, after: Kustomizations) -> Iterator[str]:
-    """What is left out, in plain sentences: kustomizations always, other manifests where they change."""
-    if left_out := after.left_out:
-        yield f"Not looked at, as no overlay includes them: {listed(left_out)}."
-    found = {path for tree in (before, after) for path in manifests(tree)}
-    changed = sorted(str(path) for path in found if content(before.root / path) != content(after.root / path))
+def changes(before: Kustomizations, after: Kustomizations, changed: frozenset[PurePosixPath]) -> set[PurePosixPath]:
+    """Manifests that change and are not looked at."""
+    return {path for tree in (before, after) for path in changed if is_left_out(path, tree)}
+
+
+def sentences(changed: set[PurePosixPath], tree: Kustomizations) -> Iterator[str]:
+    """What is not looked at: what of it changes, and kustomizations always."""
     if changed:
-        yield f"No overlay includes what changes in {listed(changed)}: it is not looked at."
+        yield f"Changed, but not looked at, as no overlay includes it: {listed(sorted(map(str, changed)))}."
+    if found := tree.left_out:
+        yield f"Not looked at, as no overlay includes them: {listed(found)}."
 
 
-def manifests(tree: Kustomizations) -> Iterator[PurePosixPath]:
-    """Files with Kubernetes objects, and of Helm charts, that no overlay includes."""
-    for name, folders, files in os.walk(tree.root):
-        folder = Path(name)
-        folders[:] = [each for each in folders if each not in SKIPPED and not each.startswith(".")]
-        relative = PurePosixPath(folder.relative_to(tree.root).as_posix())
-        if CHART in files:
-            folders.clear()
-            for path in folder.rglob("*"):
-                if path.is_file():
-                    yield PurePosixPath(path.relative_to(tree.root).as_posix())
-            continue
-        for each in files:
-            if each.endswith((".yaml", ".yml")) and each not in FILES and relative / each not in tree.files:
-                text = content(folder / each) or b""
-                if all(pattern.search(text) for pattern in MANIFEST):
-                    yield relative / each
+def is_left_out(path: PurePosixPath, tree: Kustomizations) -> bool:
+    """Whether a path of a tree has objects of Kubernetes, or is a part of a kustomization or chart, and is unused."""
+    if path.suffix in DOCUMENTS or path in tree.files or any(each in SKIPPED or each[0] == "." for each in path.parts):
+        return False
+    if path in tree.unused_files or any((tree.root / folder / CHART).is_file() for folder in path.parents):
+        return True
+    text = (content(tree.root / path) or b"") if path.suffix in {".yaml", ".yml"} and path.name not in FILES else b""
+    return all(pattern.search(text) for pattern in MANIFEST) and not TOOLS.search(text)

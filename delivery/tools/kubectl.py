@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from delivery import manifests
+from delivery import yaml_writer
 from delivery.errors import DeliveryError
 from delivery.manifests import Object
 from delivery.tools import program
@@ -170,7 +170,7 @@ def stub(each: Object) -> Object:
 
 
 def as_yaml(objects: Iterable[Object]) -> str:
-    return manifests.dump_all(objects)
+    return yaml_writer.dump_all(objects)
 
 
 def complaint(text: str) -> str:

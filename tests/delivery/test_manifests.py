@@ -1,10 +1,15 @@
 """A stream of YAML taken apart, as Helm may write it, and texts that must stay texts."""
 
+import tempfile
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from delivery.manifests import documents, dump, dump_all, load, parse, shown
+from delivery.manifests import documents, load, parse
+from delivery.tools import kustomize
+from delivery.yaml_writer import dump, dump_all, shown
 
 ONE = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: one\n"
 TWO = ONE.replace("one", "two")
@@ -25,13 +30,47 @@ def test_no_document_is_lost(stream: str) -> None:
     assert [dump(each) for document in documents(stream) for each in parse(document)] == [ONE, TWO]
 
 
-LETTERS = "ab \t\n\n \U0001f680\u00e9-:#|>'\"\\\r\u202e"
+LETTERS = "ab \t\n\x85\u2028\u2029 \U0001f680\u00e9-:#|>'\"\\\r\u202e\ufeff\x00\x7f,[]{}&*!%@`?.=~0x1e+"
+TEXTS = st.text(LETTERS, max_size=12) | st.sampled_from(["yes", "on", "null", "012", "1:30", "<<", "k" * 1100, "- a"])
+VALUES = st.recursive(
+    TEXTS | st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=8,
+)
 
 
-@given(st.recursive(st.text(LETTERS, max_size=12), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-    st.text(LETTERS, max_size=12), inner, max_size=3), max_leaves=8))  # fmt: skip
+@given(VALUES)
 @settings(deadline=None)
 def test_what_is_written_is_read_again(value: object) -> None:
+    assert load(dump({"a": value})) == {"a": value}
+
+
+@given(st.lists(st.text("ab \t\n \u00e9\u200b-:#|>'\"\\\r", max_size=12), max_size=60))
+@settings(deadline=None, max_examples=8)
+def test_other_programs_read_it_too(texts: list[str]) -> None:
+    """As kustomize does, whose reader is not ours; U+0085 and U+2028, which are ends of lines to it, are left out."""
+    data = {f"key-{number}": text for number, text in enumerate(texts)}
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": data}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "kustomization.yaml").write_text("resources: [a.yaml]\n")
+        (folder / "a.yaml").write_text(dump_all([config]), newline="")
+        result = kustomize.build(folder)
+    assert not result.stderr
+    assert (load(result.stdout).get("data") or {}) == data
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("!!timestamp 2026-01-01", "2026-01-01"),
+        ("!!set {a, b}", {"a": None, "b": None}),
+        ("!!omap [a: 1]", [{"a": 1}]),
+        ("!!binary aGk=", b"hi"),
+    ],
+)
+def test_types_of_yaml_1_1(written: str, value: object) -> None:
+    assert load(f"a: {written}") == {"a": value}
     assert load(dump({"a": value})) == {"a": value}
 
 

@@ -153,3 +153,14 @@ def test_actionlint_alone_refuses_a_wrong_workflow(tmp_path: Path) -> None:
     result = run([ROOT / ".tools" / "bin" / "actionlint", workflow], tmp_path)
     assert (result.returncode, 'needs job "tests"' in result.stdout) == (1, True), result.stdout
     assert yamllint(workflow).returncode == 0
+
+
+def test_render_tells_no_value_of_a_secret(spoiled: Path) -> None:
+    """kustomize repeats its input when it fails."""
+    secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {password: *Tr0ub4dor-and-3}\n"
+    (spoiled / "base" / "service.yaml").write_text(secret)
+    for command in ("render", "validate"):
+        result = delivery(command, checkout=spoiled)
+        assert result.returncode == 1
+        assert "unknown anchor '***' referenced" in result.stderr
+        assert "Tr0ub4dor" not in result.stdout + result.stderr

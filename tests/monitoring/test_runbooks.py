@@ -18,8 +18,11 @@ PROGRAMS: dict[str, click.Command] = {"python -m delivery": delivery, "taskpulse
 
 def paths(program: str, command: click.Command) -> Iterator[str]:
     yield program
-    for name, child in (command.commands if isinstance(command, click.Group) else {}).items():
-        yield from paths(f"{program} {name}", child)
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            if child := command.get_command(context, name):
+                yield from paths(f"{program} {name}", child)
 
 
 COMMANDS = {path for program, command in PROGRAMS.items() for path in paths(program, command)}

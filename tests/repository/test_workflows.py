@@ -96,14 +96,13 @@ def test_success_gathers_every_job() -> None:
 
 
 @pytest.mark.skipif(shutil.which("jq") is None, reason="GitHub's runners have jq, and this machine has not")
-def test_success_forgives_only_a_comment_that_is_skipped() -> None:
+def test_success_forgives_nothing() -> None:
     success = load("review")["jobs"]["success"]
     passed = dict.fromkeys(success["needs"], "success")
     assert succeeds(success, passed)
-    assert succeeds(success, passed | {"comment": "skipped"})
     spoiled = [(name, result) for name in passed for result in ("failure", "cancelled", "skipped")]
     forgiven = [each for each in spoiled if succeeds(success, passed | dict([each]))]
-    assert forgiven == [("comment", "skipped")], "a job whose needs failed is skipped"
+    assert forgiven == [], "a job whose needs failed is skipped"
 
 
 def succeeds(job: dict[str, Any], results: dict[str, str]) -> bool:
@@ -119,6 +118,68 @@ def test_the_required_check_waits_for_the_real_cluster() -> None:
     called = load("e2e")
     assert list(called[True]) == ["workflow_call"], "by itself it would run twice"
     assert "concurrency" not in called, "a group of the caller's name would wait for the caller"
+
+
+def test_an_edit_of_the_text_cannot_touch_the_required_check() -> None:
+    edits = load("review-text")
+    assert edits[True] == {"pull_request": {"types": ["edited"]}}
+    assert "edited" not in str(load("review")[True]), "an edit would repeat the tests, or pass without them"
+    assert list(edits["jobs"]) == ["changes"]
+    assert "success" not in [job["name"] for job in [*edits["jobs"].values(), *load("changes")["jobs"].values()]]
+    assert "concurrency" not in edits, "an edit of the title would cancel the run for an edit of a line"
+
+
+BODY = "delivery: accepted Service/web exposure, because it moves"
+
+
+@pytest.mark.parametrize(
+    ("body", "changes", "more", "runs"),
+    [
+        (BODY, {"body": {"from": ""}}, {}, True),
+        ("", {"body": {"from": BODY}}, {}, True),
+        (None, {"body": {"from": BODY}}, {}, True),
+        ("Why", {"base": {"ref": {"from": "dev"}}}, {}, True),
+        ("Why", {"body": {"from": "What"}}, {}, False),
+        (None, {"title": {"from": "What"}}, {}, False),
+        (BODY, {"title": {"from": "What"}}, {}, False),
+        (BODY, {"body": {"from": ""}}, {"state": "closed"}, False),
+        (BODY, {"body": {"from": ""}}, {"head": {"repo": {"full_name": "eve/taskpulse"}}}, False),
+        (BODY, {"body": {"from": ""}}, {"head": {"repo": None}}, False),
+    ],
+)
+def test_an_edit_runs_only_for_lines_that_accept_warnings(
+    body: str | None, changes: dict[str, Any], more: dict[str, Any], runs: bool
+) -> None:
+    pull_request = {"body": body, "state": "open", "head": {"repo": {"full_name": "team/taskpulse"}}, **more}
+    github = {"repository": "team/taskpulse", "event": {"pull_request": pull_request, "changes": changes}}
+    assert bool(evaluated(load("review-text")["jobs"]["changes"]["if"], github)) is runs
+
+
+def evaluated(expression: str, github: dict[str, Any]) -> Any:
+    """The value of an expression of GitHub's, as far as ours go. A step that is missing gives null."""
+
+    def value(path: str) -> Any:
+        found: Any = github
+        for step in path.split("."):
+            found = found.get(step) if isinstance(found, dict) else None
+        return found
+
+    text = re.sub(r"github\.([\w.]+)", r"value('\1')", expression.strip().removeprefix("${{").removesuffix("}}"))
+    words = {"&&": " and ", "||": " or ", "\n": " "}
+    text = re.sub(r"&&|\|\||\n", lambda found: words[found[0]], text)
+    return eval(  # noqa: S307 - a file of ours
+        text, {"value": value, "contains": lambda where, what: what.lower() in (where or "").lower()}
+    )
+
+
+def test_both_reviews_are_one() -> None:
+    called = {load(name)["jobs"]["changes"]["uses"] for name in ("review", "review-text")}
+    assert called == {"./.github/workflows/changes.yml"}
+    granted = [load(name)["jobs"]["changes"]["permissions"] for name in ("review", "review-text")]
+    jobs = load("changes")["jobs"]
+    assert granted == [READ | {"pull-requests": "write"}] * 2
+    assert jobs["manifests"]["permissions"] == READ | {"pull-requests": "read"}, "it runs what the pull request holds"
+    assert jobs["comment"]["permissions"] == READ | {"pull-requests": "write"}
 
 
 def test_images_are_pushed_over_plain_http_only_where_the_builder_is_told() -> None:

@@ -17,6 +17,16 @@ CUT = {
     "ephemeral-storage": "a pod that writes more is evicted",
 }
 REPLICATED = {"Deployment", "StatefulSet", "ReplicaSet", "ReplicationController", "Rollout"}
+# labels of nodes that have a newer name, and what every node for pods like ours has
+# Source: https://kubernetes.io/docs/reference/labels-annotations-taints/
+NEWER = {
+    "beta.kubernetes.io/arch": "kubernetes.io/arch",
+    "beta.kubernetes.io/instance-type": "node.kubernetes.io/instance-type",
+    "beta.kubernetes.io/os": "kubernetes.io/os",
+    "failure-domain.beta.kubernetes.io/region": "topology.kubernetes.io/region",
+    "failure-domain.beta.kubernetes.io/zone": "topology.kubernetes.io/zone",
+}
+HELD_BY_ALL = {("kubernetes.io/os", "linux")}
 KEDA = "autoscaling.keda.sh/"
 
 
@@ -153,8 +163,9 @@ def placed(before: Object, after: Object) -> Iterator[str]:
     if whole(was) and whole(now) and now < was:
         change = f"{now} s instead of {was} s to end (terminationGracePeriodSeconds)"
         yield f"Its pods have {change}: work in progress is cut off."
-    asked = {(key, str(value)) for key, value in (old.get("nodeSelector") or {}).items()}
-    more = sorted({(key, str(value)) for key, value in (new.get("nodeSelector") or {}).items()} - asked)
+    asked = {(NEWER.get(key, key), str(value)) for key, value in (old.get("nodeSelector") or {}).items()} | HELD_BY_ALL
+    given = {(key, str(value)) for key, value in (new.get("nodeSelector") or {}).items()}
+    more = sorted(given - asked - {(key, str(value)) for key, value in (old.get("nodeSelector") or {}).items()})
     if more:
         labels = ", ".join(f"{key}={value}" for key, value in more)
         yield f"Its pods run only on nodes with label {labels}: where no node has it, none of them runs."

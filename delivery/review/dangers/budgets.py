@@ -1,11 +1,12 @@
 """How many pods a PodDisruptionBudget lets go at once, whatever it is written like: too many, or none."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from delivery.manifests import Object, dig
 from delivery.review.around import Around, Side, Workload, namespace_of, scaled
+from delivery.review.pod_templates import pod_labels
 
 MOST = 100  # pods, where the number is not known
 
@@ -24,9 +25,8 @@ def dangers(before: Object, after: Object, around: Around) -> Iterator[str]:
 def undrainable(after: Object, around: Around) -> Iterator[str]:
     """That no pod may be evicted any more, told of the budget, or of the workload or autoscaler if only they change."""
     own = after["kind"] == "PodDisruptionBudget"
-    held = dict(around.before.of("PodDisruptionBudget"))
-    for number, budget in around.after.of("PodDisruptionBudget"):
-        before = held.get(number)
+    for number, budget in judged(after, around):
+        before = around.before.by_number.get(number)
         changed = dig(before, "spec") != dig(budget, "spec")
         if (own and not same(budget, after)) or (not own and changed):
             continue
@@ -38,9 +38,23 @@ def undrainable(after: Object, around: Around) -> Iterator[str]:
                 yield from blocked(each, budget, before, around, own=own)
 
 
+def judged(after: Object, around: Around) -> Iterable[tuple[int, Object]]:
+    """The budgets that a change of an object may concern."""
+    namespace, side = namespace_of(after), around.after
+    if after["kind"] == "PodDisruptionBudget":
+        number = side.number("PodDisruptionBudget", namespace, after["metadata"]["name"])
+        return [] if number is None else [(number, side.by_number[number])]
+    if after["kind"] == "HorizontalPodAutoscaler":
+        kind, _, name = scaled(after).partition("/")
+        number = side.number(kind, namespace, name)
+        workload = None if number is None else side.workload.get(number)
+        return side.selecting("PodDisruptionBudget", namespace, workload.labels) if workload else []
+    return side.selecting("PodDisruptionBudget", namespace, pod_labels(after))
+
+
 def blocked(each: Workload, budget: Object, before: Object | None, around: Around, *, own: bool) -> Iterator[str]:
     subject = "It" if own else f"PodDisruptionBudget/{budget['metadata']['name']}"
-    old = next((one for one in around.before.workloads if one.number == each.number), None)
+    old = around.before.workload.get(each.number)
     was_selected = [one.number for one in selected(around.before, before)] if before else []
     held = around.before.counts(old) if old and before and each.number in was_selected else None
     counts = around.after.counts(each)
@@ -73,10 +87,10 @@ def selected(side: Side, budget: Object) -> list[Workload]:
 
 def budgets_of(side: Side, each: Workload | None) -> list[str]:
     """Names of the budgets that a workload's pods have."""
-    return [
-        budget["metadata"]["name"] for _, budget in side.of("PodDisruptionBudget")
-        if each and any(one.number == each.number for one in selected(side, budget))
-    ]  # fmt: skip
+    if each is None:
+        return []
+    found = side.selecting("PodDisruptionBudget", namespace_of(each.value), each.labels)
+    return [budget["metadata"]["name"] for _, budget in found]
 
 
 def never(budget: Object) -> bool:

@@ -11,6 +11,7 @@ from delivery.review.dangers.traffic import inside
 
 # settings of Google's load balancers, by kind: where they are
 POLICIES: dict[str, tuple[str, ...]] = {"GCPBackendPolicy": ("spec", "default"), "BackendConfig": ("spec",)}
+CERTIFICATES = {"ManagedCertificate": "domains", "Certificate": "dnsNames"}
 FRONT = {"GCPGatewayPolicy": ("spec", "default"), "FrontendConfig": ("spec",)}
 
 
@@ -70,6 +71,14 @@ def served_in_the_clear(before: Object, after: Object) -> Iterator[str]:
     lost = sorted(host for host in old - new if host in hosts or host == "every host")
     if lost and "every host" not in new:
         yield f"It has no certificate for {', '.join(lost)} now: requests are answered in the clear, or not at all."
+
+
+def certificate(before: Object | None, after: Object | None) -> Iterator[str]:
+    """Names that a certificate no longer holds for; that of a deleted one may be in use as long as its Secret."""
+    field = CERTIFICATES[(after or before or {})["kind"]]
+    old, new = ({str(name) for name in dig(each, "spec", field) or []} for each in (before, after))
+    if after is not None and (lost := sorted(old - new)):
+        yield f"It no longer holds for {', '.join(lost)}: clients that ask for that refuse what answers."
 
 
 def policy(before: Object | None, after: Object | None) -> Iterator[str]:

@@ -17,6 +17,8 @@ def dangers(before: Object | None, after: Object | None, around: Around) -> Iter
     known = after or before
     if known and known["kind"] in edge.POLICIES | edge.FRONT:
         yield from (Danger("exposure", sentence) for sentence in edge.policy(before, after))
+    if known and known["kind"] in edge.CERTIFICATES:
+        yield from (Danger("availability", sentence) for sentence in edge.certificate(before, after))
     rules = known and {
         "Service": service,
         "Ingress": route,

@@ -40,9 +40,7 @@ def service_account(before: Object | None, after: Object, around: Around) -> Ite
 
 
 def run_as(each: Object, side: Side) -> Iterator[Workload]:
-    for one in side.workloads:
-        if namespace_of(one.value) == namespace_of(each) and account(pod_spec(one.value)) == each["metadata"]["name"]:
-            yield one
+    yield from side.reading.get((namespace_of(each), "ServiceAccount", each["metadata"]["name"]), [])
 
 
 def own_choice(each: Object) -> object:
@@ -54,11 +52,28 @@ def pods(before: Object | None, after: Object, around: Around) -> Iterator[str]:
     if before is None or new is None:
         return
     was, now = account(old), account(new)
-    if was != now:
+    if was != now and not (was == "default" and may_nothing(now, after, around)):
         yield f"Its pods run as ServiceAccount {now} rather than {was}."
     had, has = tokens(before, around.before), tokens(after, around.after)
     for audience in sorted(has - had):
         yield f"Its pods get a token for {audience}."
+
+
+def may_nothing(name: str, pod: Object, around: Around) -> bool:
+    """Whether a ServiceAccount is as new as its pods' use of it, and nothing of the overlay lets it do anything."""
+    where = namespace_of(pod)
+    found = around.after.named("ServiceAccount", where, name)
+    if found is None or around.before.named("ServiceAccount", where, name):
+        return False
+    subjects = (
+        subject for kind in ("RoleBinding", "ClusterRoleBinding") for _, each in around.after.of(kind)
+        for subject in each.get("subjects") or []
+    )  # fmt: skip
+    bound = any(
+        dig(subject, "kind") == "Group" or (dig(subject, "kind"), dig(subject, "name")) == ("ServiceAccount", name)
+        for subject in subjects
+    )
+    return not bound and not CLOUD.keys() & (dig(found, "metadata", "annotations") or {}).keys()
 
 
 def tokens(each: Object, side: Side) -> set[str]:
@@ -75,10 +90,6 @@ def mounted(each: Object, side: Side) -> bool:
     """Whether the pods of an object are given a token: they say so themselves, or else their ServiceAccount."""
     own = own_choice(each)
     if own is None:
-        name = account(pod_spec(each))
-        found = (
-            one.get("automountServiceAccountToken") for _, one in side.of("ServiceAccount")
-            if (namespace_of(one), one["metadata"]["name"]) == (namespace_of(each), name)
-        )  # fmt: skip
-        own = next(found, None)
+        found = side.named("ServiceAccount", namespace_of(each), account(pod_spec(each)))
+        own = dig(found, "automountServiceAccountToken")
     return own is not False

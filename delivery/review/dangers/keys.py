@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from delivery.manifests import Object, dig
 from delivery.review.around import Around, Side, Workload, namespace_of
-from delivery.review.pod_templates import containers, pod_spec
+from delivery.review.pod_templates import containers, pod_spec, read_by
 from delivery.review.variables import entries
 
 
@@ -14,9 +14,7 @@ def lost(before: Object, after: Object, around: Around) -> Iterator[str]:
     kind, name, namespace = after["kind"], after["metadata"]["name"], namespace_of(after)
     if not (gone := sorted(old.keys() - new.keys())):
         return
-    for pod in around.after.workloads:
-        if namespace_of(pod.value) != namespace:
-            continue
+    for pod in around.after.reading.get((namespace, kind, name), []):
         asked = named_keys(pod.value, kind, name)
         whole = whole_keys(pod, kind, name, around.after)
         for key in gone:
@@ -79,14 +77,14 @@ def whole_keys(pod: Workload, kind: str, name: str, side: Side) -> Iterator[tupl
 
 def missing(before: Object | None, after: Object, around: Around) -> Iterator[str]:
     """Keys that a workload asks for and a ConfigMap or Secret of the overlay does not hold."""
-    for kind in ("ConfigMap", "Secret"):
-        for number, each in around.after.of(kind):
-            if namespace_of(each) != namespace_of(after):
-                continue
-            name, held = each["metadata"]["name"], entries(each) or {}
-            lacked = named_keys(after, kind, name) - held.keys()
-            old = dict(around.before.of(kind)).get(number) if lacked else None
-            if before is not None and old is not None:  # what it read before, the other object's change tells
-                lacked -= named_keys(before, kind, old["metadata"]["name"])
-            for key in sorted(lacked):
-                yield f"It reads key {key} of {kind}/{name}, which does not have it: its pods do not start."
+    for kind, name in sorted(set(read_by(after))):
+        number = around.after.number(kind, namespace_of(after), name)
+        if kind not in {"ConfigMap", "Secret"} or number is None:
+            continue
+        held = entries(around.after.by_number[number]) or {}
+        lacked = named_keys(after, kind, name) - held.keys()
+        old = around.before.by_number.get(number)
+        if before is not None and old is not None:  # what it read before, the other object's change tells
+            lacked -= named_keys(before, kind, old["metadata"]["name"])
+        for key in sorted(lacked):
+            yield f"It reads key {key} of {kind}/{name}, which does not have it: its pods do not start."

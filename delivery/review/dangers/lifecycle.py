@@ -29,6 +29,7 @@ LOSS = {
     "ClusterRoleBinding": "its subjects may no longer do what it grants",
     "PersistentVolume": "the data on it may go",
     "CronJob": "it no longer runs",
+    "Job": "what it has not done yet stays undone",
     "ResourceQuota": "nothing limits what its namespace takes",
     "LimitRange": "containers that say no limits get none",
     "MutatingWebhookConfiguration": "objects that it changes stay as they are written",
@@ -39,10 +40,15 @@ LOSS = {
     "ServiceMonitor": "its metrics are no longer collected, and alerts on them fall silent",
     "PodMonitor": "its metrics are no longer collected, and alerts on them fall silent",
     "AlertmanagerConfig": "alerts that it routes reach nobody through it",
+    "HelmRelease": "all that its chart installed goes",
+    "HelmRepository": "releases of its charts are no longer updated",
     "Secret": "pods that read it do not start any more",
     "ConfigMap": "pods that read it do not start any more",
     "ServiceAccount": "pods that run as it do not start any more",
 }
+
+# what happens where an object is made again, in place of what its loss means
+AGAIN = {"Job": "it runs once more"}
 
 # what pods read, or run as: they start without it only if none of them does
 READ = {"ConfigMap", "Secret", "ServiceAccount"}
@@ -139,7 +145,8 @@ def of_verb(verb: Verb, before: Object | None, after: Object | None, around: Aro
     loss = LOSS.get(kind, "what relies on it fails")
     if after is not None and not moved(before, after):
         reason = recreation(before, after)
-        yield Danger("recreation", f"It must be deleted and created again, as {reason}; in between, {loss}.")
+        consequence = f": {AGAIN[kind]}" if kind in AGAIN else f"; in between, {loss}"
+        yield Danger("recreation", f"It must be deleted and created again, as {reason}{consequence}.")
         return
     renamed = after is not None and namespace_of(before) == namespace_of(after)
     if renamed and kind in NAMELESS:
@@ -149,11 +156,12 @@ def of_verb(verb: Verb, before: Object | None, after: Object | None, around: Aro
         loss = f"{listed(readers)} still reads it, and pods of it do not start any more" if readers else ""
         if kind == "ServiceAccount" and readers:
             loss = f"{listed(readers)} still runs as it, and pods of it do not start any more"
-    if after is None:
+    if after is None and (kind != "ConfigMap" or loss):  # one that no pod reads does nothing
         yield Danger("deletion", f"It is deleted: {loss or 'nothing in this overlay needs it any more'}.")
-    elif loss:
+    elif after is not None and loss:
         yield Danger(
-            "recreation", f"It is created again, as {moved(before, after)}, and the old one is deleted: {loss}."
+            "recreation",
+            f"It is created again, as {moved(before, after)}, and the old one is deleted: {AGAIN.get(kind, loss)}.",
         )
 
 

@@ -8,8 +8,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from delivery.manifests import Object, dig
-from delivery.review.around import Around, Side, Workload, namespace_of
-from delivery.review.dangers.traffic import Port, allows, entries, gained, peer_reach, port_words, rule_reach, words
+from delivery.review.around import Around, Side, Workload, namespace_of, selector_of
+from delivery.review.dangers.traffic import (
+    SOME_PODS,
+    Port,
+    allows,
+    entries,
+    gained,
+    peer_reach,
+    port_words,
+    rule_reach,
+    words,
+)
 from delivery.review.selectors import requirements, selects, within
 
 WAYS = (("Ingress", "ingress", "from", "in from"), ("Egress", "egress", "to", "out to"))
@@ -39,7 +49,7 @@ def dangers(before: Object | None, after: Object | None, around: Around) -> Iter
                 if before and kind in policy_types(before) and before in old:
                     found[opened(target.name, way)] = None
             elif after in new:
-                found |= dict.fromkeys(more(old, after, way, peers, direction))
+                found |= dict.fromkeys(more(old, after, way, peers, direction, to_pods=not target.is_new))
     if left_behind(before, after, around):
         found["It applies to other pods: those that it leaves may be open now."] = None
     yield from found
@@ -52,8 +62,7 @@ def targets(before: Object | None, after: Object, around: Around) -> Iterator[Ta
         if policy:
             known |= {each.number: each for each in side.selected(namespace, dig(policy, "spec", "podSelector") or {})}
     for number, each in known.items():
-        old = next((one for one in around.before.workloads if one.number == number), None)
-        new = next((one for one in around.after.workloads if one.number == number), None)
+        old, new = (side.workload.get(number) for side in around.sides())
         if new:
             yield Target(
                 each.name, of_pod(around.before, before, old), of_pod(around.after, after, new), is_new=old is None
@@ -68,18 +77,20 @@ def of_pod(side: Side, policy: Object | None, pod: Workload | None) -> list[Obje
     if pod is None:
         return []
     namespace = namespace_of(pod.value)
-    found = [policy, *(each for _, each in side.policies)] if policy else [each for _, each in side.policies]
-    unique = {each["metadata"]["name"]: each for each in reversed(found) if namespace_of(each) == namespace}
-    return [each for each in unique.values() if selects(dig(each, "spec", "podSelector") or {}, pod.labels)]
+    found = [each for _, each in side.selecting("NetworkPolicy", namespace, pod.labels)]
+    if policy is None:
+        return found
+    others = [each for each in found if each["metadata"]["name"] != policy["metadata"]["name"]]
+    return [policy, *others] if selects(selector_of(policy), pod.labels) else others
 
 
 def every_pod(side: Side, policy: Object | None, namespace: str) -> Iterator[Object]:
     """A policy, and those that select all pods of its namespace."""
     if policy:
         yield policy
-    for _, each in side.policies:
+    for _, each in side.selecting("NetworkPolicy", namespace, {}):
         same = policy and each["metadata"]["name"] == policy["metadata"]["name"]
-        if not same and namespace_of(each) == namespace and not requirements(dig(each, "spec", "podSelector")):
+        if not same and not requirements(dig(each, "spec", "podSelector")):
             yield each
 
 
@@ -119,8 +130,7 @@ def closing(before: Object | None, after: Object, around: Around) -> Iterator[st
 
 def others_allow(policy: Object, way: str, side: Side) -> bool:
     """Whether other policies of the namespace allow something, for pods of which nothing is known."""
-    others = (each for _, each in side.policies if namespace_of(each) == namespace_of(policy))
-    return any(each["metadata"]["name"] != policy["metadata"]["name"] and dig(each, "spec", way) for each in others)
+    return bool(side.allowing.get((namespace_of(policy), way), set()) - {policy["metadata"]["name"]})
 
 
 def shut(name: str, old: list[Object], new: list[Object], way: str) -> Iterator[str]:
@@ -140,8 +150,8 @@ def asks_dns(rules: list[Object]) -> bool:
     return any(allows(rule, Port(protocol, 53, 53)) for rule in rules for protocol in ("UDP", "TCP"))
 
 
-def more(old: list[Object], after: Object, way: str, peers: str, direction: str) -> Iterator[str]:
-    """What a policy allows and the old ones did not, in words."""
+def more(old: list[Object], after: Object, way: str, peers: str, direction: str, *, to_pods: bool) -> Iterator[str]:
+    """What a policy allows and the old ones did not, in words; traffic with some pods alone only where asked for."""
     held = [
         (rule, rule_reach(rule, peers, namespace_of(policy)))
         for policy in old
@@ -153,7 +163,8 @@ def more(old: list[Object], after: Object, way: str, peers: str, direction: str)
         for peer in rule.get(peers) or [None]:
             whole = rule_reach({}, peers, "") if peer is None else peer_reach(peer, namespace_of(after))
             for entry in entries(rule):
-                if part := gained(whole, entry, held):
+                part = gained(whole, entry, held)
+                if part and (to_pods or words(peer, part, whole) != SOME_PODS):
                     found.setdefault(words(peer, part, whole), []).append(port_words(entry))
         for on in dict.fromkeys(map(tuple, found.values())):
             who = ", ".join(each for each, opened_ports in found.items() if tuple(opened_ports) == on)

@@ -7,7 +7,6 @@ from delivery.review.around import Around, Side, namespace_of, scaled
 from delivery.review.dangers import budgets
 from delivery.review.model import Danger
 from delivery.review.pod_templates import containers
-from delivery.review.selectors import selects
 
 PROBES = {
     "livenessProbe": "a hung process is no longer restarted",
@@ -62,10 +61,7 @@ def found(each: Object, side: Side) -> set[int]:
     if each["kind"] == "Service":
         selector = {"matchLabels": selector} if selector else None
     if each["kind"] == "ServiceMonitor":
-        return {
-            number for number, one in side.of("Service")
-            if namespace_of(one) == namespace and selects(selector, dig(one, "metadata", "labels") or {})
-        }  # fmt: skip
+        return set(side.services.find(namespace, selector))
     return {one.number for one in side.selected(namespace, selector)}
 
 

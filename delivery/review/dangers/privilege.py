@@ -104,7 +104,7 @@ def collectors(role: Object | None, side: Side) -> Iterator[str]:
     for name in BUILT_IN:
         if str(labels.get(AGGREGATE + name)).lower() == "true":
             yield name
-    for _, other in side.of("ClusterRole"):
+    for other in side.aggregating:
         if other["metadata"]["name"] not in BUILT_IN and any(selects(each, labels) for each in selectors(other)):
             yield other["metadata"]["name"]
 

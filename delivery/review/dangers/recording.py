@@ -1,6 +1,7 @@
 """Recording rules that alerts read: one that changes or goes changes what they see."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import promql_parser
@@ -12,8 +13,13 @@ METRIC = "__name__"
 
 def parsed(expression: object) -> Any:
     """A PromQL expression; None for what is none."""
+    return parsed_text(" ".join(str(expression).split()))
+
+
+@lru_cache(1 << 12)
+def parsed_text(text: str) -> Any:
     try:
-        return promql_parser.parse(" ".join(str(expression).split()))
+        return promql_parser.parse(text)
     except ValueError:
         return None
 

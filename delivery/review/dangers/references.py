@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from delivery.manifests import Object, dig
-from delivery.review.around import Around, Side, namespace_of
+from delivery.review.around import Around, Side, backends, namespace_of, selector_of
 from delivery.review.dangers import keys
 from delivery.review.model import Danger
 from delivery.review.pod_templates import containers, pod_labels, pod_spec
@@ -46,26 +46,12 @@ def dangers(before: Object | None, after: Object | None, around: Around) -> Iter
     yield from (Danger("reference", sentence) for sentence in found)
 
 
-def service_selector(each: Object) -> Object | None:
-    found = dig(each, "spec", "selector")
-    return {"matchLabels": found} if found else None
-
-
-def selector_of(each: Object) -> Object | None:
-    if each["kind"] == "Service":
-        return service_selector(each)
-    key = "podSelector" if each["kind"] == "NetworkPolicy" else "selector"
-    found = dig(each, "spec", key)
-    return found if isinstance(found, dict) else None
-
-
-def unchanged(kind: str, around: Around, namespace: str) -> Iterator[Object]:
-    """Objects of a kind in a namespace that select on both sides alike: if others do, their own change says so."""
-    old = dict(around.before.of(kind))
-    for number, each in around.after.of(kind):
-        same = number in old and selector_of(old[number]) == selector_of(each)
-        if same and namespace_of(each) == namespace:
-            yield each
+def left(kind: str, around: Around, namespace: str, old: Object, new: Object) -> Iterator[Object]:
+    """Objects that select pods by their old labels and not by the new ones; those that change themselves say so."""
+    for number, each in around.before.selecting(kind, namespace, old):
+        after = around.after.by_number.get(number)
+        if after and selector_of(after) == selector_of(each) and not selects(selector_of(after), new):
+            yield after
 
 
 def unselected(before: Object, after: Object, around: Around) -> Iterator[str]:
@@ -78,14 +64,11 @@ def unselected(before: Object, after: Object, around: Around) -> Iterator[str]:
     if isinstance(own, dict) and after["kind"] != "Job" and not selects(own, new):
         yield "Its selector does not select its own pods any more: the API server refuses it."
     for kind, consequence in SELECTING.items():
-        for each in unchanged(kind, around, namespace):
-            if selects(selector_of(each), old) and not selects(selector_of(each), new):
-                yield f"{kind}/{each['metadata']['name']} no longer selects its pods: {consequence}."
-    for each in unchanged("NetworkPolicy", around, namespace):
+        for each in left(kind, around, namespace, old, new):
+            yield f"{kind}/{each['metadata']['name']} no longer selects its pods: {consequence}."
+    for each in left("NetworkPolicy", around, namespace, old, new):
         name = f"NetworkPolicy/{each['metadata']['name']}"
-        selector = dig(each, "spec", "podSelector") or {}
-        if selects(selector, old) and not selects(selector, new):
-            yield f"{name} no longer selects its pods: what it lets in or keeps away from them changes."
+        yield f"{name} no longer selects its pods: what it lets in or keeps away from them changes."
     yield from no_peer(old, new, namespace, around)
 
 
@@ -142,9 +125,7 @@ def lost_ports(before: Object, after: Object, around: Around) -> Iterator[str]:
     namespace, labels = namespace_of(after), pod_labels(after)
     if old == new:
         return
-    for _, service in around.after.of("Service"):
-        if namespace_of(service) != namespace or not selects(service_selector(service), labels):
-            continue
+    for _, service in around.after.selecting("Service", namespace, labels):
         for port in dig(service, "spec", "ports") or []:
             protocol = str(port.get("protocol") or "TCP")
             target = port.get("targetPort") or port.get("port")
@@ -157,18 +138,17 @@ def lost_ports(before: Object, after: Object, around: Around) -> Iterator[str]:
                 name = f"Service/{service['metadata']['name']}"
                 leads = f"{name} sends its port {port.get('port')}{kind} to {target}"
                 yield f"{leads}, which no container has any more: requests fail."
-    for _, monitor in around.after.of("PodMonitor"):
-        if namespace_of(monitor) == namespace and selects(selector_of(monitor), labels):
-            for endpoint in dig(monitor, "spec", "podMetricsEndpoints") or []:
-                name = endpoint.get("port")
-                if any(key[1] == name for key in old) and not any(key[1] == name for key in new):
-                    scrapes = f"PodMonitor/{monitor['metadata']['name']} scrapes port {name}"
-                    yield f"{scrapes}, which no container has any more: its metrics are missing."
+    for _, monitor in around.after.selecting("PodMonitor", namespace, labels):
+        for endpoint in dig(monitor, "spec", "podMetricsEndpoints") or []:
+            name = endpoint.get("port")
+            if any(key[1] == name for key in old) and not any(key[1] == name for key in new):
+                scrapes = f"PodMonitor/{monitor['metadata']['name']} scrapes port {name}"
+                yield f"{scrapes}, which no container has any more: its metrics are missing."
     yield from blocked_ports(old, new, around, namespace, labels)
 
 
 def served_by_others(side: Side, service: Object, port: Port, apart: Object) -> bool:
-    others = side.selected(namespace_of(service), service_selector(service))
+    others = side.selected(namespace_of(service), selector_of(service))
     return any(port in pod_ports(one.value) for one in others if one.value["metadata"] != apart["metadata"])
 
 
@@ -177,10 +157,9 @@ def blocked_ports(
 ) -> Iterator[str]:
     """Numbers that a policy lets in and no container has any more, while a port has got another number."""
     moved = [(key, number) for key, number in new.items() if isinstance(key[1], str) and old.get(key, number) != number]
-    for _, policy in around.after.of("NetworkPolicy"):
-        selector = dig(policy, "spec", "podSelector") or {}
-        if namespace_of(policy) != namespace or not selects(selector, labels):
-            continue
+    if not moved:
+        return
+    for _, policy in around.after.selecting("NetworkPolicy", namespace, labels):
         entries_of = [
             port for rule in dig(policy, "spec", "ingress") or [] for port in dig(rule, "ports") or []
             if isinstance(port, dict)
@@ -223,29 +202,6 @@ def lost_service_ports(before: Object, after: Object, around: Around) -> Iterato
 
 def routes_to(side: Side, namespace: str, name: str, port: Any) -> Iterator[str]:
     """What sends requests to a Service, or to one port of it."""
-    for kind in ("HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute", "Ingress"):
-        for _, each in side.of(kind):
-            backends = ingress_backends(each) if kind == "Ingress" else route_backends(each)
-            if namespace_of(each) == namespace and any(
-                service == name and (port is None or port in ports) for service, ports in backends
-            ):
-                yield f"{kind}/{each['metadata']['name']}"
-
-
-def route_backends(each: Object) -> Iterator[tuple[Any, set[Any]]]:
-    for rule in dig(each, "spec", "rules") or []:
-        for backend in dig(rule, "backendRefs") or []:
-            if dig(backend, "kind") in {None, "Service"} and dig(backend, "namespace") in {None, namespace_of(each)}:
-                yield dig(backend, "name"), {dig(backend, "port")}
-
-
-def ingress_backends(each: Object) -> Iterator[tuple[Any, set[Any]]]:
-    found = [dig(each, "spec", "defaultBackend"), dig(each, "spec", "backend")]
-    for rule in dig(each, "spec", "rules") or []:
-        found += [dig(path, "backend") for path in dig(rule, "http", "paths") or []]
-    for backend in found:
-        service = dig(backend, "service") or {}
-        yield (
-            service.get("name") or dig(backend, "serviceName"),
-            {*(dig(service, "port") or {}).values(), dig(backend, "servicePort")},
-        )
+    for each in side.routes.get((namespace, name), []):
+        if any(service == name and (port is None or port in ports) for service, ports in backends(each)):
+            yield f"{each['kind']}/{each['metadata']['name']}"

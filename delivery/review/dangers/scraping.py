@@ -42,14 +42,13 @@ def namespaces(monitor: Object) -> set[str] | None:
 def found_by(monitor: Object, side: Side) -> list[Object]:
     """The Services, or what makes the pods, that a monitor selects in its overlay."""
     selector, where = dig(monitor, "spec", "selector"), namespaces(monitor)
-    if monitor["kind"] == "PodMonitor":
-        candidates = [(each.value, each.labels) for each in side.workloads]
-    else:
-        candidates = [(each, dig(each, "metadata", "labels") or {}) for _, each in side.of("Service")]
-    return [
-        each for each, labels in candidates
-        if (where is None or namespace_of(each) in where) and selects(selector, labels)
-    ]  # fmt: skip
+    known = side.pods if monitor["kind"] == "PodMonitor" else side.services
+    numbers = {n for namespace in ([None] if where is None else where) for n in known.find(namespace, selector)}
+    return [side.by_number[number] for number in sorted(numbers)]
+
+
+def labels_of(each: Object) -> Object:
+    return dig(each, "metadata", "labels") or {}
 
 
 def port_names(each: Object) -> set[Any]:
@@ -74,8 +73,7 @@ def nothing_found(before: Object | None, after: Object, around: Around) -> Itera
             yield f"It names no port to scrape any more: {CONSEQUENCE}." if before else "It names no port to scrape."
         return
     where = namespaces(after)
-    here = {namespace_of(each) for _, each in around.after.objects}
-    if where is not None and not where & here and (before is None or namespaces(before) == where):
+    if where is not None and not where & around.after.namespaces and (before is None or namespaces(before) == where):
         return  # what it selects is not in this overlay
     if scraped(after, around.after):
         for port in {str(each.get("port")) for each in endpoints(after)} - {*map(str, scraped(after, around.after))}:
@@ -101,15 +99,16 @@ def dropped(before: Object, after: Object) -> Iterator[str]:
 
 def lost(before: Object, after: Object, around: Around) -> Iterator[str]:
     """Monitors that no longer find a Service, by its labels or the names of its ports."""
-    old_monitors = dict(around.before.of("ServiceMonitor"))
+    if labels_of(before) == labels_of(after) and port_names(before) == port_names(after):
+        return
     for number, monitor in around.after.of("ServiceMonitor"):
-        if dig(old_monitors.get(number), "spec") != dig(monitor, "spec"):
+        if dig(around.before.by_number.get(number), "spec") != dig(monitor, "spec"):
             continue  # its own change says so
         selector, where = dig(monitor, "spec", "selector"), namespaces(monitor)
         if where is not None and namespace_of(after) not in where:
             continue
         name = f"ServiceMonitor/{monitor['metadata']['name']}"
-        old, new = (selects(selector, dig(each, "metadata", "labels") or {}) for each in (before, after))
+        old, new = (selects(selector, labels_of(each)) for each in (before, after))
         if old and not new:
             yield f"{name} no longer selects it, by its labels: {CONSEQUENCE}."
         elif old:

@@ -15,6 +15,7 @@ PROTOCOLS = ("TCP", "UDP", "SCTP")
 PORTS = (0, 65535)
 OWN = "kubernetes.io/metadata.name"  # the label that each namespace has
 WHOLE = {4: (0, 2**32 - 1), 6: (0, 2**128 - 1)}  # all addresses, by version of IP
+SOME_PODS = "some pods"
 MOST_RANGES = 4  # in a sentence; of more, the range that holds them all stands for them
 
 Interval = tuple[int, int]
@@ -230,4 +231,4 @@ def words(peer: Object | None, new: Reach, whole: Reach) -> str:
         return f"{name} except {', '.join(map(str, away))}" if away else name
     if dig(peer, "namespaceSelector") == {}:
         return "every namespace" if not peer.get("podSelector") else "some pods of every namespace"
-    return "some pods"
+    return SOME_PODS

@@ -63,6 +63,42 @@ def autoscaler(each: Object) -> Object:
     return {**each, "spec": spec}
 
 
+def beta_autoscaler(each: Object) -> Object:
+    """From autoscaling/v2beta1, whose metrics said their targets in fields of their own."""
+    spec: dict[str, Any] = dict(each.get("spec") or {})
+    if metrics := spec.get("metrics"):
+        spec["metrics"] = [beta_metric(metric) for metric in metrics]
+    return {**each, "spec": spec}
+
+
+def beta_metric(metric: Object) -> Object:
+    kind = str(metric.get("type") or "")
+    place = kind[:1].lower() + kind[1:]
+    given = dict(metric.get(place) or {})
+    target: dict[str, Any] = {}
+    for field, name, what in TARGETS:
+        if (value := given.pop(field, None)) is not None:
+            target = {"type": what, name: value}
+    found: dict[str, Any] = {"target": target}
+    if kind in {"Resource", "ContainerResource"}:
+        found |= given
+    else:
+        selector = given.pop("metricSelector", given.pop("selector", None))
+        found["metric"] = {"name": given.get("metricName")} | ({"selector": selector} if selector else {})
+    if kind == "Object":
+        found["describedObject"] = given.get("target")
+    return {**metric, place: found}
+
+
+# fields of autoscaling/v2beta1, the field of a target that each is now, and its type; the last one that is there counts
+TARGETS = (
+    ("targetAverageUtilization", "averageUtilization", "Utilization"),
+    ("targetValue", "value", "Value"),
+    ("targetAverageValue", "averageValue", "AverageValue"),
+    ("averageValue", "averageValue", "AverageValue"),
+)
+
+
 def workload(each: Object) -> Object:
     """From extensions/v1beta1 or apps/v1beta1, whose selector was what the pods are labelled with."""
     spec = dict(each.get("spec") or {})
@@ -81,4 +117,5 @@ FIELDS: dict[tuple[str, str], Callable[[Object], Object]] = {
     ("apps/v1beta1", "Deployment"): workload,
     ("apps/v1beta1", "StatefulSet"): workload,
     ("autoscaling/v1", "HorizontalPodAutoscaler"): autoscaler,
+    ("autoscaling/v2beta1", "HorizontalPodAutoscaler"): beta_autoscaler,
 }

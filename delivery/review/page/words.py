@@ -48,14 +48,30 @@ def compare(old: str, new: str) -> tuple[list[Part], list[Part]] | None:
     a, b = TOKEN.findall(old), TOKEN.findall(new)
     if max(len(a), len(b)) > TOKENS:
         return None
-    matcher = SequenceMatcher(None, a, b, autojunk=False)
-    if matcher.ratio() < ALIKE:
+    start, end = shared(a, b)
+    left, right = a[start : len(a) - end], b[start : len(b) - end]
+    codes = opcodes(left, right)
+    alike = start + end + sum(a2 - a1 for equal, a1, a2, _, _ in codes if equal)
+    if 2 * alike < ALIKE * (len(a) + len(b)):
         return None
-    before: list[Part] = []
-    after: list[Part] = []
-    for tag, a1, a2, b1, b2 in matcher.get_opcodes():
-        if a1 < a2:
-            before.append(("".join(a[a1:a2]), tag != "equal"))
-        if b1 < b2:
-            after.append(("".join(b[b1:b2]), tag != "equal"))
-    return before, after
+    before = [("".join(left[a1:a2]), not equal) for equal, a1, a2, _, _ in codes if a1 < a2]
+    after = [("".join(right[b1:b2]), not equal) for equal, _, _, b1, b2 in codes if b1 < b2]
+    first = [("".join(a[:start]), False)] if start else []
+    last = [("".join(a[len(a) - end :]), False)] if end else []
+    return [*first, *before, *last], [*first, *after, *last]
+
+
+def opcodes(left: list[str], right: list[str]) -> list[tuple[bool, int, int, int, int]]:
+    """Which tokens are equal, and which replace others, as difflib gives them."""
+    if max(len(left), len(right)) < 2:  # as in most lines
+        return [(False, 0, len(left), 0, len(right))]
+    matcher = SequenceMatcher(None, left, right, autojunk=False)
+    return [(tag == "equal", a1, a2, b1, b2) for tag, a1, a2, b1, b2 in matcher.get_opcodes()]
+
+
+def shared(a: list[str], b: list[str]) -> tuple[int, int]:
+    """How many tokens both start with, and how many of the rest both end with."""
+    most = min(len(a), len(b))
+    start = next((at for at in range(most) if a[at] != b[at]), most)
+    end = next((at for at in range(most - start) if a[-1 - at] != b[-1 - at]), most - start)
+    return start, end

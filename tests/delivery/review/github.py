@@ -1,4 +1,4 @@
-"""GitHub's API, as far as a comment needs it, on a port of this machine."""
+"""GitHub's API, as far as a review needs it, on a port of this machine."""
 
 import json
 import re
@@ -13,12 +13,21 @@ PAGE = 30
 Answer = tuple[int, Any, dict[str, str]]
 
 
+def user(login: str, sort: str = "User") -> dict[str, str]:
+    return {"__typename": sort, "login": login}
+
+
 class GitHub:
     """One repository, `team/taskpulse`, with pull request 7."""
 
     def __init__(self, head: str) -> None:
         self.head = head
         self.comments: list[dict[str, Any]] = []
+        self.body: str | None = None
+        self.author: dict[str, str] | None = user("ana")
+        self.edits: list[dict[str, str] | None] | None = None  # who made each; None where there is none yet
+        self.is_from_fork = False
+        self.permissions = {"ana": "write"}
         self.asked: list[str] = []
         self.refusal: Callable[[str], Answer | None] = lambda method: None
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -42,7 +51,7 @@ class GitHub:
     def answer(self, method: str, path: str, content: dict[str, Any]) -> Answer:
         path, _, query = path.partition("?")
         if method == "GET" and path == "/repos/team/taskpulse/pulls/7":
-            return 200, {"head": {"sha": self.head}}, {}
+            return 200, {"head": {"sha": self.head}, "body": self.body}, {}
         if path == "/repos/team/taskpulse/issues/7/comments":
             if method == "POST":
                 self.add("github-actions[bot]", content["body"])
@@ -55,7 +64,32 @@ class GitHub:
             if method == "PATCH" and path == f"/repos/team/taskpulse/issues/comments/{comment['id']}":
                 comment["body"] = content["body"]
                 return 200, comment, {}
-        return 404, {"message": "Not Found"}, {}
+        if method == "POST" and path == "/graphql":
+            return 200, self.graphql(content["variables"]), {}
+        return self.permission(path)
+
+    def permission(self, path: str) -> Answer:
+        asked = re.fullmatch(r"/repos/team/taskpulse/collaborators/([^/]+)/permission", path)
+        found = self.permissions.get(asked[1]) if asked else None
+        return (200, {"permission": found}, {}) if found else (404, {"message": "Not Found"}, {})
+
+    def graphql(self, variables: dict[str, Any]) -> dict[str, Any]:
+        """The answer to the one query that a review asks, by its variables."""
+        if [variables[key] for key in ("owner", "name", "number")] != ["team", "taskpulse", 7]:
+            return {"data": {"repository": {"pullRequest": None}}, "errors": [{"type": "NOT_FOUND"}]}
+        edits = None
+        if self.edits is not None:
+            start = int(variables["after"] or 0)
+            page = self.edits[start : start + PAGE]
+            more = {"hasNextPage": start + PAGE < len(self.edits), "endCursor": str(start + PAGE)}
+            edits = {"nodes": [{"editor": each} for each in page], "pageInfo": more}
+        found = {
+            "body": self.body or "",
+            "isCrossRepository": self.is_from_fork,
+            "author": self.author,
+            "userContentEdits": edits,
+        }
+        return {"data": {"repository": {"pullRequest": found}}}
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         github = self

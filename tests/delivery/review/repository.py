@@ -5,6 +5,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from delivery.review.acceptances import Text
 from delivery.review.model import Review
 from delivery.review.run import review
 
@@ -39,8 +40,8 @@ class Repository:
         self.git("commit", "-q", "--allow-empty", "-m", "A state of the manifests")
         return self.git("rev-parse", "HEAD")
 
-    def review(self, out: Path, base: str = "HEAD^", head: str = "HEAD") -> Review:
-        return review(base, head, out, self.folder)
+    def review(self, out: Path, base: str = "HEAD^", head: str = "HEAD", text: Text | None = None) -> Review:
+        return review(base, head, out, self.folder, text)
 
 
 def files(folder: Path, texts: dict[str, str]) -> Path:

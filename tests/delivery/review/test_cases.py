@@ -1,6 +1,8 @@
 """Small pairs of trees, a file in cases/ for each, with the comment that a review of them gives.
 
 `base` and `head` hold files by their path; `head` only those that differ from the base, null for one that is deleted.
+A case may have the `text` of its pull request, which ana wrote, who has write access.
+
 `python -m tests.delivery.review.test_cases` rewrites the comments; read them before you commit them.
 """
 
@@ -14,6 +16,7 @@ import pytest
 import yaml
 
 from delivery.review import chart
+from delivery.review.acceptances import Text
 from tests.delivery.review.repository import Repository
 
 CASES = Path(__file__).parent / "cases"
@@ -23,6 +26,7 @@ COMMENT = "\ncomment: |\n"
 class Case(NamedTuple):
     base: dict[str, str]
     head: dict[str, str]
+    text: Text | None
     comment: str
 
 
@@ -30,14 +34,15 @@ def load(name: str) -> Case:
     """Read a case, with all files of its head."""
     case = yaml.safe_load((CASES / f"{name}.yaml").read_text("utf-8"))
     head = {path: text for path, text in (case["base"] | case["head"]).items() if text is not None}
-    return Case(case["base"], head, case["comment"])
+    text = Text(case["text"], ("ana",)) if "text" in case else None
+    return Case(case["base"], head, text, case["comment"])
 
 
 def comment(case: Case, folder: Path) -> str:
     """The comment that the review of a case gives, with words in place of the commits."""
     repository = Repository.create(folder / "repository")
     before, after = repository.commit(case.base), repository.commit(case.head)
-    repository.review(folder / "out")
+    repository.review(folder / "out", text=case.text)
     text = (folder / "out" / "comment.md").read_text("utf-8")
     return text.replace(before[:10], "BASE").replace(after[:10], "HEAD")
 

@@ -19,7 +19,7 @@ def repository(tmp_path: Path) -> Repository:
 
 
 def commit(repository: Repository, case: str) -> tuple[str, str]:
-    base, head, _ = load(case)
+    base, head, *_ = load(case)
     return repository.commit(base), repository.commit(head)
 
 

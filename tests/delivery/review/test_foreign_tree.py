@@ -93,8 +93,8 @@ AT = "@" * 3000  # twelve bytes each, as Markdown needs it
 
 def test_a_comment_of_everything_that_is_long_is_short_enough() -> None:
     images = tuple(ImageChange(f"{n}{AT}", AT, AT, ours=False) for n in range(5))
-    dangers = tuple(Danger(f"kind {n}", AT) for n in range(60))
-    large = [replace(change("changed", "Kind", f"{n}{AT}", "a", "b", *dangers), overlay=AT) for n in range(60)]
+    dangers = [tuple(Danger(f"kind {n}", f"{number}{AT}") for n in range(60)) for number in range(60)]
+    large = [replace(change("changed", "Kind", f"{n}{AT}", "a", "b", *dangers[n]), overlay=AT) for n in range(60)]
     overlay = OverlayReview(AT, "kept", tuple(large), images, (AT,) * 60, notes=(f"1{AT}", f"2{AT}"))
     quiet = OverlayReview(AT, "kept", images=images)
     failing = OverlayReview(AT, "kept", (), (), (), AT, AT)

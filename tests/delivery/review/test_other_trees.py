@@ -12,6 +12,7 @@ from delivery.errors import DeliveryError
 from delivery.kustomizations import Kustomizations
 from delivery.manifests import OWN_IMAGE
 from delivery.render import render_within
+from delivery.review import trees
 from tests.delivery.review.repository import Repository, files
 
 OBJECTS = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {a: '1'}\n"
@@ -95,6 +96,74 @@ def test_all_overlays_are_reviewed_and_the_rest_is_named(tmp_path: Path) -> None
         assert "charts/shop/templates/all.yaml, release/all.yaml, spare/objects.yaml" in text
         assert "is deprecated. Please use" in text, "what kustomize warns of is shown"
     assert (tmp_path / "out" / "head" / "shop" / "eu.yaml").is_file()
+
+
+@pytest.mark.parametrize(
+    "kustomization",
+    [
+        "resources: [../../base]",
+        'resources: ["../../base/."]',
+        'resources: ["x\\n/../../../base"]',
+        "components: [../../part]",
+        "resources: [link]",
+        "resources: [../../spare]\npatches: [{target: {kind: ConfigMap}, path: patch.yaml}]",
+        "resources: [../../spare]\nconfigMapGenerator: [{name: more, files: [a=patch.yaml]}]",
+        "resources: [../../spare]\ntransformers: [../../labels]",
+        "Resources: [../../base]",
+    ],
+)
+def test_what_a_changed_file_is_a_part_of_is_rendered_again(kustomization: str, tmp_path: Path) -> None:
+    repository = Repository.create(tmp_path / "repository")
+    labels = "apiVersion: builtin\nkind: LabelTransformer\nmetadata: {name: a}\nlabels: {a: '1'}\n"
+    label = "fieldSpecs: [{path: metadata/labels, create: true}]\n"
+    tree = {
+        "overlays/dev/kustomization.yaml": kustomization,
+        "overlays/dev/patch.yaml": "[{op: add, path: /data/b, value: '1'}]",
+        "base/kustomization.yaml": HERE,
+        "base/objects.yaml": OBJECTS,
+        "part/kustomization.yaml": COMPONENT + HERE,
+        "part/objects.yaml": OBJECTS,
+        "spare/kustomization.yaml": HERE,
+        "spare/objects.yaml": OBJECTS,
+        "labels/kustomization.yaml": "resources: [labels.yaml]",
+        "labels/labels.yaml": labels + label,
+    }
+    link = repository.folder / "overlays" / "dev" / "link"
+    for texts in (tree, {path: text.replace("'1'", "'2'") for path, text in tree.items()}):
+        files(repository.folder, texts)
+        link.unlink(missing_ok=True)
+        link.symlink_to("../../base")
+        repository.git("add", "--all")
+        repository.git("commit", "-q", "-m", "A state of the manifests")
+    [dev] = repository.review(tmp_path / "out").overlays
+    assert dev.changes or dev.error_at_head
+
+
+def test_what_no_changed_file_is_a_part_of_is_rendered_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = Repository.create(tmp_path / "repository")
+    tree = {
+        "overlays/a/kustomization.yaml": "resources: [../../base]",
+        "overlays/b/kustomization.yaml": "resources: [../../base]\nnamespace: b\n",
+        "base/kustomization.yaml": HERE,
+        "base/objects.yaml": OBJECTS,
+        "app/main.py": "",
+    }
+    repository.commit(tree)
+    repository.commit(tree | {"overlays/b/kustomization.yaml": "resources: [../../base]\nnamespace: c\n"})
+    repository.commit(tree | {"app/main.py": "pass"})
+    rendered: list[str] = []
+    render = trees.rendered
+
+    def noted(name: str, tree: trees.Tree, *, with_charts: bool) -> trees.Rendered:
+        rendered.append(name)
+        return render(name, tree, with_charts=with_charts)
+
+    monkeypatch.setattr(trees, "rendered", noted)
+    repository.review(tmp_path / "out", "HEAD~2", "HEAD^")
+    assert sorted(rendered) == ["a", "b", "b"]
+    rendered.clear()
+    repository.review(tmp_path / "out", "HEAD^", "HEAD")
+    assert sorted(rendered) == ["a", "b", "b"], "the namespace of b is back"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from delivery.cli import main
+from delivery.review.acceptances import digest
 from delivery.review.comment import MARKER
 from delivery.review.pull_request import AUTHOR, LIMIT
 from tests.delivery.review.github import TOKEN, Answer, GitHub
@@ -100,6 +101,26 @@ def test_review_of_an_older_commit_does_not_replace_a_newer_one(github: GitHub, 
     assert result.exit_code == 0
     assert result.output == f"Not commented: the pull request is at {'d' * 40} by now, and the review is of {COMMIT}.\n"
     assert github.comments[0]["body"] == f"{MARKER}\nof the newer commit\n"
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        ("delivery: accepted Service/a exposure, because a", "Commented."),
+        ("Another reason.\r\n\r\ndelivery: accepted Service/a exposure, because a\r\n", "Commented."),
+        ("delivery: accepted Service/a exposure, because b", "Not commented: the lines"),
+        (None, "Not commented: the lines"),
+    ],
+)
+def test_review_of_other_lines_does_not_replace_a_newer_one(
+    github: GitHub, comment: Comment, now: str | None, said: str
+) -> None:
+    github.body = now
+    lines = digest("delivery: accepted Service/a exposure, because a")
+    result = comment(f"<!-- lines {lines} -->\n## What would change\n\nOne change.")
+    assert result.exit_code == 0
+    assert result.output.startswith(said)
+    assert len(github.comments) == (1 if said == "Commented." else 0)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PATCH"])

@@ -64,14 +64,14 @@ def test_what_kustomize_repeats_when_it_fails(changes: dict[str, str], said: str
 
 
 KEY = "-- a key --\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nQk9EWUxJTkVUV09PRlRIRUtFWTEyMzQ1\n-- end --\n"
-QUOTED = 'with "quotes" and a \\ in it'
+QUOTED = 'with "quotes" and a \\ beyond'
 
 
 @pytest.mark.parametrize(
     ("value", "elsewhere", "never"),
     [
         (KEY, "\n".join(f"    {line}" for line in KEY.split("\n")), "Qk9EWUxJTkVUV09PRlRIRUtFWTEyMzQ1"),
-        (QUOTED, json.dumps({"password": QUOTED}), "in it"),
+        (QUOTED, json.dumps({"password": QUOTED}), "beyond"),
         ('"\u00e9t\u00e9" of 77', json.dumps({"a": '"\u00e9t\u00e9" of 77'}, ensure_ascii=False), "of 77"),
         (SECRET, base64.b64encode(SECRET.encode()).decode().rstrip("="), "aHVudGVy"),
         (SECRET, base64.b64encode(f"a:{SECRET}:b".encode()).decode(), "50ZXItbnVtYmVyLX"),
@@ -292,8 +292,32 @@ def test_values_of_the_chart(tmp_path: Path) -> None:
     assert [word for word in kept if word not in change.after] == []
 
 
+def test_lines_that_do_not_change_and_unfold(tmp_path: Path) -> None:
+    """The page has them, and masks there what stands in a Secret, a credential, and what a copy spells otherwise."""
+    url = f"postgresql://user:{SECRET}@db/tasks"
+    lines = [f"first {url}", base64.b64encode(SECRET.encode()).decode(), *(f"line {n}" for n in range(40)), "level: {}"]
+    texts = ["\n".join(lines).format(level) for level in ("info", "debug")]
+    before, after = (
+        json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"a": text}})
+        + f"\n{secret(SECRET)}"
+        for text in texts
+    )
+    repository = Repository.create(tmp_path / "repository")
+    for objects in (before, after):
+        repository.commit({"overlays/dev/kustomization.yaml": DEV, "overlays/dev/objects.yaml": objects})
+    repository.review(tmp_path / "out")
+    text = (tmp_path / "out" / "review.html").read_text("utf-8")
+    fold = text[text.index('<details class="fold">') :]
+    fold = fold[: fold.index("</details>")]
+    assert "first postgresql://user:***@db/tasks</div>" in fold
+    assert "<div>    ***=</div>" in fold  # all but the padding
+    for path in (tmp_path / "out").rglob("*.*"):
+        for never in (SECRET, lines[1][:10]):
+            assert never.encode() not in path.read_bytes()
+
+
 def test_that_only_a_secret_among_values_changes_is_told() -> None:
     before, after = ({"kind": "HelmValues", "values": {"file": f"password: {one}\n"}} for one in ("one", "two"))
-    assert hide(before) != hide(after)
+    assert hide(before, []) != hide(after, [])
     number, truth = ({"kind": "HelmValues", "values": {"password": one}} for one in (1, True))
-    assert hide(number) != hide(truth)
+    assert hide(number, []) != hide(truth, [])

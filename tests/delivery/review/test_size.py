@@ -93,8 +93,18 @@ def test_large_objects_keep_no_small_ones_out(tmp_path: Path) -> None:
 
 
 def test_a_thousand_warnings(tmp_path: Path) -> None:
-    _, files = reviewed([config_map(number, "x") for number in range(1000)], [], tmp_path)
+    spec = "spec: {{externalName: {0}.com, type: ExternalName}}\n"
+    service = "apiVersion: v1\nkind: Service\nmetadata: {{name: s{0}}}\n" + spec
+    _, files = reviewed([], [service.format(number) for number in range(1000)], tmp_path)
     assert "and 950 more objects with warnings, in the artifact" in files["comment.md"]
+    assert len(files["comment.md"].encode()) <= COMMENT_LIMIT
+
+
+def test_a_warning_of_a_thousand_objects_is_told_once(tmp_path: Path) -> None:
+    deleted = [config_map(number, "x").replace("kind: ConfigMap", "kind: Odd") for number in range(1000)]
+    _, files = reviewed(deleted, [], tmp_path)
+    [told] = [line for line in files["comment.md"].splitlines() if "**Deletion**" in line]
+    assert " and 995 more in <code>dev</code>: **Deletion**: It is deleted" in told
     assert len(files["comment.md"].encode()) <= COMMENT_LIMIT
 
 
