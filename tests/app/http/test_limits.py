@@ -185,6 +185,7 @@ def test_calls_of_a_key_that_wait_for_a_lock_leave_connections_to_others(
     headers = {"Authorization": f"Bearer {mine}"} | ({"Idempotency-Key": "one"} if keyed else {})
     claim = {"worker": "w", "ttl_s": 60}
     seen = set[int]()
+    eventually(lambda: client.get("/v1/tasks", headers=headers).status_code == 403)  # the key is known by then
 
     def change() -> int:
         with httpx.Client(base_url=service.url, headers=headers, timeout=60, verify=NO_TLS) as own:
