@@ -5,7 +5,6 @@ limits how many calls come in a second.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Iterator
 
 import msgspec
@@ -152,6 +151,7 @@ class Turns:
         finally:
             if expiry is not None:
                 expiry.cancel()
+            del place  # its exception refers to this frame
 
     def take_now(self, key_id: str) -> bool:
         """Take a turn if it is the key's; return whether it is."""
@@ -227,11 +227,17 @@ class Pace:
         return max(0.0, self._next - now)
 
 
-async def pause(seconds: float, lost: asyncio.Event) -> None:
+async def pause(seconds: float, lost: asyncio.Future[None]) -> None:
     """Return after so many seconds, or once the client is `lost`: its connection takes memory."""
     if seconds > 0:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(lost.wait(), seconds)
+        timer = asyncio.get_running_loop().call_later(seconds, _end, lost)
+        await lost
+        timer.cancel()
+
+
+def _end(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 class Limits:

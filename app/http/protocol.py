@@ -55,7 +55,7 @@ class Protocol(HttpToolsProtocol):
 
     `scope["extensions"]` has `abort`, which disconnects the client at once (an ordinary close waits until everything is
     sent: for ever, if the client does not read), `on_leave`, which takes what to call once when the client ends its own
-    side or the process drains, and `lost`, which returns an event that is set once the connection has ended.
+    side or the process drains, and `lost`, which returns a future that is done once the connection has ended.
     """
 
     # A dict of so many attributes would take 2 KB of each connection.
@@ -88,7 +88,7 @@ class Protocol(HttpToolsProtocol):
         self._extensions: dict[str, Any] = {"abort": self.abort, "on_leave": self.on_leave, "lost": self.lost}
         self._ignores_body = self._refused = self._ended = False
         self._on_leave: Callable[[], None] | None = None
-        self._lost: asyncio.Event | None = None
+        self._lost: asyncio.Future[None] | None = None
         self._running: RequestResponseCycle | None = None
         """The request whose answer comes next; `cycle` is the last one that arrived."""
 
@@ -107,8 +107,8 @@ class Protocol(HttpToolsProtocol):
         """Forget the connection; uvicorn would keep a reset one until its keep-alive ends."""
         self._everyone.forget(self)
         self._end_of_input()
-        if self._lost is not None:
-            self._lost.set()
+        if self._lost is not None and not self._lost.done():
+            self._lost.set_result(None)
         self._disconnect()
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
@@ -150,10 +150,9 @@ class Protocol(HttpToolsProtocol):
         if call is not None:
             call()
 
-    def lost(self) -> asyncio.Event:
-        """Return the event that is set once the connection has ended; take it while it is open."""
-        if self._lost is None:
-            self._lost = asyncio.Event()
+    def lost(self) -> "asyncio.Future[None]":
+        """Return what is done once the connection has ended; take it while it is open."""
+        self._lost = self.loop.create_future()
         return self._lost
 
     def _end_of_input(self) -> None:

@@ -1,6 +1,8 @@
 """Turns and the pace of refusals, on an event loop alone."""
 
 import asyncio
+import contextlib
+import gc
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -103,6 +105,23 @@ def test_a_line_is_as_long_as_the_bound_and_no_longer() -> None:
         await asyncio.gather(*waiting)
 
     run(scenario())
+
+
+def test_calls_that_get_no_turn_leave_no_garbage() -> None:
+    async def scenario() -> int:
+        turns = Turns("t", "tests", 1, 1)
+        await turns.take("a")
+        gc.collect()
+        for _ in range(20):
+            with contextlib.suppress(Problem):
+                await turns.take("a", 0.001)
+        return gc.collect()
+
+    gc.disable()
+    try:
+        assert run(scenario()) < 20
+    finally:
+        gc.enable()
 
 
 def test_a_turn_is_not_lost_to_one_who_leaves_as_it_comes() -> None:

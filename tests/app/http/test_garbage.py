@@ -1,6 +1,7 @@
 """Requests and connections leave nothing behind for the garbage collector, which would hold up all others."""
 
 import asyncio
+import contextlib
 import gc
 import json
 import signal
@@ -15,7 +16,7 @@ import pytest
 
 from app.dev.postgres import EmbeddedPostgres
 from app.http import garbage_collection
-from app.http.garbage_collection import AT_LEAST_EVERY_S, FEW_CONNECTIONS, FULL_EVERY_S
+from app.http.garbage_collection import AT_LEAST_EVERY_S, FEW_CONNECTIONS, FULL_EVERY_S, GROWTH
 from tests.support.raw import connected, exchange, send
 from tests.support.service import Service, fresh_database
 from tests.support.waiting import eventually
@@ -115,6 +116,21 @@ def test_connections_that_are_reset_leave_no_garbage(uncollected: UncollectedSer
     assert max(found.values(), default=0) < TIMES, found
 
 
+def test_refusals_that_wait_leave_no_garbage(uncollected: UncollectedService) -> None:
+    """More come at once than are sent at once, and some of their clients leave meanwhile."""
+    with contextlib.ExitStack() as stack:
+        opened = [stack.enter_context(connected(uncollected)) for _ in range(200)]
+        for connection in opened:
+            send(connection, head("GET", "/nothing"))
+        answered = opened[0::2]
+        for connection in opened[1::2]:
+            connection.close()
+        assert all(b" 404 " in connection.recv(65536) for connection in answered)
+    eventually(lambda: connections(uncollected) == 0)
+    found = uncollected.garbage()
+    assert max(found.values(), default=0) < TIMES, found
+
+
 def connections(service: Service) -> int:
     """Return how many connections the service has with its clients, without the one that asks."""
     lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
@@ -123,14 +139,15 @@ def connections(service: Service) -> int:
 
 
 def test_full_collections_wait_until_few_connections_are_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    now, opened = 0.0, FEW_CONNECTIONS + 1
+    now, opened, peak = 0.0, FEW_CONNECTIONS + 1, 100
     full: list[float] = []
     later: list[Callable[[], None]] = []
     loop = asyncio.new_event_loop()
     monkeypatch.setattr(gc, "collect", lambda generation=2: full.append(now) if generation == 2 else None)
+    monkeypatch.setattr(garbage_collection, "_peak", lambda: peak)
     monkeypatch.setattr(loop, "time", lambda: now)
     monkeypatch.setattr(loop, "call_later", lambda _delay_s, *call: later.append(partial(*call)))
-    garbage_collection._collect(loop, lambda: opened, 0.0)
+    garbage_collection._collect(loop, lambda: opened, 0.0, 100)
     for moment in (FULL_EVERY_S + 1, AT_LEAST_EVERY_S, AT_LEAST_EVERY_S + 1, AT_LEAST_EVERY_S + 2):
         now = moment
         later.pop()()
@@ -140,4 +157,10 @@ def test_full_collections_wait_until_few_connections_are_open(monkeypatch: pytes
         now = moment
         later.pop()()
     assert full == [AT_LEAST_EVERY_S + 1, AT_LEAST_EVERY_S + FULL_EVERY_S + 2]
+    full.clear()
+    opened = FEW_CONNECTIONS + 1
+    for more in (GROWTH, GROWTH + 1, 2 * GROWTH + 1, 2 * GROWTH + 2):
+        peak = 100 + more
+        later.pop()()
+    assert full == [now, now]
     loop.close()
