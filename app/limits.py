@@ -25,6 +25,8 @@ BUFFERED = 64 * 1024
 """Bytes that the server buffers for a connection before it waits for the client; smaller answers count for no bound."""
 SMALL_CALLS = 16
 """Calls of a key that are worked on at the same time; more would only wait for the processor, and others after them."""
+SMALL_CALL_PATIENCE_S = 1.0
+"""Seconds that a small call waits for its turn: then it waits for the database too, where that does not answer."""
 PATIENCE_S = 3.0
 """Seconds for which a call waits for its turn."""
 SLOW_S = 0.05

@@ -6,7 +6,7 @@ from litestar import Request
 
 from app.http.auth import actor
 from app.http.services import services
-from app.limits import PATIENCE_S, Bound, Hold, Limits
+from app.limits import SMALL_CALL_PATIENCE_S, Bound, Hold, Limits
 from app.postgres.shares import Share
 
 
@@ -30,7 +30,7 @@ async def begin_small_call(request: Request[Any, Any, Any]) -> None:
     key_id = state.get("key_id", "")
     turns = services(request).limits.small_calls
     if not turns.take_now(key_id):
-        await turns.take(key_id, PATIENCE_S)
+        await turns.take(key_id, SMALL_CALL_PATIENCE_S)
     state["small"] = key_id
 
 

@@ -143,9 +143,11 @@ def test_all_connections_of_the_pool_are_busy(own: Service) -> None:
     recovery = load.first_created_after(freed) - freed
     slowest = max(outcome.ended - outcome.started for outcome in load.failed)
     print(f"\n{load.told()}; slowest failure {slowest:.2f} s; recovered {recovery:.2f} s after the lock")
-    assert {(outcome.status, outcome.problem) for outcome in load.failed} == {(503, BUSY)}
+    refused = {(outcome.status, outcome.problem) for outcome in load.failed}
+    assert (503, BUSY) in refused
+    assert refused <= {(503, BUSY), (429, "/problems/limit-reached")}  # all clients of the load have the same key
     assert all(int(outcome.retry_after) >= 1 for outcome in load.failed)
-    assert slowest < 4
+    assert slowest < 6  # one in line, and then what the database takes
     assert recovery < 2
     check_nothing_lost(load, own)
 

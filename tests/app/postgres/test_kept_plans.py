@@ -60,7 +60,7 @@ KEPT: dict[str, tuple[Any, dict[str, Any]]] = {
     "list": TaskQuery({}, "-created_at").statement(51, None),
     "list by due": TaskQuery({}, "due_at").statement(51, None),
     "history": (history.LIST, {"task_id": NOBODY, "after": 0, "limit": 51, "bytes": 2**20}),
-    "events": (events.LIST, {"after_transaction": "0", "after_sequence": 0, **LISTED}),
+    "events": (events.LIST, {"after_transaction": "0", "after_sequence": 0, "bytes": events.PAGE_BYTES, **LISTED}),
     "sweep": (expiry.SWEEP, {}),
     "end of rests": (expiry.END_RESTS, {}),
     "expired lately": (expiry.EXPIRED_LATELY, {}),
