@@ -91,5 +91,5 @@ class Patience:
 
     def _leave(self) -> None:
         self._until = asyncio.get_running_loop().time()
-        if self._waiting is not None:
+        if self._waiting is not None and not self._waiting.expired():
             self._waiting.reschedule(self._until)
