@@ -1,9 +1,11 @@
 """GET /health/live and /health/ready, and what happens at SIGTERM."""
 
+import contextlib
 import signal
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -133,17 +135,29 @@ def test_sigterm_under_load_fails_no_request(own_service: Service) -> None:
         assert connection.execute("select count(*) from tasks").fetchone() == (sum(served),)
 
 
+@contextlib.contextmanager
+def awaited_body(service: Service, path: str, body: bytes, *fields: str) -> Iterator[socket.socket]:
+    """Send the head of a POST; when the context begins, the service waits for the body."""
+    lines = (
+        f"POST {path} HTTP/1.1",
+        "Host: x",
+        "Content-Type: application/json",
+        "Expect: 100-continue",
+        f"Authorization: Bearer {service.key}",
+        f"Content-Length: {len(body)}",
+        *fields,
+    )
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as connection:
+        connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 100 ")
+        yield connection
+
+
 def test_a_request_that_is_in_flight_when_the_port_closes_is_served(own_service: Service) -> None:
     own_service.start()
     assert own_service.process is not None
     body = b'{"title": "y"}'
-    head = (
-        "POST /v1/tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
-        f"Authorization: Bearer {own_service.key}\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    with socket.create_connection(("127.0.0.1", own_service.port), timeout=60) as connection:
-        connection.sendall(head.encode())
-        assert connection.recv(65_536).startswith(b"HTTP/1.1 100 ")  # the service waits for the body
+    with awaited_body(own_service, "/v1/tasks", body) as connection:
         own_service.process.send_signal(signal.SIGTERM)
         eventually(lambda: not own_service.listens())
         connection.sendall(body)
@@ -157,13 +171,7 @@ def test_a_claim_that_comes_while_the_service_drains_does_not_wait(own_service: 
     own_service.start()
     assert own_service.process is not None
     body = b'{"worker": "w", "ttl_s": 60}'
-    head = (
-        "POST /v1/tasks/claim HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
-        f"Authorization: Bearer {own_service.key}\r\nPrefer: wait=30\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    with socket.create_connection(("127.0.0.1", own_service.port), timeout=60) as connection:
-        connection.sendall(head.encode())
-        assert connection.recv(65_536).startswith(b"HTTP/1.1 100 ")
+    with awaited_body(own_service, "/v1/tasks/claim", body, "Prefer: wait=30") as connection:
         own_service.process.send_signal(signal.SIGTERM)
         eventually(lambda: "draining" in own_service.log.read_text())
         connection.sendall(body)
