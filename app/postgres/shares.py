@@ -49,13 +49,8 @@ class Share:
 
         Raises Problem: limit-reached, overloaded, if no turn comes; psycopg.OperationalError.
         """
-        await self._turns.take(self._key_id, self._patience_s)
-        since = time.monotonic()
-        try:
-            async with self._database.connection() as connection:
-                yield connection
-        finally:
-            self._turns.give_back(self._key_id, time.monotonic() - since)
+        async with self._turn(), self._database.connection() as connection:
+            yield connection
 
     async def fetch(
         self, query: LiteralString | Composed, parameters: Mapping[str, Any], *, prepare: bool | None = None
@@ -64,9 +59,14 @@ class Share:
 
         Raises as `connection` does.
         """
+        async with self._turn():
+            return await self._database.fetch(query, parameters, prepare=prepare)
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
         await self._turns.take(self._key_id, self._patience_s)
         since = time.monotonic()
         try:
-            return await self._database.fetch(query, parameters, prepare=prepare)
+            yield
         finally:
             self._turns.give_back(self._key_id, time.monotonic() - since)
