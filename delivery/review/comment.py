@@ -34,7 +34,7 @@ class Block:
     overlays: tuple[str, ...]
     change: ObjectChange
     namespace: str = ""  # where an overlay has others of its kind and name
-    others: tuple["Block", ...] = ()  # of the same overlays, with the same dangers: where these alone are told
+    others: tuple["Block", ...] = ()  # same overlays and dangers: a list of dangers names them with this one
 
 
 def markdown(review: Review, limit: int) -> str:

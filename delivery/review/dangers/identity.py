@@ -1,4 +1,4 @@
-"""Whom pods act as: their ServiceAccount, its tokens, and the account of a cloud that it stands for."""
+"""The identity of pods: their ServiceAccount, its tokens, and the cloud account that it maps to."""
 
 from collections.abc import Iterator
 

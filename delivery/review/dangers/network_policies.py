@@ -159,7 +159,7 @@ def more(old: list[Object], after: Object, way: str, peers: str, direction: str,
         if isinstance(rule, dict)
     ]
     for rule in dig(after, "spec", way) or []:
-        found: dict[str, list[str]] = {}  # the ports by whom they are open to
+        found: dict[str, list[str]] = {}  # open ports, by the words for the peers that may reach them
         for peer in rule.get(peers) or [None]:
             whole = rule_reach({}, peers, "") if peer is None else peer_reach(peer, namespace_of(after))
             for entry in entries(rule):

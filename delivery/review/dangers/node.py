@@ -113,7 +113,7 @@ class Held:
 
     @property
     def apparmor(self) -> str:
-        """The AppArmor profile's type; "" where none is said."""
+        """The AppArmor profile's type; "" if the pod sets none."""
         found = dig(self.setting("appArmorProfile"), "type")
         if found:
             return str(found)

@@ -130,7 +130,7 @@ def address(version: int, number: int) -> ipaddress.IPv4Address | ipaddress.IPv6
 
 
 def peer_reach(peer: Object, namespace: str) -> Reach:
-    """Whom one peer of a rule means, in a policy of a namespace."""
+    """Return which peers one entry of a rule selects, in a policy of `namespace`."""
     if block := peer.get("ipBlock"):
         known = addresses([block.get("cidr")])
         away = addresses(block.get("except") or [])
@@ -141,7 +141,7 @@ def peer_reach(peer: Object, namespace: str) -> Reach:
 
 
 def rule_reach(rule: Object, peers: str, namespace: str) -> Reach:
-    """Whom a rule means; no peers mean everybody."""
+    """Return which peers a rule selects; a rule without peers selects all."""
     if not rule.get(peers):
         return Reach(anywhere=True)
     result = Reach()
@@ -219,7 +219,7 @@ def port_words(entry: Object | None) -> str:
 
 
 def words(peer: Object | None, new: Reach, whole: Reach) -> str:
-    """Whom `new` means, which is the part of a peer that is new, or the `whole` of it."""
+    """Return in words which peers `new` selects: the part of a peer that is new, or the `whole` peer."""
     if peer is None:
         return "anywhere"
     if block := peer.get("ipBlock"):
