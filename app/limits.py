@@ -158,7 +158,7 @@ class Turns:
     def take_now(self, key_id: str) -> bool:
         """Take a turn if it is the key's; return whether it is."""
         taken = self._by_key.get(key_id, 0)
-        if self._free <= 0 or taken >= self._allowed(key_id):
+        if self._free <= 0 or taken >= (self._allowed(key_id) if self._slow else self._of_a_key):
             return False
         self._free -= 1
         self._by_key[key_id] = taken + 1

@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from litestar import Litestar
-from litestar.datastructures import State
 from litestar.types import ControllerRouterHandler
 from prometheus_client import REGISTRY
 
@@ -69,6 +68,5 @@ def create_app(services: Services) -> RequestMiddleware:
         lifespan=[lifespan],
         openapi_config=None,
         logging_config=None,
-        state=State({"services": services}),
     )
     return RequestMiddleware(app, services)

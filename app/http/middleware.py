@@ -81,6 +81,7 @@ class RequestMiddleware:
         client = self._client(outer, fields, echoed)
         held: list[Hold] = []
         state: dict[str, Any] = {
+            "services": self._services,
             "fields": fields,
             "request_id": request_id,
             "head": method == "HEAD",
@@ -164,7 +165,8 @@ class RequestMiddleware:
 
     def _end_turns(self, state: dict[str, Any]) -> None:
         """Let the next call of the key begin, and the next large body be worked on."""
-        end_small_call(state, self._services.limits)
+        if "small" in state:
+            end_small_call(state, self._services.limits)
         if "turn" in state:
             state.pop("turn").release()
 

@@ -68,5 +68,5 @@ class Services:
 
 def services(connection: ASGIConnection[Any, Any, Any, Any]) -> Services:
     """Return the services of the application that serves this request."""
-    found: Services = connection.app.state.services
+    found: Services = connection.scope["state"]["services"]
     return found

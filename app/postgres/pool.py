@@ -7,7 +7,6 @@ import os
 import socket
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, LiteralString
-from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg.pq import Format
@@ -21,12 +20,18 @@ from app.settings import Settings, SettingsError
 log = logging.getLogger(__name__)
 
 Row = tuple[Any, ...]
-Connection = psycopg.AsyncConnection[Row]
 
 STATEMENT_TIMEOUT_S = 5
 LOCK_TIMEOUT_S = 2
 POOL_TIMEOUT_S = 1.5
 WATCH_EVERY_S = 1.0
+
+
+class Connection(psycopg.AsyncConnection[Row]):
+    """A session of this service."""
+
+    plans_made = 0
+    """The value of `Database.plans_made` for which its plans are good."""
 
 
 class _Cursor(psycopg.AsyncCursor[Row]):
@@ -77,7 +82,6 @@ class Database:
         self._sizes = TableSizes()
         self.plans_made = 0
         """How often all plans had to be made again."""
-        self._plans_of: WeakKeyDictionary[Connection, int] = WeakKeyDictionary()
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             kwargs=lambda: (
                 connection_parameters(settings)
@@ -87,7 +91,8 @@ class Database:
                     "cursor_factory": _Cursor,
                 }
             ),
-            configure=_configure,
+            connection_class=Connection,
+            configure=self._configure,
             min_size=1,
             max_size=settings.db_pool_size,
             timeout=POOL_TIMEOUT_S,
@@ -113,24 +118,14 @@ class Database:
 
         Raises psycopg.OperationalError during an outage, and its subclass PoolTimeout when no connection gets free.
         """
-        if not self.up:
-            raise psycopg.OperationalError("the database is away")
+        connection = await self._lend()
         try:
-            connection = await self._pool.getconn()
-            self._lent.add(connection)
-            try:
-                if self._plans_of.setdefault(connection, self.plans_made) != self.plans_made:
-                    await connection.execute("discard plans", prepare=False)
-                    self._plans_of[connection] = self.plans_made
-                yield connection
-            finally:
-                self._lent.discard(connection)
-                await self._pool.putconn(connection)
-        except psycopg.OperationalError as error:
+            yield connection
+        except psycopg.OperationalError:
             self._suspect.set()
-            if isinstance(error, PoolTimeout) and not self.up:
-                raise psycopg.OperationalError("the database went away") from error
             raise
+        finally:
+            await self._take_back(connection)
 
     async def fetch(
         self, query: LiteralString | Composed, parameters: Mapping[str, Any], *, prepare: bool | None = None
@@ -139,8 +134,49 @@ class Database:
 
         Raises psycopg.OperationalError, as `connection` does.
         """
-        async with self.connection() as connection:
+        connection = await self._lend()
+        try:
             return await (await connection.execute(query, parameters, prepare=prepare)).fetchall()
+        except psycopg.OperationalError:
+            self._suspect.set()
+            raise
+        finally:
+            await self._take_back(connection)
+
+    async def _lend(self) -> Connection:
+        if not self.up:
+            raise psycopg.OperationalError("the database is away")
+        try:
+            connection = await self._pool.getconn()
+        except psycopg.OperationalError as error:
+            self._suspect.set()
+            if isinstance(error, PoolTimeout) and not self.up:
+                raise psycopg.OperationalError("the database went away") from error
+            raise
+        self._lent.add(connection)
+        if connection.plans_made != self.plans_made:
+            await self._plan_again(connection)
+        return connection
+
+    async def _plan_again(self, connection: Connection) -> None:
+        try:
+            await connection.execute("discard plans", prepare=False)
+        except BaseException as error:
+            if isinstance(error, psycopg.OperationalError):
+                self._suspect.set()
+            await self._take_back(connection)
+            raise
+        connection.plans_made = self.plans_made
+
+    async def _take_back(self, connection: Connection) -> None:
+        self._lent.discard(connection)
+        await self._pool.putconn(connection)
+
+    async def _configure(self, connection: Connection) -> None:
+        """Load json as bytes, since it is passed on without being parsed, and enumerations as text."""
+        connection.adapters.register_loader("json", ByteaBinaryLoader)
+        connection.adapters.register_loader(0, TextBinaryLoader)  # 0: any type that psycopg does not know
+        connection.plans_made = self.plans_made
 
     async def check_plans(self) -> None:
         """Have every connection plan its statements again if tables have become much larger or smaller.
@@ -212,9 +248,3 @@ async def _answers(connection: Connection) -> None:
         asking.exception()  # retrieve the exception, so that asyncio does not log it
         raise psycopg.OperationalError("the database does not answer")
     asking.result()
-
-
-async def _configure(connection: Connection) -> None:
-    """Load json as bytes, since it is passed on without being parsed, and enumerations as text."""
-    connection.adapters.register_loader("json", ByteaBinaryLoader)
-    connection.adapters.register_loader(0, TextBinaryLoader)  # 0: any type that psycopg does not know

@@ -49,8 +49,12 @@ class Share:
 
         Raises Problem: limit-reached, overloaded, if no turn comes; psycopg.OperationalError.
         """
-        async with self._turn(), self._database.connection() as connection:
-            yield connection
+        since = await self._begin()
+        try:
+            async with self._database.connection() as connection:
+                yield connection
+        finally:
+            self._end(since)
 
     async def fetch(
         self, query: LiteralString | Composed, parameters: Mapping[str, Any], *, prepare: bool | None = None
@@ -59,14 +63,17 @@ class Share:
 
         Raises as `connection` does.
         """
-        async with self._turn():
-            return await self._database.fetch(query, parameters, prepare=prepare)
-
-    @contextlib.asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        await self._turns.take(self._key_id, self._patience_s)
-        since = time.monotonic()
+        since = await self._begin()
         try:
-            yield
+            return await self._database.fetch(query, parameters, prepare=prepare)
         finally:
-            self._turns.give_back(self._key_id, time.monotonic() - since)
+            self._end(since)
+
+    async def _begin(self) -> float:
+        """Return when the key's turn began, in monotonic seconds."""
+        if not self._turns.take_now(self._key_id):
+            await self._turns.take(self._key_id, self._patience_s)
+        return time.monotonic()
+
+    def _end(self, since: float) -> None:
+        self._turns.give_back(self._key_id, time.monotonic() - since)
