@@ -3,13 +3,13 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
+from uuid import UUID
 
 import msgspec
 
-from app.tasks.history import Actor
-
-Action = Literal["created", "updated", "deleted", "claimed", "completed", "failed", "released", "expired", "requeued"]
+from app.tasks.history import Actor, ChangedFields
+from app.tasks.model import Action
 
 
 class Position(NamedTuple):
@@ -49,10 +49,10 @@ FROM_START = EventId("", START)
 """Where `after=0` begins: with the oldest event that is kept."""
 
 
-class Event(msgspec.Struct):
+class TaskEvent(msgspec.Struct):
     """A change of a task; the `data` of an event."""
 
-    task_id: str
+    task_id: UUID
     title: str | None
     """The task's title when the event is read; of a deleted task the one that it had, null where that is unknown."""
     at: datetime
@@ -61,9 +61,9 @@ class Event(msgspec.Struct):
     """The task's version after the change."""
     actor: Actor | None
     """Null where the service itself made the change."""
-    before: dict[str, Any] | None
+    before: ChangedFields | None
     """The fields that changed, as they were; the whole task where it was deleted, null where it was created."""
-    after: dict[str, Any] | None
+    after: ChangedFields | None
     """The fields that changed, as they became; the whole task where it was created, null where it was deleted."""
 
 

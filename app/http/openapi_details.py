@@ -5,10 +5,14 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, get_args
 
 from app.http.json_body import StrictJSON
 from app.http.negotiation import JSON, MERGE_PATCH
+from app.tasks.model import Action, Priority, Status
+
+NAMED = {"Status": Status, "Priority": Priority, "Action": Action}
+"""Enumerations that have a schema of their own: otherwise a client generator makes a class at each place."""
 
 
 def add_details(document: dict[str, Any], options: Mapping[str, Mapping[str, Any]]) -> None:
@@ -18,7 +22,8 @@ def add_details(document: dict[str, Any], options: Mapping[str, Mapping[str, Any
     as nothing in a URL is null.
     """
     details = _details()
-    document["components"]["schemas"].update(StrictJSON.schemas())
+    schemas = document["components"]["schemas"]
+    schemas.update(StrictJSON.schemas())
     for operation in _operations(document):
         name = operation["operationId"]
         if "scope" in options[name]:
@@ -45,6 +50,8 @@ def add_details(document: dict[str, Any], options: Mapping[str, Mapping[str, Any
     for operation in (methods["patch"] for methods in document["paths"].values() if "patch" in methods):
         content = operation["requestBody"]["content"]
         operation["requestBody"]["content"] = {MERGE_PATCH: content[JSON], **content}
+    _simplify(document)
+    schemas |= {name: {"type": "string", "enum": list(get_args(kind)), "title": name} for name, kind in NAMED.items()}
 
 
 def _describe_parameters(operation: dict[str, Any], fields: Sequence[Mapping[str, Any]]) -> None:
@@ -62,6 +69,22 @@ def _details() -> dict[str, Any]:
 def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for methods in document["paths"].values():
         yield from (operation for operation in methods.values() if "operationId" in operation)
+
+
+def _simplify(part: Any) -> None:
+    """Refer to the enumerations that have a name, and write a choice of one schema as that schema."""
+    if isinstance(part, dict):
+        if len(part.get("oneOf", ())) == 1:
+            part.update(part.pop("oneOf")[0])
+        values = set(part["enum"]) if isinstance(part.get("enum"), list) else set()
+        name = next((name for name, kind in NAMED.items() if values == set(get_args(kind))), None)
+        if name:
+            reference = {"$ref": f"#/components/schemas/{name}"}
+            others = {key: value for key, value in part.items() if key not in ("type", "enum")}
+            part.clear()
+            part.update({"allOf": [reference], **others} if others else reference)
+    for value in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        _simplify(value)
 
 
 def _never_null(schema: dict[str, Any]) -> None:

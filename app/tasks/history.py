@@ -1,13 +1,15 @@
 """The history of a task: every change of it, oldest first."""
 
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from app.postgres.shares import Fetcher
 from app.postgres.statements import sql
+from app.tasks.model import Action, Priority, Status
 from app.tasks.problems import task_not_found
 
 PAGE_BYTES = 256 * 1024
@@ -23,20 +25,48 @@ class Actor(msgspec.Struct):
     name: str
 
 
+class ChangedFields(msgspec.Struct):
+    """The fields of a task that changed, and what is known of the lease that began or ended; others are absent."""
+
+    id: UUID | UnsetType = UNSET
+    title: str | UnsetType = UNSET
+    description: str | UnsetType | None = UNSET
+    status: Status | UnsetType = UNSET
+    priority: Priority | UnsetType = UNSET
+    assignee: str | UnsetType | None = UNSET
+    labels: list[str] | UnsetType = UNSET
+    due_at: datetime | UnsetType | None = UNSET
+    payload: dict[str, Any] | UnsetType = UNSET
+    max_attempts: int | UnsetType = UNSET
+    attempts: int | UnsetType = UNSET
+    fence: int | UnsetType = UNSET
+    cancel_requested: bool | UnsetType = UNSET
+    created_at: datetime | UnsetType = UNSET
+    updated_at: datetime | UnsetType = UNSET
+    finished_at: datetime | UnsetType | None = UNSET
+    version: int | UnsetType = UNSET
+    worker: str | UnsetType = UNSET
+    """Who had claimed the task, or claims it."""
+    attempt: int | UnsetType = UNSET
+    """Which attempt begins; the first one is 1."""
+    error: str | UnsetType | None = UNSET
+    """Why the attempt failed, as the worker sent it."""
+    result: Any = UNSET
+    """What `completeTask` was given: any JSON."""
+
+
 class Change(msgspec.Struct):
     """One change of a task."""
 
     at: datetime
-    action: Literal[
-        "created", "updated", "deleted", "claimed", "completed", "failed", "released", "expired", "requeued"
-    ]
+    action: Action
     version: int
     """The task's version after the change."""
     actor: Actor | None
     """Null where the service itself made the change."""
-    before: dict[str, Any] | None
+    before: ChangedFields | None
     """The fields that changed, as they were; the whole task where it was deleted, null where it was created."""
-    after: dict[str, Any] | None
+    after: ChangedFields | None
     """The fields that changed, as they became; the whole task where it was created, null where it was deleted."""
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -12,6 +13,8 @@ from app.validation import Body, JSONObject, size_errors
 
 Status = Literal["open", "in_progress", "done", "cancelled", "failed"]
 Priority = Literal["low", "normal", "high", "urgent"]
+Action = Literal["created", "updated", "deleted", "claimed", "completed", "failed", "released", "expired", "requeued"]
+"""What a change of a task is."""
 
 Title = Annotated[str, Meta(min_length=1, max_length=200)]
 Description = Annotated[str, Meta(max_length=10_000)]
@@ -109,7 +112,7 @@ _DEFAULTS = NewTask(title="Every other field has its default")
 class Task(msgspec.Struct):
     """A task as clients get it."""
 
-    id: str
+    id: UUID
     title: str
     description: str | None
     status: Status

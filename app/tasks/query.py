@@ -46,7 +46,7 @@ class _Parts(msgspec.Struct, forbid_unknown_fields=True):
 
     sorts: dict[str, dict[str, str]]
     any_of: dict[str, tuple[str, str]]
-    lease: dict[str, str]
+    choices: dict[str, dict[str, str]]
     filters: dict[str, str]
 
 
@@ -80,8 +80,8 @@ class TaskQuery:
         self._values: dict[str, Any] = {}
         self._conditions: list[str] = []
         for name, value in filters.items():
-            if name == "lease":
-                self._conditions.append(PARTS.lease[value])
+            if name in PARTS.choices:
+                self._conditions.append(PARTS.choices[name][value])
             elif name in PARTS.any_of:
                 one, several = PARTS.any_of[name]
                 self._conditions.append(one if len(value) == 1 else several)

@@ -10,14 +10,14 @@ from litestar.openapi.spec import Example
 from litestar.params import HeaderParameter, QueryParameter
 
 from app.events.hub import Reader
-from app.events.model import FROM_START, Action, Event, EventId, Selection
+from app.events.model import FROM_START, EventId, Selection, TaskEvent
 from app.http.auth import credentials
 from app.http.endpoint import api_router, endpoint
 from app.http.holding import hold
 from app.http.services import services
 from app.http.sse import FRESH_WITHIN_S, HEADERS, MEDIA_TYPE, EventStream
 from app.problems import FieldError, invalid
-from app.tasks.model import Assignee, Label, Status
+from app.tasks.model import Action, Assignee, Label, Status
 
 EXAMPLE_ID = "5c1f0a9b3e7d-7421-1093"
 
@@ -45,7 +45,7 @@ LastEventId = Annotated[
     scope="read",
     gives=(MEDIA_TYPE,),
     responses={
-        200: ResponseSpec(Event, description="Server-sent events.", media_type=MEDIA_TYPE, generate_examples=False)
+        200: ResponseSpec(TaskEvent, description="Server-sent events.", media_type=MEDIA_TYPE, generate_examples=False)
     },
 )
 async def stream_events(
@@ -78,7 +78,7 @@ async def stream_events(
 ) -> Response[Any]:
     """Follow every change as server-sent events (WHATWG HTML, 9.2), in the order of transactions; none is missed.
 
-    Each event has an `id`, `<epoch>-<transaction>-<sequence>`, and as `data` an `Event` in one line of JSON. Without
+    Each event has an `id`, `<epoch>-<transaction>-<sequence>`, and as `data` a `TaskEvent` in one line of JSON. Without
     `Last-Event-ID` or `after`, the stream begins now. Come back with the last `id` when the connection ends, however it
     does: nothing is missed and nothing comes twice. `version` orders the events of one task.
 

@@ -61,7 +61,8 @@ async def list_tasks(
     created_after: Annotated[str | None, _time("Only tasks created after this time.")] = None,
     updated_after: Annotated[str | None, _time("Only tasks changed after this time.")] = None,
     overdue: Annotated[
-        Literal["true"] | None, QueryParameter(description="Only tasks that are past due and not finished.")
+        bool | None,
+        QueryParameter(description="Only tasks that are past due and not finished, or with `false` all others."),
     ] = None,
     lease: Annotated[
         Literal["live", "expired", "none"] | None,
@@ -80,9 +81,7 @@ async def list_tasks(
         SortName,
         QueryParameter(description="`-` for descending. Tasks without `due_at` count as due after all others."),
     ] = "-created_at",
-    count: Annotated[
-        Literal["true"] | None, QueryParameter(description="Add `total`, the number of tasks on all pages.")
-    ] = None,
+    count: Annotated[bool, QueryParameter(description="Add `total`, the number of tasks on all pages.")] = False,
     limit: page.Limit = 50,
     cursor: page.Cursor = None,
 ) -> Response[TaskPage]:
@@ -108,7 +107,7 @@ async def list_tasks(
     }
     filters: dict[str, Any] = {name: sorted(set(values)) for name, values in sets.items() if values}
     filters |= {name: _parse(name, text) for name, text in times.items() if text is not None}
-    given = {"overdue": overdue, "lease": lease, "q": q}
+    given = {"overdue": None if overdue is None else str(overdue).lower(), "lease": lease, "q": q}
     filters |= {name: value for name, value in given.items() if value is not None}
     query = TaskQuery(filters, sort)
     if preferred(get_header(request, b"accept"), (JSON, NDJSON)) == NDJSON:

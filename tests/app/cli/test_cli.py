@@ -15,11 +15,10 @@ from click.testing import CliRunner
 from app.cli import options
 from app.cli.main import main
 from app.dev.postgres import EmbeddedPostgres
-from app.events.model import Action
 from app.keys.authentication import SCOPES
 from app.postgres import migrate
 from app.settings import Settings
-from app.tasks.model import Status
+from app.tasks.model import Action, Status
 from tests.support.service import TASKPULSE, environment, fresh_database
 
 COMMANDS = [

@@ -29,7 +29,7 @@ def test_it_works(client: httpx.Client, service: Service, contract: Contract) ->
     assert (got.data["action"], got.data["title"], got.data["version"]) == ("created", "Print", 1)
     assert got.data["actor"]["name"] == "tests"
     assert got.data["before"] is None
-    contract.validate("#/components/schemas/Event", got.data)
+    contract.validate("#/components/schemas/TaskEvent", got.data)
 
 
 def test_resuming_by_header_or_query_misses_nothing(client: httpx.Client, service: Service) -> None:

@@ -1,14 +1,15 @@
 """GET /openapi.json."""
 
 import re
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, get_args
 
 import httpx
 import msgspec
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
-from app.tasks.model import NewTask
+from app.tasks.model import Action, NewTask, Priority, Status
 from tests.support.contract import PROBLEM, Contract
 
 Operation = tuple[str, str, dict[str, Any]]
@@ -96,6 +97,48 @@ def test_limits_and_formats_reach_the_document(contract: Contract) -> None:
     parameters = {p["name"]: p for p in contract.document["paths"]["/v1/tasks"]["get"]["parameters"]}
     limit = parameters["limit"]["schema"]
     assert (limit["minimum"], limit["maximum"], limit["default"]) == (1, 200, 50)
+
+
+def walk(part: Any) -> Iterator[dict[str, Any]]:
+    """Yield every object of the document."""
+    if isinstance(part, dict):
+        yield part
+    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        yield from walk(inner)
+
+
+def test_each_enumeration_has_one_place(contract: Contract) -> None:
+    """A client generator makes a class for each place."""
+    places = [frozenset(part["enum"]) for part in walk(contract.document) if isinstance(part.get("enum"), list)]
+    assert len(places) == len(set(places)) >= 6
+    schemas = contract.document["components"]["schemas"]
+    for name, kind in {"Status": Status, "Priority": Priority, "Action": Action}.items():
+        assert schemas[name]["enum"] == list(get_args(kind))
+
+
+def test_no_choice_is_of_one_schema(contract: Contract) -> None:
+    choices = [part["oneOf"] for part in walk(contract.document) if isinstance(part.get("oneOf"), list)]
+    assert len(choices) > 5
+    assert all(len(choice) > 1 for choice in choices)
+
+
+def test_what_a_client_reads_has_a_type(contract: Contract) -> None:
+    schemas = contract.document["components"]["schemas"]
+    for name, field in (("Task", "id"), ("TaskEvent", "task_id"), ("ChangedFields", "id")):
+        assert schemas[name]["properties"][field] == {"type": "string", "format": "uuid"}
+    for name in ("Change", "TaskEvent"):
+        for field in ("before", "after"):
+            assert {"$ref": "#/components/schemas/ChangedFields"} in schemas[name]["properties"][field]["oneOf"]
+    assert schemas["ChangedFields"]["properties"].keys() == schemas["Task"]["properties"].keys() | {
+        "worker",
+        "attempt",
+        "error",
+        "result",
+    }
+    parameters = {p["name"]: p["schema"] for p in contract.document["paths"]["/v1/tasks"]["get"]["parameters"]}
+    assert parameters["overdue"]["type"] == parameters["count"]["type"] == "boolean"
+    assert parameters["count"]["default"] is False
+    assert not schemas.keys() & {"Event", "Request", "Response", "Error", "Date", "Map", "Set", "Promise"}
 
 
 def test_answers_document_their_headers(contract: Contract) -> None:

@@ -8,6 +8,7 @@ import httpx
 import psycopg
 import pytest
 
+from app.tasks.model import Priority, Status
 from app.tasks.query import PARTS, SortName
 from tests.support.contract import Contract
 
@@ -85,6 +86,7 @@ def test_it_works(tasks: httpx.Client) -> None:
         (f"updated_after={at(58)}", "OW"),
         ("overdue=true", "OW"),
         ("overdue=true&priority=low", "O"),
+        ("overdue=false", "OWRD"),
         ("q=deploy", "WD"),
         ("q=deployed+service", "D"),
         ("q=%22the+signing%22", "R"),
@@ -118,19 +120,22 @@ def test_sorts_order(tasks: httpx.Client, sort: str, titles: str) -> None:
     assert found(tasks, f"sort={sort}") == titles
 
 
+VALUES = {"status": get_args(Status), "priority": get_args(Priority), "overdue": ["true", "false"]}
+
+
 def test_every_filter_of_the_document_stands_in_list_tasks_toml(filters: dict[str, Any]) -> None:
-    stands = PARTS.any_of.keys() | PARTS.filters.keys() | {"lease"}
+    stands = PARTS.any_of.keys() | PARTS.filters.keys() | PARTS.choices.keys()
     assert filters.keys() <= stands, f"app/postgres/sql/tasks/list_tasks.toml lacks {filters.keys() - stands}"
     assert filters.keys() >= stands, f"list_tasks in app/http/routes/list_tasks.py lacks {stands - filters.keys()}"
-    assert filters["lease"]["enum"] == list(PARTS.lease)
+    assert filters["lease"]["enum"] == list(PARTS.choices["lease"])
 
 
-@pytest.mark.parametrize("name", [*PARTS.any_of, *PARTS.filters, "lease"])
+@pytest.mark.parametrize("name", [*PARTS.any_of, *PARTS.filters, *PARTS.choices])
 def test_every_filter_reaches_the_query(tasks: httpx.Client, filters: dict[str, Any], name: str) -> None:
     """The cursor of another list shows it: it is refused where a filter is applied, and only there."""
     cursor = tasks.get("/v1/tasks?limit=1").json()["next_cursor"]
     schema = filters[name]
-    values = schema.get("items", schema).get("enum") or schema.get("examples") or ["x", "y"]
+    values = VALUES.get(name) or schema.get("enum") or schema.get("examples") or ["x", "y"]
     for value in [*values, values] if schema["type"] == "array" else values:
         assert tasks.get("/v1/tasks", params={name: value}).status_code == 200
         refused = tasks.get("/v1/tasks", params={name: value, "cursor": cursor})
@@ -179,12 +184,15 @@ def test_a_damaged_cursor_is_refused(tasks: httpx.Client, sort: str) -> None:
         "sort=title",
         "sort=",
         "priority=none",
-        "overdue=false",
+        "overdue=1",
+        "overdue=True",
+        "overdue=",
         "assignee=",
         f"assignee={'x' * 201}",
         "label=ops&label=",
         f"label={'x' * 51}",
         "count=1",
+        "count=yes",
         "q=",
         f"q={'x' * 501}",
         f"q={'-' * 40}x",
