@@ -21,7 +21,7 @@ HEAD ?= HEAD
 include tools/tools.mk
 
 .PHONY: help run run-monitoring oncall alerts test test-quick test-all render validate check format lock clean
-.PHONY: review review-comment image-test e2e e2e-kind bench compare attack bench-scale bench-leases terraform-audit github-variables
+.PHONY: review review-comment image-test client-check e2e e2e-kind bench compare attack bench-scale bench-leases terraform-audit github-variables
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,9 +36,9 @@ test: $(READY) ## Lint, types and the quick tests (ARGS='-k claim' goes to pytes
 test-quick: $(TOOLS) ## The quick tests alone (ARGS=tests/app for those of a folder)
 	@$(PYTEST) -m 'not slow' $(ARGS)
 
-test-all: $(READY) ## All tests except those of e2e: the quick and the slow ones
+test-all: $(READY) ## All tests except those of e2e and client-check: the quick and the slow ones
 	@$(MAKE) --jobs check validate $(CONTROLPLANE) $(MONITORING) $(HELM) $(LOAD)
-	@$(PYTEST) -m 'not e2e' $(ARGS)
+	@$(PYTEST) -m 'not e2e and not clients' $(ARGS)
 
 check: $(READY) ## Lint, format, layers, types and YAML only
 	@$(BIN)/ruff check .
@@ -46,6 +46,17 @@ check: $(READY) ## Lint, format, layers, types and YAML only
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/yamllint --strict .
+
+client-check: .tools/clients/.ready ## Generate clients in Python and TypeScript, check their types and run programs with them
+	@$(BIN)/pytest -m clients tests/clients
+
+.tools/clients/.ready: requirements/clients.txt tests/clients/typescript/package-lock.json | $(READY)
+	@echo "Installing the client generators into .tools ..."
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .tools/clients/venv
+	@$(BIN)/uv pip install --quiet --python .tools/clients/venv/bin/python --no-deps --require-hashes -r requirements/clients.txt
+	@cp tests/clients/typescript/package.json tests/clients/typescript/package-lock.json .tools/clients
+	@PATH="$$PWD/.tools/clients/venv/bin:$$PATH" npm ci --prefix .tools/clients --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
 
 image-test: $(READY) ## Build the image with Docker, Podman or Buildah, measure and run it
 	@IMAGE_REQUIRED=1 $(BIN)/pytest -s tests/image
@@ -99,6 +110,7 @@ lock: $(READY) ## Compile requirements/ anew from pyproject.toml (UPGRADE=--upgr
 	export UV_CUSTOM_COMPILE_COMMAND='make lock'; \
 	$$compile requirements/uv.in -o requirements/uv.txt; \
 	$$compile requirements/audit.in -o requirements/audit.txt; \
+	$$compile requirements/clients.in -o requirements/clients.txt; \
 	$$compile requirements/go.in -o requirements/go.txt; \
 	$$compile requirements/build.in -o requirements/build.txt; \
 	$$compile pyproject.toml -o requirements/run.txt; \

@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from app.http.json_body import StrictJSON
 from app.http.negotiation import JSON, MERGE_PATCH
+from app.http.sse import MEDIA_TYPE as EVENT_STREAM
 from app.tasks.model import Action, Priority, Status
 
 NAMED = {"Status": Status, "Priority": Priority, "Action": Action}
@@ -39,10 +40,7 @@ def add_details(document: dict[str, Any], options: Mapping[str, Mapping[str, Any
         if name in details["examples"]:
             for content in operation["requestBody"]["content"].values():
                 content["schema"]["examples"] = [json.loads(details["examples"][name])]
-        for status, media_types in details["media_types"].get(name, {}).items():
-            for media_type, text in media_types.items():
-                schema = {"type": "string", "description": text}
-                operation["responses"][status]["content"][media_type] = {"schema": schema}
+        _describe_bodies(operation["responses"], details["media_types"].get(name, {}))
         for status, links in details["links"].get(name, {}).items():
             operation["responses"][status]["links"] = {
                 target: _link(target, dict(values)) for target, values in links.items()
@@ -52,6 +50,19 @@ def add_details(document: dict[str, Any], options: Mapping[str, Mapping[str, Any
         operation["requestBody"]["content"] = {MERGE_PATCH: content[JSON], **content}
     _simplify(document)
     schemas |= {name: {"type": "string", "enum": list(get_args(kind)), "title": name} for name, kind in NAMED.items()}
+
+
+def _describe_bodies(responses: dict[str, Any], media_types: Mapping[str, Mapping[str, str]]) -> None:
+    """Add media types, and call a stream of events a choice of an event and text.
+
+    A client generator that reads streams gives each event, and others all of it as text.
+    """
+    for status, texts in media_types.items():
+        for media_type, text in texts.items():
+            responses[status]["content"][media_type] = {"schema": {"type": "string", "description": text}}
+    for response in responses.values():
+        if content := response.get("content", {}).get(EVENT_STREAM):
+            content["schema"] = {"oneOf": [content["schema"], {"type": "string"}]}
 
 
 def _describe_parameters(operation: dict[str, Any], fields: Sequence[Mapping[str, Any]]) -> None:

@@ -18,7 +18,9 @@ RUN = PROJECT["dependencies"]
 DEV = RUN + PROJECT["optional-dependencies"]["dev"]
 BENCH = DEV + (ROOT / "bench/requirements.in").read_text().splitlines()
 DECLARED = {"app": RUN, "bench": BENCH, "delivery": DEV, "monitoring": DEV, "tests": DEV}
-OURS = {path.stem for path in sources(".py")} | {*DECLARED}
+GENERATED = {"task_pulse_client"}
+"""Packages that a test makes; see tests/clients."""
+OURS = {path.stem for path in sources(".py")} | {*DECLARED} | GENERATED
 
 
 def packages(requirements: Iterable[str]) -> set[str]:
