@@ -175,6 +175,7 @@ def test_bodies_that_never_end_take_little_memory(postgres: EmbeddedPostgres, tm
     with Service(fresh_database(postgres), tmp_path / "log") as own:
         other = keys.create(own.settings, "other", ("write",), None)
         open_ones = [unfinished(own, own.key, 7 * MIB) for _ in range(30)]
+        more: list[socket.socket] = []
         try:
             answered = eventually(
                 lambda: (own.metric("taskpulse_refused_total", reason="body_bytes_per_key") or 0) >= 28
@@ -185,18 +186,23 @@ def test_bodies_that_never_end_take_little_memory(postgres: EmbeddedPostgres, tm
             with httpx.Client(base_url=own.url, timeout=60) as client:
                 assert client.get("/v1/tasks", headers=headers).status_code == 200
                 assert client.post("/v1/tasks", json={"title": "x"}, headers=headers).status_code == 201
-                open_ones.append(unfinished(own, other, 6 * MIB))
                 body = b'{"tasks":[{"title":"' + b"x" * (5 * MIB)
-                eventually(lambda: batch(client, other, body).status_code == 503)
+
+                def is_refused() -> bool:
+                    """Keep the bounds full: on a slow machine, bodies that stand still have been refused meanwhile."""
+                    more.extend(unfinished(own, key, size) for key, size in ((own.key, 7 * MIB), (other, 6 * MIB)))
+                    return batch(client, other, body).status_code == 503
+
+                eventually(is_refused)
                 assert "25,165,824" in problem(batch(client, other, body), 503, "overloaded")["detail"]
                 response = batch(client, own.key, body)
                 assert "16,777,216" in problem(response, 429, "limit-reached")["detail"]
                 assert response.headers["retry-after"] == "2"
-            answered = [connection for connection in open_ones if _answered(connection)]
-            assert len(answered) >= 28
-            assert all(statuses(connection.recv(65536)) == [429] for connection in answered)
+            answers = [statuses(connection.recv(65536)) for connection in open_ones if _answered(connection)]
+            assert answers.count([429]) >= 28
+            assert all(answer in ([429], [408]) for answer in answers)
         finally:
-            for connection in open_ones:
+            for connection in (*open_ones, *more):
                 connection.close()
         with httpx.Client(base_url=own.url, timeout=60) as client:
             eventually(lambda: batch(client, other, body).status_code == 400)
