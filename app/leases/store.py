@@ -186,6 +186,7 @@ async def complete(connection: Connection, actor: str, task_id: UUID, completion
 async def fail(connection: Connection, actor: str, task_id: UUID, failure: Failure) -> VersionedTask:
     """End an attempt that went wrong: the task is open again, failed after its last attempt, or cancelled as asked for.
 
+    Where `fail` or `release` with this token ended the latest lease already, the task stays as it is now.
     Raises Problem: not-found, lease-lost, task-finished.
     """
     values = {"error": failure.error, "retry_in_s": failure.retry_in_s}
@@ -195,6 +196,7 @@ async def fail(connection: Connection, actor: str, task_id: UUID, failure: Failu
 async def release(connection: Connection, actor: str, task_id: UUID, token: str) -> VersionedTask:
     """Give a task back without spending an attempt: it is open again, or cancelled as asked for.
 
+    Where `fail` or `release` with this token ended the latest lease already, the task stays as it is now.
     Raises Problem: not-found, lease-lost, task-finished.
     """
     return await _end(connection, RELEASE, {"id": task_id, "actor": actor, "token": _uuid(token)})

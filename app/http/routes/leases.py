@@ -226,7 +226,8 @@ async def fail_task(
 ) -> Response[Task]:
     """End the attempt: the task is `open` again, `failed` after the last of `max_attempts`, `cancelled` if asked for.
 
-    With `retry_in_s`, nobody can claim it for so many seconds. The error is kept in the task's history.
+    With `retry_in_s`, nobody can claim it for so many seconds. The error is kept in the task's history. The same token
+    again answers 200 with the task as it is by then, until somebody claims it.
     """
     return await _end(
         request,
@@ -250,7 +251,10 @@ async def release_task(
     task_id: FromPath[UUID],
     data: Annotated[Release, Body(examples=[Example(value={"token": TOKEN})])],
 ) -> Response[Task]:
-    """Give the task back without spending an attempt: it is `open` again, or `cancelled` if that was asked for."""
+    """Give the task back without spending an attempt: it is `open` again, or `cancelled` if that was asked for.
+
+    The same token again answers 200 with the task as it is by then, until somebody claims it.
+    """
     return await _end(request, lambda connection: store.release(connection, actor(request), task_id, data.token))
 
 

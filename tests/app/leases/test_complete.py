@@ -112,12 +112,6 @@ class TestFail:
         assert 55 <= int(response.headers["retry-after"]) <= 60
         assert client.post("/v1/tasks/claim", json={"worker": "w2", "ttl_s": 9}).status_code == 204
 
-    def test_twice_is_refused(self, client: httpx.Client) -> None:
-        task_id = new_task(client)
-        token = token_of(client, task_id)
-        assert call(client, task_id, "fail", token=token, error="paper").status_code == 200
-        assert problem(call(client, task_id, "fail", token=token, error="paper")) == "lease-lost"
-
 
 class TestRelease:
     def test_it_works(self, client: httpx.Client, database: psycopg.Connection) -> None:
@@ -133,6 +127,43 @@ class TestRelease:
         expire(database, task_id)
         wait_for_the_sweeper(client, task_id)
         assert call(client, task_id, "release", token=token).json()["attempts"] == 0
+
+
+class TestAgain:
+    """The answer was lost, and the worker asks again."""
+
+    @pytest.mark.parametrize("name", ["fail", "release"])
+    def test_the_same_token_gets_the_present_task(self, client: httpx.Client, name: str) -> None:
+        task_id = new_task(client)
+        body = {"token": token_of(client, task_id)} | ({"error": "paper"} if name == "fail" else {})
+        first = call(client, task_id, name, **body)
+        again = call(client, task_id, name, **body)
+        assert (again.status_code, again.json()) == (200, first.json())
+        assert again.headers["etag"] == first.headers["etag"]
+        renamed = client.patch(f"/v1/tasks/{task_id}", json={"title": "Renamed"}).json()
+        assert call(client, task_id, name, **body).json() == renamed
+
+    def test_once_somebody_has_claimed_it_the_lease_is_lost(self, client: httpx.Client) -> None:
+        task_id = new_task(client)
+        token = token_of(client, task_id)
+        call(client, task_id, "fail", token=token, error="paper")
+        other = token_of(client, task_id)
+        assert problem(call(client, task_id, "fail", token=token, error="paper")) == "lease-lost"
+        assert call(client, task_id, "complete", token=other).status_code == 200
+        assert problem(call(client, task_id, "release", token=token)) == "task-finished"
+
+    def test_who_completed_it_cannot_fail_it(self, client: httpx.Client) -> None:
+        task_id = new_task(client)
+        token = token_of(client, task_id)
+        call(client, task_id, "complete", token=token)
+        assert problem(call(client, task_id, "fail", token=token, error="paper")) == "task-finished"
+        assert call(client, task_id, "complete", token=token).status_code == 200
+
+    def test_who_failed_it_cannot_complete_it(self, client: httpx.Client) -> None:
+        task_id = new_task(client)
+        token = token_of(client, task_id)
+        call(client, task_id, "fail", token=token, error="paper")
+        assert problem(call(client, task_id, "complete", token=token)) == "lease-lost"
 
 
 class TestRequeue:

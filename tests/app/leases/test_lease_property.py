@@ -50,6 +50,7 @@ class ModelTask:
     resting: bool = False
     cancel_requested: bool = False
     completed_by: str = ""
+    ended_by: str = ""
     lease: ModelLease | None = None
     old_tokens: list[str] = field(default_factory=list)
 
@@ -69,7 +70,7 @@ class ModelTask:
         assert lease["fence"] == self.fence + 1
         assert lease["attempt"] == attempt
         assert lease["token"] not in self.old_tokens
-        self.status, self.fence = "in_progress", lease["fence"]
+        self.status, self.fence, self.ended_by = "in_progress", lease["fence"], ""
         self.lease = ModelLease(lease["token"], attempt)
         self.old_tokens.append(lease["token"])
 
@@ -231,6 +232,9 @@ class Leases(RuleBasedStateMachine):
             attempt = task.lease.attempt
             task.end("failed" if attempt >= task.max_attempts else "open", attempt)
             task.resting = task.status == "open" and retry_in_s == 600
+            task.ended_by = token
+            self.check(task, response.json())
+        elif token and token == task.ended_by:
             self.check(task, response.json())
         else:
             self.refused(response, "lease-lost" if task.status in LIVE_STATUS else "task-finished")
@@ -243,6 +247,9 @@ class Leases(RuleBasedStateMachine):
         response = self.call("release", f"{task.id}/release", token=token)
         if task.lease is not None and self.holds(task, token):
             task.end("open", task.lease.attempt - 1)
+            task.ended_by = token
+            self.check(task, response.json())
+        elif token and token == task.ended_by:
             self.check(task, response.json())
         else:
             self.refused(response, "lease-lost" if task.status in LIVE_STATUS else "task-finished")

@@ -1,4 +1,5 @@
 -- Ends the attempt of this token: the task is open again, failed after its last attempt, or cancelled as asked for.
+-- A task whose latest lease this token ended before, by fail or release, is returned as it is now.
 -- No row: the token does not hold the task.
 -- Parameters: id uuid, token uuid, retry_in_s double precision (null: at once), actor text, error text.
 -- Columns: version bigint, task json.
@@ -10,7 +11,8 @@
         claimable_at = case
             when outcome.status = 'open' then moment.at + %(retry_in_s)s * interval '1 second'
         end,
-        attempts = lease.attempt, cancel_requested = false, updated_at = moment.at, version = t.version + 1
+        attempts = lease.attempt, cancel_requested = false, ended_by = %(token)s,
+        updated_at = moment.at, version = t.version + 1
     from old, lease, /*moment*/, lateral (
         select case
             when old.cancel_requested then 'cancelled'::task_status
@@ -35,4 +37,9 @@
     from old, new, lease, lateral (/*difference*/) as difference
 )
 select t.version, /*task*/ as task
-from new t
+from (
+    select * from new
+    union all
+    select * from old
+    where old.ended_by = %(token)s and not exists (select from leases l where l.task_id = old.id)
+) t

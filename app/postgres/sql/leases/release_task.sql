@@ -1,4 +1,5 @@
 -- Gives a task back without spending an attempt: it is open again, or cancelled as asked for.
+-- A task whose latest lease this token ended before, by fail or release, is returned as it is now.
 -- No row: the token does not hold the task.
 -- Parameters: id uuid, token uuid, actor text.
 -- Columns: version bigint, task json.
@@ -7,7 +8,8 @@
     set
         status = case when old.cancel_requested then 'cancelled'::task_status else 'open' end,
         finished_at = case when old.cancel_requested then moment.at end,
-        attempts = lease.attempt - 1, cancel_requested = false, updated_at = moment.at, version = t.version + 1
+        attempts = lease.attempt - 1, cancel_requested = false, ended_by = %(token)s,
+        updated_at = moment.at, version = t.version + 1
     from old, lease, /*moment*/
     where t.id = old.id and lease.task_id = old.id
     returning t.*
@@ -24,4 +26,9 @@
     from old, new, lease, lateral (/*difference*/) as difference
 )
 select t.version, /*task*/ as task
-from new t
+from (
+    select * from new
+    union all
+    select * from old
+    where old.ended_by = %(token)s and not exists (select from leases l where l.task_id = old.id)
+) t
