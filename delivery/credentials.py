@@ -42,6 +42,7 @@ HINT = re.compile(
     r"pass|pwd|secret|token|credential|key|://|BEGIN |AKIA|gh[a-z]_|_pat_|glpat|xox|AIza|sk_live|eyJ", re.IGNORECASE
 )
 COUNT = re.compile(r"tokens\Z", re.IGNORECASE)  # of a limit, if its value is a number
+MASK = "***"  # what is shown for a credential
 REMEMBERED = 4096  # texts: overlays and both sides of a review share most of theirs
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -148,6 +149,11 @@ def masked(leaf: Leaf, mask: str) -> str:
             parts += [leaf.text[done:start], mask]
             done = end
     return "".join([*parts, leaf.text[done:]])
+
+
+def hide_password(found: re.Match[str]) -> str:
+    """What is shown for a match of URL_PASSWORD."""
+    return found[0].removesuffix(found[1]) + MASK
 
 
 def where(each: Object, leaf: Leaf) -> str:

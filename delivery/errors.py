@@ -6,5 +6,9 @@ class DeliveryError(Exception):
         self.message = message
 
 
+class ToolError(DeliveryError):
+    """A program is missing or does not start. Nothing that it read is in the sentence."""
+
+
 class ArgumentError(DeliveryError):
     """An argument that is wrong whatever the state of the checkout or the cluster is."""

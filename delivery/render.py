@@ -16,7 +16,7 @@ REMOTE = re.compile(
 
 
 class RenderError(DeliveryError):
-    """What kustomize says of its failure, which may hold the value of a Secret."""
+    """What kustomize says of its failure, which may hold the value of a Secret: `failures` says what may be shown."""
 
 
 class Rendering(NamedTuple):
@@ -32,11 +32,11 @@ def render(overlay: str, root: Path = ROOT) -> str:
     Only from files: what another machine serves may be another thing when the same commit is rendered again.
 
     Raises:
-        DeliveryError: kustomize fails, or warns: its warnings are deprecations and lost settings.
+        RenderError: kustomize fails, or warns: its warnings are deprecations and lost settings.
     """
     text, warnings = build(overlay, root / OVERLAYS / overlay)
     if warnings:
-        raise DeliveryError(failure(overlay, "\n".join(warnings)))
+        raise RenderError(failure(overlay, "\n".join(warnings)))
     return text
 
 

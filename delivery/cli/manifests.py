@@ -4,14 +4,13 @@ from pathlib import Path
 
 import click
 
-from delivery import settings
+from delivery import failures, settings
 from delivery.cli.arguments import root_option
 from delivery.cli.command import Command
-from delivery.errors import DeliveryError
+from delivery.errors import DeliveryError, ToolError
 from delivery.kustomizations import Kustomizations, failure, overlays
 from delivery.policy import chosen
-from delivery.render import RenderError, render_within, write
-from delivery.review import failures
+from delivery.render import render_within, write
 from delivery.validate import SCHEMA_CHECKS, validate_tree
 
 
@@ -56,7 +55,9 @@ def rendered(root: Path, known: settings.Settings) -> dict[str, str]:
     for name in overlays(root):
         try:
             texts[name], warnings = render_within(name, tree)
-        except RenderError as error:
+        except ToolError:
+            raise
+        except DeliveryError as error:
             raise DeliveryError(failures.of_tree(error.message, root)) from None
         warnings = tuple(failures.of_tree(each, root) for each in warnings)
         if warnings and known.every_rule:

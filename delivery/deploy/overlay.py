@@ -5,14 +5,14 @@ import re
 import tempfile
 from pathlib import Path
 
-from delivery import yaml_writer
+from delivery import failures, yaml_writer
 from delivery.checkout import OVERLAYS, ROOT
 from delivery.deploy.release import Release
 from delivery.errors import ArgumentError, DeliveryError
 from delivery.kustomizations import has_kustomization, overlays
 from delivery.manifests import Object, Render, identity
 from delivery.migrations import migrations
-from delivery.render import render
+from delivery.render import RenderError, render
 from delivery.validate import conform_to_all, validate
 
 NAME = "taskpulse-api"
@@ -88,13 +88,25 @@ def thin_layer(name: str, digest: str, commit: str) -> Object:
 
 
 def throw_away(folder: Path, layer: Object) -> str:
-    """Render the overlay in `folder` with a layer on top that is gone afterwards."""
+    """Render the overlay in `folder` with a layer on top that is gone afterwards.
+
+    Raises:
+        DeliveryError: kustomize fails, or warns; no value of a Secret is in the sentence.
+    """
     with tempfile.TemporaryDirectory() as name:
         top = Path(name).resolve() / "overlays" / folder.name
         top.mkdir(parents=True)
         kustomization = {"resources": [os.path.relpath(folder, top)], **layer}
         (top / "kustomization.yaml").write_text(yaml_writer.dump_all([kustomization]))
-        return render(folder.name, Path(name).resolve())
+        try:
+            return render(folder.name, Path(name).resolve())
+        except RenderError as error:
+            tree = ROOT if folder.is_relative_to(ROOT) else folder
+            message = error.message
+            for place in (kustomization["resources"][0], str(folder), str(top)):
+                message = message.replace(place, folder.name)
+            shown = failures.vocabulary(tree, [folder.name])
+            raise DeliveryError(failures.of_tree(message, tree, shown)) from None
 
 
 def check(folder: Path, text: str) -> None:

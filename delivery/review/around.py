@@ -181,8 +181,9 @@ class Side:
         return {(each["kind"], namespace_of(each), each["metadata"]["name"]): each for _, each in self.objects}
 
     def readers(self, kind: str, namespace: str, name: str) -> list[str]:
-        """Names of the workloads that read a ConfigMap or Secret, or run as a ServiceAccount."""
-        return [each.name for each in self.reading.get((namespace, kind, name), [])]
+        """Names of the workloads whose pods do not start without a ConfigMap, Secret or ServiceAccount."""
+        reading = self.reading.get((namespace, kind, name), [])
+        return [each.name for each in reading if (kind, name) in read_by(each.value, needed=True)]
 
     @cached_property
     def reading(self) -> dict[tuple[str, str, str], list[Workload]]:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from delivery import credentials
+from delivery import credentials, failures
 from delivery.errors import DeliveryError
 from delivery.manifests import OWN_IMAGE, Object, dig, documents, parse
-from delivery.review import chart, failures, images, routing
+from delivery.review import chart, images, routing
 from delivery.review.around import Around, scaled
 from delivery.review.dangers import alerts, dangers
 from delivery.review.dangers.lifecycle import moved, recreation
@@ -114,7 +114,7 @@ def compare(
                 routes = ("Who receives alerts is not known: the routes are not shaped as Alertmanager's are.",)
         review = replace(
             review,
-            changes=changes(name, masked, routes),
+            changes=changes(name, masked, routes, (before.base_routes, after.base_routes)),
             images=images.changes(old_objects, new_objects, after.own_image),
             routing=routes,
         )
@@ -169,9 +169,11 @@ def read(before: Rendered | None, after: Rendered | None) -> tuple[list[Source],
     return old, new, (old_error, new_error)
 
 
-def changes(name: str, masked: list[Masked], routes: tuple[str, ...]) -> tuple[ObjectChange, ...]:
+def changes(
+    name: str, masked: list[Masked], routes: tuple[str, ...], base_routes: tuple[Object, Object]
+) -> tuple[ObjectChange, ...]:
     try:
-        told = alerts.dangers([(each.before, each.after) for each in masked])
+        told = alerts.dangers([(each.before, each.after) for each in masked], base_routes)
     except MISSHAPEN:
         told = {n: [UNKNOWN] for n, each in enumerate(masked) if each.pair.known.kind == "PrometheusRule"}
     found = []

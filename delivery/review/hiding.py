@@ -8,10 +8,8 @@ from typing import Any
 import yaml
 
 from delivery import credentials
-from delivery.credentials import LAST_APPLIED, URL_PASSWORD
+from delivery.credentials import LAST_APPLIED, MASK, URL_PASSWORD, hide_password
 from delivery.manifests import Loader, Object, dig
-
-MASK = "***"
 
 SHOWN = {"apiVersion", "kind", "type", "immutable"}  # of a Secret
 SHOWN_METADATA = {"name", "namespace", "labels"}
@@ -164,10 +162,6 @@ def hide_keys(value: Any, *, secret: bool = False) -> Any:
         return Hidden(value)
     shown = URL_PASSWORD.sub(hide_password, ASSIGNED.sub(hide_assigned, value)) if isinstance(value, str) else value
     return value if shown == value else Hidden(value, shown)
-
-
-def hide_password(found: re.Match[str]) -> str:
-    return found[0].removesuffix(found[1]) + MASK
 
 
 def hide_assigned(found: re.Match[str]) -> str:

@@ -11,8 +11,9 @@ from typing import Any
 from urllib.parse import quote
 
 from delivery import credentials
+from delivery.credentials import MASK
 from delivery.manifests import Object
-from delivery.review.hiding import HELD, MASK, Hidden, hide, parts, secrets_in
+from delivery.review.hiding import HELD, Hidden, hide, parts, secrets_in
 from delivery.review.pairing import Pair, Source
 
 SHORTEST = 8  # characters from which a Secret's value is looked for outside of it too

@@ -41,23 +41,27 @@ def account(spec: Object | None) -> str:
     return str(dig(spec, "serviceAccountName") or dig(spec, "serviceAccount") or "default")
 
 
-def read_by(each: Object) -> Iterator[tuple[str, str]]:
-    """Kind and name of each ConfigMap, Secret and ServiceAccount without which the pods of an object do not start."""
+def read_by(each: Object, *, needed: bool = False) -> Iterator[tuple[str, str]]:
+    """Kind and name of each ConfigMap, Secret and ServiceAccount that the pods of an object read.
+
+    `needed` leaves out those that are optional, without which the pods start too.
+    """
     spec = pod_spec(each)
     if spec is None:
         return
     yield "ServiceAccount", account(spec)
     for container in containers(each).values():
         for source in container.get("envFrom") or []:
-            yield from named(source, "configMapRef", "secretRef")
+            yield from named(source, "configMapRef", "secretRef", needed=needed)
         for variable in container.get("env") or []:
-            yield from named(dig(variable, "valueFrom") or {}, "configMapKeyRef", "secretKeyRef")
+            yield from named(dig(variable, "valueFrom") or {}, "configMapKeyRef", "secretKeyRef", needed=needed)
     for volume in spec.get("volumes") or []:
         for source in [volume, *(dig(volume, "projected", "sources") or [])]:
-            yield from named(source, "configMap", "secret")
+            yield from named(source, "configMap", "secret", needed=needed)
 
 
-def named(source: Object, config_map: str, secret: str) -> Iterator[tuple[str, str]]:
+def named(source: Object, config_map: str, secret: str, *, needed: bool) -> Iterator[tuple[str, str]]:
     for kind, field in (("ConfigMap", config_map), ("Secret", secret)):
-        if found := source.get(field):
+        found = source.get(field)
+        if found and not (needed and found.get("optional") is True):
             yield kind, str(found.get("name") or found.get("secretName"))

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from delivery import policy, settings
+from delivery.credentials import MASK
 from delivery.errors import DeliveryError
 from delivery.manifests import Render, documents, identity
 from delivery.policy.rule import Finding
 from delivery.render import write
 from delivery.review import chart
 from delivery.review.files import listed
-from delivery.review.hiding import MASK, secrets_in
+from delivery.review.hiding import secrets_in
 from delivery.review.masking import Masker
 from delivery.review.model import Refusal
 from delivery.review.pairing import Pair, Source

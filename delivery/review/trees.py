@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from delivery import failures
 from delivery.chart import FOLDER
-from delivery.errors import ArgumentError, DeliveryError
+from delivery.errors import ArgumentError, DeliveryError, ToolError
 from delivery.kustomizations import Kustomizations
 from delivery.render import render_within
-from delivery.review import chart, failures
+from delivery.review import chart
 from delivery.tools.git import git
 
 
@@ -157,5 +158,7 @@ def rendered(name: str, tree: Tree, *, with_charts: bool) -> Rendered:
             text, warnings = render_within(name, tree.kustomizations)
             return Rendered(text, warnings=tuple(failures.safe(each, tree.vocabulary) for each in warnings))
         return Rendered(text=(chart.render if with_charts else chart.values)(name, tree.folder))
+    except ToolError as error:
+        return Rendered(error=error.message)
     except DeliveryError as error:
         return Rendered(error=failures.of_tree(error.message, tree.folder, tree.vocabulary))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from delivery.checkout import ROOT
-from delivery.errors import DeliveryError
+from delivery.errors import ToolError
 
 SHORT_LIVED = {"GOGC": "off", "GOMEMLIMIT": "1GiB"}
 """For programs in Go that end soon: without collecting garbage they take a third less processor time."""
@@ -43,16 +43,16 @@ def find(name: str) -> str:
     """Path of a program of SOURCES.
 
     Raises:
-        DeliveryError: it is in none of its places; says what to run.
+        ToolError: it is in none of its places; says what to run.
     """
     places, target = SOURCES[name]
     for place in places:
         if found := shutil.which(name) if place == PATH else built(ROOT / place / name):
             return found
     if PATH not in places:
-        raise DeliveryError(f"{name} is not built yet: run `make {target}` first.")
+        raise ToolError(f"{name} is not built yet: run `make {target}` first.")
     build = f", or build it with `make {target}`" if target else ""
-    raise DeliveryError(f"There is no {name} here: install it{build}.")
+    raise ToolError(f"There is no {name} here: install it{build}.")
 
 
 def built(path: Path) -> str | None:
@@ -70,7 +70,7 @@ def run(
     """Run a program of SOURCES, whatever its exit status; `env` is added to the environment.
 
     Raises:
-        DeliveryError: it is not here, or does not start.
+        ToolError: it is not here, or does not start.
         TimeoutError: it has not ended within `timeout_s`.
     """
     try:
@@ -89,4 +89,4 @@ def run(
     except subprocess.TimeoutExpired:
         raise TimeoutError(f"no answer within {timeout_s:.0f} s") from None
     except OSError as error:
-        raise DeliveryError(f"{name} does not start: {error.strerror}; run `make clean tools`.") from None
+        raise ToolError(f"{name} does not start: {error.strerror}; run `make clean tools`.") from None

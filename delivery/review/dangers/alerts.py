@@ -1,8 +1,9 @@
 """Alerts that are removed, muted, or made to fire later, for less, or more quietly."""
 
+import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from delivery.manifests import Object, dig
 from delivery.review.dangers import recording
@@ -25,11 +26,15 @@ QUIET = {
 Rules = dict[str, list[tuple[int, Object]]]  # by the alert's name: the number of the object it is in, and the rule
 
 
-def dangers(pairs: list[tuple[Object | None, Object | None]]) -> dict[int, list[Danger]]:
+def dangers(
+    pairs: list[tuple[Object | None, Object | None]], base_routes: tuple[Object, ...] = ()
+) -> dict[int, list[Danger]]:
     """Dangers by the number of the pair, of an object before and after, that they are in.
 
-    Asked of an overlay as a whole: an alert that moves to another PrometheusRule is not removed.
+    Asked of an overlay as a whole: an alert that moves to another PrometheusRule is not removed. `base_routes` are
+    Alertmanager's base configurations.
     """
+    routed = routing_words(pairs, base_routes)
     before, after = (collect(side) for side in ([old for old, _ in pairs], [new for _, new in pairs]))
     found: dict[int, list[Danger]] = defaultdict(list)
     gone: dict[int, list[str]] = defaultdict(list)
@@ -48,7 +53,7 @@ def dangers(pairs: list[tuple[Object | None, Object | None]]) -> dict[int, list[
                 gone[number].append(name)
             else:
                 new.remove(likely)
-                found[likely[0]] += [Danger("alert", sentence) for sentence in weakened(name, rule, likely[1])]
+                found[likely[0]] += [Danger("alert", sentence) for sentence in weakened(name, rule, likely[1], routed)]
     fresh = [(name, rule) for name, rules in after.items() if name not in before for _, rule in rules]
     for number, names in gone.items():
         unique = {name: called_now([rule for _, rule in before[name]], fresh) for name in names}
@@ -94,17 +99,22 @@ def collect(objects: list[Object | None]) -> Rules:
 
 
 def alert_rules(each: Object) -> list[Object]:
-    groups = dig(each, "spec", "groups") or []
-    return [
-        rule for group in groups for rule in dig(group, "rules") or [] if isinstance(rule, dict) and "alert" in rule
-    ]
+    return [rule for rule in recording.with_group_labels(each) if "alert" in rule]
 
 
 def severity(rule: Object) -> str:
     return str(dig(rule, "labels", "severity") or "none")
 
 
-def weakened(name: str, old: Object, new: Object) -> list[str]:
+def routing_words(pairs: list[tuple[Object | None, Object | None]], base_routes: Iterable[Object]) -> set[str] | None:
+    """Every word of what routes alerts, on both sides; None where nothing is known of it."""
+    configs = [dig(each, "spec") for pair in pairs for each in pair if each and each["kind"] == "AlertmanagerConfig"]
+    known = [each for each in (*configs, *base_routes) if each]
+    return set(re.findall(r"\w+|\.{3}", json.dumps(known, default=str))) if known else None
+
+
+def weakened(name: str, old: Object, new: Object, routed: set[str] | None = None) -> list[str]:
+    """What makes an alert fire later, for less, more quietly or elsewhere; `routed` are the words of the routes."""
     sentences = []
     if recording.meaning(old.get("expr")) != recording.meaning(new.get("expr")):
         if recording.is_constant(new.get("expr")) and not recording.is_constant(old.get("expr")):
@@ -118,7 +128,7 @@ def weakened(name: str, old: Object, new: Object) -> list[str]:
         sentences.append(f"{name} is {now} instead of {was}.")
     labels, others = (dig(each, "labels") or {} for each in (old, new))
     for key in sorted(labels.keys() - {"severity"}):
-        if others.get(key) != labels[key]:
+        if others.get(key) != labels[key] and (routed is None or key in routed or "..." in routed):
             change = f"{others[key]} instead of {labels[key]}" if key in others else f"gone, and was {labels[key]}"
             sentences.append(f"{name}: its label {key} is {change}, and routes and silences go by labels.")
     return sentences

@@ -59,10 +59,16 @@ def rules(objects: list[Object | None], kind: str) -> Iterator[tuple[int, Object
     """Rules with a field `kind`, alert or record, and the number of the object that each is in."""
     for number, each in enumerate(objects):
         if each is not None and each["kind"] == "PrometheusRule":
-            for group in dig(each, "spec", "groups") or []:
-                for rule in dig(group, "rules") or []:
-                    if isinstance(rule, dict) and kind in rule:
-                        yield number, rule
+            yield from ((number, rule) for rule in with_group_labels(each) if kind in rule)
+
+
+def with_group_labels(each: Object) -> Iterator[Object]:
+    """The rules of a PrometheusRule, each with the labels of its group too."""
+    for group in dig(each, "spec", "groups") or []:
+        shared = dig(group, "labels") or {}
+        for rule in dig(group, "rules") or []:
+            if isinstance(rule, dict):
+                yield {**rule, "labels": {**shared, **(rule.get("labels") or {})}} if shared else rule
 
 
 def readers(objects: list[Object | None]) -> dict[str, set[str]]:

@@ -11,7 +11,14 @@ from delivery.review.selectors import selects
 
 MONITORS = {"ServiceMonitor": ("endpoints", "Service"), "PodMonitor": ("podMetricsEndpoints", "pod")}
 RELEASE = ("release", "prometheus", "role")  # labels by which a Prometheus chooses its rules and monitors
-CHOSEN = {*MONITORS, "PrometheusRule", "Probe", "AlertmanagerConfig"}
+# by which field a Prometheus or an Alertmanager chooses what it loads, by kind
+CHOOSING = {
+    "ServiceMonitor": "serviceMonitorSelector",
+    "PodMonitor": "podMonitorSelector",
+    "PrometheusRule": "ruleSelector",
+    "Probe": "probeSelector",
+    "AlertmanagerConfig": "alertmanagerConfigSelector",
+}
 CONSEQUENCE = "alerts on its metrics fall silent"
 
 
@@ -23,8 +30,8 @@ def dangers(before: Object | None, after: Object | None, around: Around) -> Iter
         found += [*nothing_found(before, after, around), *(dropped(before, after) if before else ())]
     if after["kind"] == "Service" and before:
         found += lost(before, after, around)
-    if after["kind"] in CHOSEN and before:
-        found += released(before, after)
+    if after["kind"] in CHOOSING and before:
+        found += released(before, after, around.after)
     yield from (Danger("alert", sentence) for sentence in found)
 
 
@@ -117,8 +124,16 @@ def lost(before: Object, after: Object, around: Around) -> Iterator[str]:
                     yield f"{name} scrapes its port {port}, which is gone: {CONSEQUENCE}."
 
 
-def released(before: Object, after: Object) -> Iterator[str]:
-    old, new = (dig(each, "metadata", "labels") or {} for each in (before, after))
+def released(before: Object, after: Object, side: Side) -> Iterator[str]:
+    """That what chooses objects by their labels no longer loads one: what is in the overlay, else by usual labels."""
+    old, new = (labels_of(each) for each in (before, after))
+    kind = "Alertmanager" if after["kind"] == "AlertmanagerConfig" else "Prometheus"
+    if loading := side.of(kind):
+        for _, each in loading:
+            selector = dig(each, "spec", CHOOSING[after["kind"]])
+            if selects(selector, old) and not selects(selector, new):
+                yield f"{kind}/{each['metadata']['name']} no longer loads it, by its labels."
+        return
     for key in RELEASE:
         if key in old and old[key] != new.get(key):
             now = f"{new[key]} instead of {old[key]}" if key in new else f"gone, and was {old[key]}"

@@ -1,6 +1,7 @@
 """What an overlay and an image make, and what is refused before any cluster is asked."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -75,6 +76,36 @@ def test_a_rendered_secret_is_refused(tmp_path: Path) -> None:
     overlay = variant(tmp_path, secretGenerator=[{"name": "leak", "literals": ["password=1"]}])
     with pytest.raises(DeliveryError, match=r"Secret/leak-\w+ is in the render"):
         prepare(overlay, GOOD, COMMIT)
+
+
+@pytest.mark.parametrize(
+    "kustomization",
+    [
+        {"resources": ["secret.yaml"]},
+        {"secretGenerator": [{"name": "leak", "literals": ["Tr0ub4dor-and-3"]}]},
+        {"patches": [{"patch": "{stringData: {password: Tr0ub4dor-and-3]", "target": {"kind": "Service"}}]},
+    ],
+)
+def test_a_render_that_fails_is_told_without_a_value_of_a_secret(tmp_path: Path, kustomization: dict[str, Any]) -> None:
+    secret = "{apiVersion: v1, kind: Secret, metadata: {name: it}, stringData: {password: *Tr0ub4dor-and-3}}"
+    (tmp_path / "secret.yaml").write_text(secret)
+    with pytest.raises(DeliveryError) as refusal:
+        namespace_of(variant(tmp_path, **kustomization))
+    message = refusal.value.message
+    assert message.startswith(f"Overlay {tmp_path.name} does not render: ")
+    assert "***" in message
+    assert "Tr0ub4dor" not in message
+
+
+def test_a_render_that_fails_is_told_with_its_file(tmp_path: Path) -> None:
+    with pytest.raises(DeliveryError) as refusal:
+        namespace_of(variant(tmp_path, resources=["missing.yaml"]))
+    assert "'missing.yaml'" in refusal.value.message
+
+
+def test_a_warning_of_kustomize_is_told_with_its_field(tmp_path: Path) -> None:
+    with pytest.raises(DeliveryError, match="'commonLabels' is deprecated"):
+        namespace_of(variant(tmp_path, commonLabels={"a": "b"}))
 
 
 def test_an_image_without_a_digest_beside_ours_is_refused(tmp_path: Path) -> None:

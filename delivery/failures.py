@@ -15,11 +15,10 @@ from typing import Any
 import yaml
 
 from delivery import manifests
-from delivery.credentials import URL_PASSWORD
+from delivery.credentials import MASK, URL_PASSWORD, hide_password
 from delivery.errors import DeliveryError
 from delivery.kustomizations import FILES, SKIPPED
 from delivery.manifests import dig
-from delivery.review.hiding import MASK, hide_password
 
 HINT = (
     f"{MASK} stands for what may be the value of a Secret: run `.tools/bin/kustomize build FOLDER` in a checkout to "
