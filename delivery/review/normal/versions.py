@@ -1,6 +1,7 @@
 """One API version for each kind: the same object may be written in several."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,17 @@ from delivery.manifests import Object, dig
 
 
 @cache
-def table() -> dict[str, dict[str, str]]:
-    text = Path(__file__).with_name("versions.yaml").read_text("utf-8")
-    found: dict[str, dict[str, str]] = next(manifests.load_all(text))
+def table(name: str) -> dict[str, dict[str, Any]]:
+    """One of the tables beside this file, by API version and kind."""
+    text = Path(__file__).with_name(name).read_text("utf-8")
+    found: dict[str, dict[str, Any]] = next(manifests.load_all(text))
     return found
 
 
 def version(each: Object) -> str:
     """The API version in which objects of its kind are compared."""
     given = str(each.get("apiVersion") or "")
-    return table().get(given, {}).get(str(each.get("kind")), given)
+    return str(table("versions.yaml").get(given, {}).get(str(each.get("kind")), given))
 
 
 def converted(each: Object) -> Object:
@@ -28,8 +30,19 @@ def converted(each: Object) -> Object:
     target = version(each)
     if target == given:
         return each
+    if older := table("older.yaml").get(given, {}).get(each["kind"]):
+        each = filled(each, older)
     convert = FIELDS.get((given, each["kind"]))
     return {**(convert(each) if convert else each), "apiVersion": target}
+
+
+def filled(given: Any, defaults: Any) -> Any:
+    """A value with defaults in place of what it lacks; the first of a list is for each of its mappings."""
+    if isinstance(given, list) and isinstance(defaults[0], dict):
+        return [filled(each, defaults[0]) for each in given]
+    if isinstance(given, dict):
+        return {**given, **{key: filled(given.get(key), default) for key, default in defaults.items()}}
+    return deepcopy(defaults) if given is None else given
 
 
 def ingress(each: Object) -> Object:
@@ -102,11 +115,24 @@ TARGETS = (
 def workload(each: Object) -> Object:
     """From extensions/v1beta1 or apps/v1beta1, whose selector was what the pods are labelled with."""
     spec = dict(each.get("spec") or {})
+    if dig(spec, "strategy", "type") == "Recreate":
+        spec["strategy"] = {"type": "Recreate"}
     labels = dig(spec, "template", "metadata", "labels")
     if labels and not spec.get("selector"):
         spec["selector"] = {"matchLabels": labels}
     return {**each, "spec": spec}
 
+
+def budget(each: Object) -> Object:
+    """From policy/v1beta1, where a selector that asks for nothing selected nothing."""
+    spec = dict(each.get("spec") or {})
+    if spec.get("selector") is not None and not any(spec["selector"].values()):
+        spec["selector"] = {"matchExpressions": [{"key": NO_POD, "operator": "Exists"}]}
+    return {**each, "spec": spec}
+
+
+NO_POD = "pdb.kubernetes.io/deprecated-v1beta1-empty-selector-match"
+"""The label that no pod has. Source: pkg/apis/policy/v1beta1/conversion.go of kubernetes/kubernetes"""
 
 FIELDS: dict[tuple[str, str], Callable[[Object], Object]] = {
     ("extensions/v1beta1", "Ingress"): ingress,
@@ -116,6 +142,7 @@ FIELDS: dict[tuple[str, str], Callable[[Object], Object]] = {
     ("extensions/v1beta1", "ReplicaSet"): workload,
     ("apps/v1beta1", "Deployment"): workload,
     ("apps/v1beta1", "StatefulSet"): workload,
+    ("policy/v1beta1", "PodDisruptionBudget"): budget,
     ("autoscaling/v1", "HorizontalPodAutoscaler"): autoscaler,
     ("autoscaling/v2beta1", "HorizontalPodAutoscaler"): beta_autoscaler,
 }
