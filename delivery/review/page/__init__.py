@@ -5,10 +5,12 @@ Its script is for comfort alone: without it, all is there to be read.
 
 import base64
 import hashlib
+import os
+import sys
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import BytecodeCache, Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from delivery.review.model import SINCE, VERBS, Review
@@ -52,7 +54,19 @@ def digest(text: str) -> str:
 def template() -> Template:
     """The template of the page; to compile it takes longer than to render most reviews."""
     environment = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        bytecode_cache=compiled(),
     )
     environment.filters["visible"] = visible
     return environment.get_template("page.html")
+
+
+def compiled() -> BytecodeCache | None:
+    """Where the compiled template is kept, as Python keeps its modules; None where nothing may be written."""
+    folder = HERE / "__pycache__"
+    may_write = not sys.dont_write_bytecode and os.access(folder, os.W_OK)
+    return FileSystemBytecodeCache(str(folder), "%s.jinja") if may_write else None
