@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -16,7 +16,12 @@ Span = tuple[int, int]
 NAME = (
     r"(?:[\w.-]{0,60}?(?:password|passwd|passphrase|(?<![a-z])pass|pwd|(?<!existing)(?<!existing_)(?<!existing-)secrets?"
     r"|tokens?|credentials?"
-    r"|(?:api|access|secret|private|signing|encryption|master|auth|account|license|shared|session)[_.-]?keys?))"
+    r"|(?:api|access|secret|private|signing|encryption|master|auth|account|license|shared|session|app)[_.-]?keys?"
+    r"|secret[_.-]?key[_.-]?base|(?:password|auth|secret|nonce)[_.-]?salt))"
+)
+# under such a key a text is a credential wherever it stands; under others only in variables, annotations and data
+ANYWHERE = re.compile(
+    r"[\w.-]*?(?:password|passwd|passphrase|api_?key|access_?key|account_?key|access_?token|auth_?token)", re.IGNORECASE
 )
 SECRET_NAME = re.compile(rf"{NAME}\Z", re.IGNORECASE)
 # within a text: `password: x`, `"apiKey": "x"`, `PASSWORD=x`, `--password=x`, `host=a password=x`
@@ -25,22 +30,45 @@ ASSIGNED = re.compile(
     rf"""(?:^|[\s;,&?{{("'-])({NAME})["']?[ \t]*(?:=>|[:=])[ \t]*{QUOTED}""", re.IGNORECASE | re.MULTILINE
 )
 URL_PASSWORD = re.compile(r"(?<=://)[^\s/:@'\"]*:([^\s/@'\"]+)(?=@)")
+SCHEME = r"(?:bearer|basic|token|digest)\s+"  # of a header Authorization
+AUTHORIZED = re.compile(rf"{SCHEME}[^\s\"'$<{{]{{6,}}", re.IGNORECASE)
+# what stands where a program, a file or a language takes a credential
+PLACED = (
+    re.compile(rf"\bauthorization[\"']?\s*[:=]\s*[\"']?{SCHEME}([^\s\"',;\\]{{6,}})", re.IGNORECASE),
+    re.compile(rf"""\bname["']?\s*:\s*["']?{NAME}["']?\s*,?\s*["']?value["']?\s*:\s*{QUOTED}""", re.IGNORECASE),
+    re.compile(r"(?<![\w/.])[\w.-]+:([^\s/:@'\"]+)@(?:tcp|udp|unix)\("),  # Go's MySQL driver
+    re.compile(r"\bthin:[\w$#]+/([^\s/@'\"]+)@"),  # Oracle's JDBC driver
+    re.compile(r"\b(?:PASSWORD|IDENTIFIED\s+BY)\s+'([^'\n]+)'", re.IGNORECASE),  # SQL
+    re.compile(r"\b(?:mysql\w*|mariadb[\w-]*)\s(?:[^\n;|&]{0,200}?\s)??-p(?!ort)['\"]?([^\s'\";|&]+)"),
+    re.compile(r"\b(?:redis-cli\s(?:[^\n;|&]{0,200}?\s)??-a|sshpass\s+-p)\s*['\"]?([^\s'\";|&]+)"),
+    re.compile(r"\bcurl\s(?:[^\n;|&]{0,200}?\s)??(?:-u|--user)[\s=]*['\"]?[^\s:'\"]+:([^\s'\"]+)"),
+    re.compile(r"\blogin\s+\S+\s+password\s+(\S+)"),  # .netrc
+    re.compile(r"^[\w.*-]+:(?:[0-9]+|\*):[\w.*-]+:[\w.*-]+:(\S+)$", re.MULTILINE),  # .pgpass
+    re.compile(r":_(?:authToken|auth|password)\s*=\s*[\"']?([^\s\"']+)"),  # .npmrc
+)
 # what is a credential by its looks
 LOOKS = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
+    r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|\Z)"
     r"|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36,}\b|\bgithub_pat_\w{40,}\b|\bglpat-[\w-]{20,}"
     r"|\bxox[abprs]-[\w-]{10,}|\bAIza[\w-]{35}\b|\bsk_live_\w{16,}|\bhooks\.slack\.com/services/[\w/]{20,}"
-    r"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"
+    r"|(?<=://)(?=[^\s/@:]*[0-9])[\w-]{20,}(?=@)"
+    r"|\bnpm_[A-Za-z0-9]{36}\b|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"
 )
 # what stands for a value: a reference, a template, a path, a word that is none
 NO_VALUE = re.compile(
-    r"\$\(.*\)|\$\{.*\}|\$\w+|\$__\w+\{.*\}|\{\{.*|<.*>|%\(.*\)s|\*+|(?:\.{0,2}/[\w.-]+){2,}/?|true|false|null|none|~|\|[+-]?|>[+-]?|[{\[(].*",
+    r"\$\(.*\)|\$\{.*\}|\$\w+|\$__\w+\{.*\}|\{\{.*|<.*>|%\(.*\)s|\*+|(?:\.{0,2}/[\w.-]+){2,}/?|true|false|null|none|yes|no|on|off|~|\|[+-]?|>[+-]?|[{\[(].*",
     re.IGNORECASE | re.DOTALL,
 )
 # without which a text holds none: most texts are passed over
 HINT = re.compile(
-    r"pass|pwd|secret|token|credential|key|://|BEGIN |AKIA|gh[a-z]_|_pat_|glpat|xox|AIza|sk_live|eyJ", re.IGNORECASE
+    r"pass|pwd|secret|token|credential|key|salt|authoriz|identified|:_auth|npm_|curl|mysql|mariadb|redis-cli|thin:"
+    r"|://|@tcp\(|@udp\(|@unix\(|BEGIN |AKIA|gh[a-z]_|_pat_|glpat|xox|AIza|sk_live|eyJ",
+    re.IGNORECASE,
 )
+# what names a Secret rather than being one, under a name that ends in "secret"
+NAMED_SECRET = re.compile(r".*secrets?\Z", re.IGNORECASE)
+OBJECT_NAME = re.compile(r"(?:[a-z0-9][a-z0-9.-]*/)?[a-z0-9][a-z0-9.-]*")
+LIKE_SECRET = re.compile(r".*(?:secret|credential|password|token|cert|tls|key)s?\Z")
 COUNT = re.compile(r"tokens\Z", re.IGNORECASE)  # of a limit, if its value is a number
 MASK = "***"  # what is shown for a credential
 REMEMBERED = 4096  # texts: overlays and both sides of a review share most of theirs
@@ -83,7 +111,8 @@ def name_of(mapping: Object, key: str, path: Path) -> str:
     """What a text is called that may be a credential as a whole; "" where it is none by its place."""
     if key == "value" and isinstance(mapping.get("name"), str):
         return str(mapping["name"])
-    return str(key) if path and path[-1] in {"data", "binaryData", "annotations"} else ""
+    is_held = path and path[-1] in {"data", "binaryData", "annotations"}
+    return str(key) if is_held or ANYWHERE.fullmatch(str(key)) else ""
 
 
 def text(value: str, path: Path, name: str, kind: str) -> Iterator[Leaf]:
@@ -119,7 +148,12 @@ def arguments(values: list[Any], path: Path) -> Iterator[Leaf]:
 
 def is_credential(name: str, value: str) -> bool:
     """Whether a value is a credential by what it is called."""
-    if not name or not SECRET_NAME.fullmatch(name.rpartition("/")[2]) or not value.strip():
+    prefix, _, last = name.rpartition("/")
+    if last.lower() == "authorization":
+        return AUTHORIZED.fullmatch(value.strip()) is not None
+    if not SECRET_NAME.fullmatch(last) or not value.strip():
+        return False
+    if NAMED_SECRET.fullmatch(last) and OBJECT_NAME.fullmatch(value) and (prefix or LIKE_SECRET.fullmatch(value)):
         return False
     return not NO_VALUE.fullmatch(value.strip()) and not (COUNT.search(name) and value.strip().isdecimal())
 
@@ -134,20 +168,33 @@ def spans(value: str, *, assigned: bool) -> tuple[Span, ...]:
     """Where credentials stand in a text; where it may be a file or a line of a shell, also what it assigns to names."""
     found = [match.span(1) for match in URL_PASSWORD.finditer(value) if not NO_VALUE.fullmatch(match[1])]
     found += [match.span() for match in LOOKS.finditer(value)]
+    for match in (match for pattern in PLACED for match in pattern.finditer(value)):
+        if (place := match.lastindex) and not NO_VALUE.fullmatch(match[place]):
+            found.append(match.span(place))
     for match in ASSIGNED.finditer(value) if assigned else ():
         group = next(number for number in (2, 3, 4) if match[number])
-        if not NO_VALUE.fullmatch(match[group]) and not (COUNT.search(match[1]) and match[group].isdecimal()):
+        if is_credential(match[1], match[group]):
             found.append(match.span(group))
-    return tuple(sorted(set(found)))
+    return joined(found)
+
+
+def joined(found: Iterable[Span]) -> tuple[Span, ...]:
+    """Spans in order, those that overlap as one."""
+    result: list[Span] = []
+    for start, end in sorted(found):
+        if result and start < result[-1][1]:
+            result[-1] = (result[-1][0], max(result[-1][1], end))
+        else:
+            result.append((start, end))
+    return tuple(result)
 
 
 def masked(leaf: Leaf, mask: str) -> str:
     """The text of a leaf without its credentials."""
     parts, done = [], 0
     for start, end in leaf.spans:
-        if start >= done:
-            parts += [leaf.text[done:start], mask]
-            done = end
+        parts += [leaf.text[done:start], mask]
+        done = end
     return "".join([*parts, leaf.text[done:]])
 
 

@@ -1,5 +1,7 @@
 """What of an object is compared and never shown: Secrets, wherever they stand, values of charts, and credentials."""
 
+import base64
+import binascii
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -19,7 +21,7 @@ CHARTS = {"HelmValues": "values", "HelmRelease": "spec", "HelmChart": "spec", "A
 
 # keys of a chart's values, and of Alertmanager's configuration in them, under which secrets are kept
 SECRET_KEYS = re.compile(
-    r"(?i)(.*(pass(word|wd|phrase)s?|tokens?|credentials?|(?<!existing)(?<!existing_)secret|dsn|connection_?string)"
+    r"(?i)(.*((?<![a-z])pass|pwd|pass(word|wd|phrase)s?|tokens?|credentials?|(?<!existing)(?<!existing_)secret|dsn|connection_?string)"
     r"|.*(secret|private|access|api|service|routing|user|signing|encryption)_?keys?|.*(api|webhook)_?urls?"
     r"|authorization|url)\Z"
 )
@@ -197,3 +199,13 @@ def texts(value: Any, key: str = "") -> Iterator[str]:
             yield from texts(each, key)
     elif isinstance(value, str) and not PUBLIC.fullmatch(key):
         yield value
+        if key == "auth":  # of a registry: user and password in base64
+            yield decoded(value).partition(":")[2]
+
+
+def decoded(value: str) -> str:
+    """Text that stands in base64; "" where it is none."""
+    try:
+        return base64.b64decode(value, validate=True).decode()
+    except (binascii.Error, ValueError):
+        return ""
