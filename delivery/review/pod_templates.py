@@ -36,6 +36,14 @@ def containers(each: Object | None) -> dict[str, Object]:
     return {str(one.get("name")): one for one in all_containers({"containers": [], **spec}) if isinstance(one, dict)}
 
 
+def as_named_after(before: Object | None, after: Object | None) -> dict[str, Object]:
+    """The containers of `before` by the names that they have in `after`: the only one gone may be the only new one."""
+    old, new = containers(before), containers(after)
+    gone, fresh = [*(old.keys() - new.keys())], [*(new.keys() - old.keys())]
+    renamed = {gone[0]: fresh[0]} if len(gone) == len(fresh) == 1 else {}
+    return {renamed.get(name, name): each for name, each in old.items()}
+
+
 def account(spec: Object | None) -> str:
     """The ServiceAccount that a pod runs as."""
     return str(dig(spec, "serviceAccountName") or dig(spec, "serviceAccount") or "default")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from delivery.manifests import Object, dig
 from delivery.review.around import Around, Side, namespace_of
-from delivery.review.dangers import edge, network_policies
+from delivery.review.dangers import edge, network_policies, trust
 from delivery.review.dangers.traffic import inside
 from delivery.review.model import Danger
 from delivery.review.pod_templates import containers
@@ -19,6 +19,8 @@ def dangers(before: Object | None, after: Object | None, around: Around) -> Iter
         yield from (Danger("exposure", sentence) for sentence in edge.policy(before, after))
     if known and known["kind"] in edge.CERTIFICATES:
         yield from (Danger("availability", sentence) for sentence in edge.certificate(before, after))
+    if after and after["kind"] in trust.RULES:
+        yield from (Danger("exposure", sentence) for sentence in trust.RULES[after["kind"]](before, after))
     rules = known and {
         "Service": service,
         "Ingress": route,
@@ -147,8 +149,14 @@ def route(before: Object | None, after: Object | None, _: Around) -> Iterator[st
     yield from edge.annotations(before, after)
     if after["kind"] == "Ingress":
         yield from edge.served_in_the_clear(before, after)
-    if dig(before, "spec") != dig(after, "spec"):
+    if dig(before, "spec") != dig(after, "spec") and with_class(before) != with_class(after):
         yield "What requests from outside reach changes: look at its hosts, paths and Services."
+
+
+def with_class(each: Object) -> Object:
+    """The spec of an Ingress, with the class that may stand in an annotation; that of another route as it is."""
+    named = dig(each, "metadata", "annotations", "kubernetes.io/ingress.class")
+    return {**({"ingressClassName": named} if named else {}), **(dig(each, "spec") or {})}
 
 
 def gateway(before: Object | None, after: Object | None, _: Around) -> Iterator[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from delivery.manifests import Object, all_containers, dig
 from delivery.review.model import Danger
-from delivery.review.pod_templates import containers, pod_spec, pod_template
+from delivery.review.pod_templates import as_named_after, pod_spec, pod_template
 
 # settings that hold a container back: the values that do so, and what they keep it from
 SAFE: dict[str, tuple[tuple[object, ...], str]] = {
@@ -62,10 +62,16 @@ def pods(before: Object | None, after: Object) -> Iterator[str]:
     if more := sorted(unsafe_sysctls(new) - unsafe_sysctls(old)):
         yield f"Its pods set kernel parameters that are not known to touch the pod alone: {', '.join(more)}."
     yield from folders(mounts(old), mounts(new))
-    known = containers(before)
+    known = as_named_after(before, after)
     for container in all_containers({"containers": [], **new}):
         name = str(container.get("name"))
         yield from widened(name, Held(old, known.get(name), before), Held(new, container, after), known)
+
+
+def shared_mounts(container: Object | None) -> set[str]:
+    """Places at which what a container mounts is mounted on the node too."""
+    mounted = dig(container, "volumeMounts") or []
+    return {str(each.get("mountPath")) for each in mounted if each.get("mountPropagation") == "Bidirectional"}
 
 
 def unsafe_sysctls(spec: Object | None) -> set[str]:
@@ -151,6 +157,9 @@ def widened(name: str, old: Held, new: Held, siblings: dict[str, Object]) -> Ite
         if now not in safe and changed and (held or explicit):
             yield f"Container {name}: {key} is {'unset' if now is None else str(now).lower()} now: {consequence}."
     yield from user(name, old, new)
+    spread = shared_mounts(new.container) - shared_mounts(old.container)
+    if spread:
+        yield f"Container {name} mounts on the node too what it mounts at {', '.join(sorted(spread))} (Bidirectional)."
     yield from profiles(name, olds, new)
     taken, had = ({port.get("hostPort") for port in dig(each.container, "ports") or []} - {None} for each in (new, old))
     if opened := sorted(map(str, taken - had)):

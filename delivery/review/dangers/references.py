@@ -5,7 +5,7 @@ from typing import Any
 
 from delivery.manifests import Object, dig
 from delivery.review.around import Around, Side, backends, namespace_of, selector_of
-from delivery.review.dangers import keys
+from delivery.review.dangers import keys, trust
 from delivery.review.model import Danger
 from delivery.review.pod_templates import containers, pod_labels, pod_spec
 from delivery.review.selectors import selects
@@ -36,6 +36,8 @@ def dangers(before: Object | None, after: Object | None, around: Around) -> Iter
         found += keys.lost(before, after, around)
     elif after["kind"] == "Service":
         found += lost_service_ports(before, after, around)
+    elif after["kind"] == "CustomResourceDefinition":
+        found += trust.served(before, after)
     elif after["kind"] == "Namespace":
         found += shut_out(before, after, around)
     if known["kind"] == "Service" and after is None:
