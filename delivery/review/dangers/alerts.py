@@ -124,7 +124,7 @@ def weakened(name: str, old: Object, new: Object, routed: set[str] | None = None
     if seconds(new.get("for")) > seconds(old.get("for")):
         sentences.append(f"{name} waits {new.get('for')} instead of {old.get('for') or 'not at all'} before it fires.")
     was, now = severity(old), severity(new)
-    if RANKS.get(now, 0) < RANKS.get(was, 0) or (was != now and now not in RANKS):
+    if was != now and RANKS.get(now, -1) < RANKS.get(was, 3):
         sentences.append(f"{name} is {now} instead of {was}.")
     labels, others = (dig(each, "labels") or {} for each in (old, new))
     for key in sorted(labels.keys() - {"severity"}):

@@ -12,7 +12,7 @@ from delivery.manifests import Object, dig
 from delivery.review.selectors import Requirement, requirements, within
 
 PROTOCOLS = ("TCP", "UDP", "SCTP")
-PORTS = (0, 65535)
+PORTS = (1, 65535)
 OWN = "kubernetes.io/metadata.name"  # the label that each namespace has
 WHOLE = {4: (0, 2**32 - 1), 6: (0, 2**128 - 1)}  # all addresses, by version of IP
 SOME_PODS = "some pods"
@@ -158,7 +158,8 @@ def ports(entry: Object | None) -> list[Port]:
     if number is None:
         return [Port(protocol, *PORTS), Port(protocol, name="*")]
     if isinstance(number, int):
-        return [Port(protocol, number, int(entry.get("endPort") or number))]
+        numbers = (number, int(entry.get("endPort") or number))
+        return [Port(protocol, *numbers), *([Port(protocol, name="*")] if numbers == PORTS else [])]
     return [Port(protocol, name=str(number))]
 
 
