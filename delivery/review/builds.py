@@ -12,8 +12,12 @@ from delivery.kustomizations import SKIPPED
 from delivery.review.files import listed, read
 
 DOCKERFILE = re.compile(r"(?:[\w.-]+\.)?Dockerfile(?:\.[\w-]+)?|Containerfile")
-COPIED = re.compile(r"^(?:COPY|ADD)[ \t]+(?!.*--from)(?:--\S+[ \t]+)*(.+)[ \t]+\S+[ \t]*$", re.MULTILINE)
-BASE_IMAGE = re.compile(r"^FROM[ \t]+(?:--\S+[ \t]+)?(\S+)", re.MULTILINE)
+CONTINUED = re.compile(r"\\[ \t]*\n(?:[ \t]*(?:#.*)?\n)*")  # a line that goes on in the next, with comments between
+COPIED = re.compile(
+    r"^[ \t]*(?:COPY|ADD)[ \t]+(?!.*--from)(?:--\S+[ \t]+)*(.+)[ \t]+\S+[ \t]*$", re.MULTILINE | re.IGNORECASE
+)
+MOUNTED = re.compile(r"--mount=(?!\S*\bfrom=)(?=\S*\btype=bind\b)\S*?\b(?:source|src)=([^,\s]+)")
+BASE_IMAGE = re.compile(r"^[ \t]*FROM[ \t]+(?:--\S+[ \t]+)?(\S+)", re.MULTILINE | re.IGNORECASE)
 PINNED = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[\w,-]+\])?==([^\s;\\]+)", re.MULTILINE)
 LOCK = "requirements/run.txt"
 ROOT = PurePosixPath()
@@ -35,9 +39,10 @@ class Build:
 
     @cached_property
     def sources(self) -> list[str]:
-        """What it copies from its context, as it is written."""
-        words = (word for sources in COPIED.findall(read(self.root / self.path)) for word in sources.split())
-        found = dict.fromkeys(word.strip('[],"') for word in words)
+        """What it copies or mounts from its context, as it is written."""
+        text = CONTINUED.sub(" ", read(self.root / self.path))
+        words = (word for sources in COPIED.findall(text) for word in sources.split())
+        found = dict.fromkeys([*(word.strip('[],"') for word in words), *MOUNTED.findall(text)])
         return [each for each in found if each and not re.match(r"[a-z]+://|.*[$<]", each)]
 
     @cached_property
@@ -113,7 +118,7 @@ def sentences(before: Path, after: Path, changed: frozenset[PurePosixPath]) -> I
         if names := dict.fromkeys(build.inputs(changed)):
             found[build.name] = names
     if names := found.pop(".", {}):
-        named = [name + details(name, before, after) for name in names]
+        named = [name + details(LOCK if pattern(name).fullmatch(LOCK) else name, before, after) for name in names]
         yield f"The image will be rebuilt ({listed(named, '; ' if any(': ' in each for each in named) else ', ')})."
     if len(found) == 1:
         [(folder, names)] = found.items()
