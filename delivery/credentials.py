@@ -38,7 +38,9 @@ PLACED = (
     re.compile(rf"""\bname["']?\s*:\s*["']?{NAME}["']?\s*,?\s*["']?value["']?\s*:\s*{QUOTED}""", re.IGNORECASE),
     re.compile(r"(?<![\w/.])[\w.-]+:([^\s/:@'\"]+)@(?:tcp|udp|unix)\("),  # Go's MySQL driver
     re.compile(r"\bthin:[\w$#]+/([^\s/@'\"]+)@"),  # Oracle's JDBC driver
-    re.compile(r"\b(?:PASSWORD|IDENTIFIED\s+BY)\s+'([^'\n]+)'", re.IGNORECASE),  # SQL
+    re.compile(  # SQL
+        r"\b(?:(?:USER|ROLE)\s[^;\n]{0,200}?\bPASSWORD|IDENTIFIED\s+BY)\s+'([^'\n]+)'", re.IGNORECASE
+    ),
     re.compile(r"\b(?:mysql\w*|mariadb[\w-]*)\s(?:[^\n;|&]{0,200}?\s)??-p(?!ort)['\"]?([^\s'\";|&]+)"),
     re.compile(r"\b(?:redis-cli\s(?:[^\n;|&]{0,200}?\s)??-a|sshpass\s+-p)\s*['\"]?([^\s'\";|&]+)"),
     re.compile(r"\bcurl\s(?:[^\n;|&]{0,200}?\s)??(?:-u|--user)[\s=]*['\"]?[^\s:'\"]+:([^\s'\"]+)"),

@@ -15,8 +15,9 @@ from delivery.review.hiding import hide
 from delivery.review.masking import Masker
 from delivery.review.model import Review
 from delivery.review.pairing import Source
-from delivery.review.trees import Rendered
-from tests.delivery.review.repository import Repository
+from delivery.review.trees import Rendered, Tree, rendered
+from delivery.tools import program
+from tests.delivery.review.repository import Repository, files
 
 SECRET = "hunter-number-two"
 CONFIG = '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}}'
@@ -61,6 +62,13 @@ def test_what_kustomize_repeats_when_it_fails(changes: dict[str, str], said: str
     result, written = reviewed(tmp_path, changes)
     assert said in result.overlays[0].error_at_head
     assert SECRET.encode() not in written
+
+
+def test_a_program_that_is_missing_is_told_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program, "built", lambda _: None)
+    folder = files(tmp_path, {"overlays/dev/kustomization.yaml": DEV})
+    error = rendered("dev", Tree("", folder), with_charts=False).error
+    assert error == "kustomize is not built yet: run `make tools` first."
 
 
 KEY = "-- a key --\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nQk9EWUxJTkVUV09PRlRIRUtFWTEyMzQ1\n-- end --\n"
