@@ -12,7 +12,7 @@ TREE = {
     "tools/a.sh": "one",
     "pyproject.toml": "one",
     "requirements/run.txt": "psycopg==3.3.8\n",
-    "tests/test_a.py": "one",
+    "tests/one.py": "one",
 }
 
 
@@ -29,7 +29,7 @@ TREE = {
         ("RUN --mount=target=/t,src=tools,type=bind a", "tools/a.sh", "tools/"),
         ("COPY requirements/*.txt /srv/", "requirements/run.txt", "requirements/*.txt: psycopg 3.3.8 → 3.3.9"),
         ("COPY requirements/run.txt /srv/", "requirements/run.txt", "requirements/run.txt: psycopg 3.3.8 → 3.3.9"),
-        ("COPY app /srv/", "tests/test_a.py", ""),
+        ("COPY app /srv/", "tests/one.py", ""),
         ("COPY --from=build app /srv/", "app/a.py", ""),
         ("RUN --mount=type=bind,from=build,source=tools,target=/t a", "tools/a.sh", ""),
         ("RUN --mount=type=cache,source=tools,target=/t a", "tools/a.sh", ""),
