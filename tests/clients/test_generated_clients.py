@@ -1,6 +1,7 @@
 """A client in Python and one in TypeScript: generated, type-checked strictly, and used by a program.
 
-`make client-check` runs this, with openapi-python-client and @hey-api/openapi-ts as they are without options.
+`make client-check` runs this, with openapi-python-client and @hey-api/openapi-ts; the one option is that imports in
+TypeScript name the file with its ending, as Node needs it.
 """
 
 import json
