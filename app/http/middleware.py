@@ -165,8 +165,7 @@ class RequestMiddleware:
 
     def _end_turns(self, state: dict[str, Any]) -> None:
         """Let the next call of the key begin, and the next large body be worked on."""
-        if "small" in state:
-            end_small_call(state, self._services.limits)
+        end_small_call(state, self._services.limits)
         if "turn" in state:
             state.pop("turn").release()
 

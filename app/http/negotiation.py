@@ -20,7 +20,9 @@ MERGE_PATCH = "application/merge-patch+json"
 MAX_ERRORS = 100
 """Largest number of wrong parameters that one response names."""
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
-"""msgspec would take 1e2 and 5.0 too; and for a boolean 1, 0, True and FALSE."""
+"""msgspec would take 1e2 and 5.0 too."""
+_BOOLEANS = ("true", "false")
+"""msgspec would take 1, 0, True and FALSE too."""
 
 
 def negotiate(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -51,7 +53,7 @@ def _check_query(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRo
             wrong.append(FieldError("query", name, f"{name} stands {len(values)} times; once is enough."))
         elif known[name].annotation is int and not _INTEGER.fullmatch(values[0]):
             wrong.append(FieldError("query", name, f"{name} is a whole number, in digits; {values[0][:40]!r} is not."))
-        elif bool in (known[name].annotation, *known[name].args) and values[0] not in ("true", "false"):
+        elif bool in (known[name].annotation, *known[name].args) and values[0] not in _BOOLEANS:
             wrong.append(FieldError("query", name, f"{name} is true or false; {values[0][:40]!r} is neither."))
         elif any("\0" in value for value in values):
             wrong.append(FieldError("query", name, f"{name} holds U+0000, which nothing stored has."))

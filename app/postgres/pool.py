@@ -5,7 +5,8 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from types import TracebackType
 from typing import Any, LiteralString
 
 import psycopg
@@ -67,6 +68,27 @@ def connection_parameters(settings: Settings) -> dict[str, Any]:
     return {name: value for name, value in parameters.items() if value != ""}
 
 
+class _Loan(contextlib.AbstractAsyncContextManager[Connection]):
+    """A connection that is lent until the context is left; a generator would cost several times as much."""
+
+    def __init__(
+        self,
+        lend: Callable[[], Awaitable[Connection]],
+        take_back: Callable[[Connection, BaseException | None], Awaitable[None]],
+    ) -> None:
+        self._lend = lend
+        self._take_back = take_back
+
+    async def __aenter__(self) -> Connection:
+        self._connection = await self._lend()
+        return self._connection
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._take_back(self._connection, error)
+
+
 class Database:
     """A pool of connections that notices an outage of the database within a second or two.
 
@@ -112,20 +134,12 @@ class Database:
                 with contextlib.suppress(asyncio.CancelledError):
                     await watch
 
-    @contextlib.asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
+    def connection(self) -> contextlib.AbstractAsyncContextManager[Connection]:
         """Lend a connection in autocommit mode.
 
         Raises psycopg.OperationalError during an outage, and its subclass PoolTimeout when no connection gets free.
         """
-        connection = await self._lend()
-        try:
-            yield connection
-        except psycopg.OperationalError:
-            self._suspect.set()
-            raise
-        finally:
-            await self._take_back(connection)
+        return _Loan(self._lend, self._take_back)
 
     async def fetch(
         self, query: LiteralString | Composed, parameters: Mapping[str, Any], *, prepare: bool | None = None
@@ -134,14 +148,8 @@ class Database:
 
         Raises psycopg.OperationalError, as `connection` does.
         """
-        connection = await self._lend()
-        try:
+        async with self.connection() as connection:
             return await (await connection.execute(query, parameters, prepare=prepare)).fetchall()
-        except psycopg.OperationalError:
-            self._suspect.set()
-            raise
-        finally:
-            await self._take_back(connection)
 
     async def _lend(self) -> Connection:
         if not self.up:
@@ -155,20 +163,18 @@ class Database:
             raise
         self._lent.add(connection)
         if connection.plans_made != self.plans_made:
-            await self._plan_again(connection)
+            try:
+                await connection.execute("discard plans", prepare=False)
+            except BaseException as error:
+                await self._take_back(connection, error)
+                raise
+            connection.plans_made = self.plans_made
         return connection
 
-    async def _plan_again(self, connection: Connection) -> None:
-        try:
-            await connection.execute("discard plans", prepare=False)
-        except BaseException as error:
-            if isinstance(error, psycopg.OperationalError):
-                self._suspect.set()
-            await self._take_back(connection)
-            raise
-        connection.plans_made = self.plans_made
-
-    async def _take_back(self, connection: Connection) -> None:
+    async def _take_back(self, connection: Connection, error: BaseException | None) -> None:
+        """Return a connection to the pool; `error` is what ended its use."""
+        if isinstance(error, psycopg.OperationalError):
+            self._suspect.set()
         self._lent.discard(connection)
         await self._pool.putconn(connection)
 

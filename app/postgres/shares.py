@@ -71,8 +71,7 @@ class Share:
 
     async def _begin(self) -> float:
         """Return when the key's turn began, in monotonic seconds."""
-        if not self._turns.take_now(self._key_id):
-            await self._turns.take(self._key_id, self._patience_s)
+        await self._turns.take(self._key_id, self._patience_s)
         return time.monotonic()
 
     def _end(self, since: float) -> None:

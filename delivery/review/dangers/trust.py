@@ -1,4 +1,4 @@
-"""Objects that say whom others trust: a mesh's policies, grants to refer to objects, and what admission refuses."""
+"""Objects that decide what to trust: policies of a mesh, grants of references, and what admission refuses."""
 
 from collections.abc import Callable, Iterator
 

@@ -23,7 +23,7 @@ def config_map(text: str, name: str = "a") -> Object:
 
 
 def shown(each: Object) -> str:
-    """What is left of an object after masking."""
+    """Return an object as the review shows it."""
     source = Source(each)
     masked, _ = Masker([source]).pair(pair([source], [])[0])
     return str(masked)

@@ -25,10 +25,4 @@
         )
     from old, new, lease, lateral (/*difference*/) as difference
 )
-select t.version, /*task*/ as task
-from (
-    select * from new
-    union all
-    select * from old
-    where old.ended_by = %(token)s and not exists (select from leases l where l.task_id = old.id)
-) t
+/*given_up*/
