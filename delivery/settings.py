@@ -1,4 +1,4 @@
-"""What `review` and `validate` know of a repository: a small file in its root, delivery.yaml."""
+"""What `review`, `validate` and `deploy` know of a repository: a small file in its root, delivery.yaml."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +8,7 @@ import yaml
 
 from delivery import manifests
 from delivery.errors import DeliveryError
+from delivery.field_rules import FieldRule, field_rules
 from delivery.manifests import OWN_IMAGE
 
 NAME = "delivery.yaml"
@@ -19,6 +20,7 @@ class Settings:
     image: str = OWN_IMAGE  # the repository's own image, as its manifests name it: without registry and tag
     rules: tuple[str, ...] = ()  # names of policy rules to judge by, or `all`; without any, the schemas alone judge
     namespaces: dict[str, str] = field(default_factory=dict)  # the namespace of each overlay
+    foreign: tuple[FieldRule, ...] = ()  # fields that others may add to what a deploy applies
 
     @property
     def every_rule(self) -> bool:
@@ -39,11 +41,14 @@ def load(root: Path) -> Settings:
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise DeliveryError(f"{NAME} cannot be read: {error}") from None
     if not isinstance(found, dict):
-        raise DeliveryError(f"{NAME} must be a mapping of image, rules and namespaces.")
-    if unknown := sorted(map(str, found.keys() - {"image", "rules", "namespaces"})):
-        raise DeliveryError(f"{NAME} says {', '.join(unknown)}: it may say image, rules and namespaces.")
+        raise DeliveryError(f"{NAME} must be a mapping of image, rules, namespaces and foreign.")
+    if unknown := sorted(map(str, found.keys() - {"image", "rules", "namespaces", "foreign"})):
+        raise DeliveryError(f"{NAME} says {', '.join(unknown)}: it may say image, rules, namespaces and foreign.")
     return Settings(
-        image(found.get("image", OWN_IMAGE)), rules(found.get("rules")), namespaces(found.get("namespaces"))
+        image(found.get("image", OWN_IMAGE)),
+        rules(found.get("rules")),
+        namespaces(found.get("namespaces")),
+        field_rules(found.get("foreign"), NAME),
     )
 
 

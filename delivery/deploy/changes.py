@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from delivery.deploy import plan as planning
 from delivery.deploy import rollout
+from delivery.deploy.additions import autoscaled_in, take_over
 from delivery.deploy.plan import PRUNE, RECREATE, Plan
 from delivery.deploy.release import Key, Record, Release
 from delivery.deploy.state import Deploy
@@ -14,17 +15,26 @@ from delivery.tools import kubectl
 def apply_objects(deploy: Deploy, objects: list[Object], given: list[Object], planned: Plan) -> None:
     """Apply Namespace, Secrets and the rest in this order, over others' changes only where the plan found such.
 
+    What the plan found that others added is taken over just before, and so removed with the apply.
+
     Raises:
         KubectlError: the API server refuses something; the rest may be applied.
     """
     forced = {action.key for action in planned.actions if action.force}
     recreated = {action.key for action in planned.of(RECREATE)}
+    foreign = {action.key: action.drift for action in planned.actions if action.take_over}
+    autoscaled = autoscaled_in(objects)
     spaces = [each for each in objects if each["kind"] == "Namespace"]
     rest = [each for each in objects if each["kind"] != "Namespace"]
     for each in rest:
         if Key.of(each) in recreated:
             deploy.report.detail(f"deleting {Key.of(each)}, to create it again")
             kubectl.delete([each], check=deploy.lock.check)
+    for each in [*objects, *given]:
+        if Key.of(each) in foreign:
+            deploy.report.detail(f"removing from {Key.of(each)} what others added: {', '.join(foreign[Key.of(each)])}")
+            is_autoscaled = (each["kind"], each["metadata"]["name"]) in autoscaled
+            take_over(each, autoscaled=is_autoscaled, check=deploy.lock.check)
     for batch, force in (
         ([each for each in spaces if Key.of(each) not in forced], False),
         ([each for each in spaces if Key.of(each) in forced], True),

@@ -27,14 +27,14 @@ def _walk(path: str, before: Any, after: Any) -> Iterator[str]:
         for name in sorted(before.keys() | after.keys()):
             yield from _walk(f"{path}.{name}".lstrip("."), before.get(name, _NONE), after.get(name, _NONE))
     elif isinstance(before, list) and isinstance(after, list):
-        left, right = _by_name(before), _by_name(after)
+        left, right = by_name(before), by_name(after)
         for name in [*left, *(each for each in right if each not in left)]:
             yield from _walk(f"{path}[{name}]", left.get(name, _NONE), right.get(name, _NONE))
     elif before != after:
         yield f"{path}: {_short(before)} -> {_short(after)}"
 
 
-def _by_name(items: list[Any]) -> dict[Any, Any]:
+def by_name(items: list[Any]) -> dict[Any, Any]:
     """Items by their name where each has one of its own, else by their place."""
     names = [each.get("name") if isinstance(each, dict) else None for each in items]
     if None in names or len(set(names)) < len(names):

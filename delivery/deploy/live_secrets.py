@@ -1,6 +1,7 @@
 """Secrets in the cluster: those that pods need besides what is given, and what applying the given ones changes."""
 
-from delivery.deploy.plan import CHANGE, CREATE, NOTHING, Action
+from delivery.deploy.additions import NONE, added_to_secret
+from delivery.deploy.plan import CHANGE, CREATE, NOTHING, PUT_BACK, Action, applied_by_us, who_changed
 from delivery.deploy.release import Key
 from delivery.manifests import Object
 from delivery.secrets import needed_by
@@ -32,14 +33,21 @@ def missing_secrets(objects: list[Object], secrets: list[Object], namespace: str
 
 def changes(secrets: list[Object]) -> list[Action]:
     """What applying `secrets` would do: which keys change, never to what."""
-    stubs = kubectl.as_yaml(map(kubectl.stub, secrets))
-    live = {Key.of(each): each for each in kubectl.get("--filename=-", stdin=stubs)} if secrets else {}
-    actions = []
-    for each in secrets:
-        there = live.get(Key.of(each))
-        before = (there.get("data") or {}) if there else {}
-        keys = [key for key, value in each["data"].items() if before.get(key) != value]
-        what = CREATE if there is None else CHANGE if keys else NOTHING
-        reason = f"{', '.join(keys)} from --secrets" if keys else ""
-        actions.append(Action(what, Key.of(each), reason, [f"data.{key}" for key in keys if there]))
-    return actions
+    live = {Key.of(each): each for each in kubectl.find(secrets, "--show-managed-fields")}
+    return [change(each, live.get(Key.of(each))) for each in secrets]
+
+
+def change(each: Object, live: Object | None) -> Action:
+    """What applying one Secret would do. Of one that somebody made by hand, the other keys stay."""
+    key = Key.of(each)
+    before = (live.get("data") or {}) if live else {}
+    keys = [name for name, value in each["data"].items() if before.get(name) != value]
+    reason = f"{', '.join(keys)} from --secrets" if keys else ""
+    if live is None:
+        return Action(CREATE, key, reason)
+    addition = added_to_secret(live) if applied_by_us(live) else NONE
+    if addition.fields:
+        reason = "; ".join(filter(None, [reason, who_changed(live, addition)]))
+    what = CHANGE if keys else PUT_BACK if addition.fields else NOTHING
+    fields = [f"data.{name}" for name in keys]
+    return Action(what, key, reason, fields, addition.fields, take_over=bool(addition.fields))

@@ -149,7 +149,9 @@ class Lock:
         return self._write("replace", lease)
 
     def _write(self, verb: str, lease: Object) -> bool:
-        result = kubectl.run(verb, "--filename=-", "--output=name", stdin=yaml_writer.dump_all([lease]))
+        result = kubectl.run(
+            verb, "--filename=-", "--validate=false", "--output=name", stdin=yaml_writer.dump_all([lease])
+        )
         if result.returncode and not any(
             each in result.stderr for each in ("(Conflict)", "(AlreadyExists)", "(NotFound)")
         ):

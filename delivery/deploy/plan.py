@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
+from delivery.deploy.additions import NONE, Addition, added, autoscaled_in
 from delivery.deploy.difference import difference
 from delivery.deploy.release import Key, Record, Release, applied
 from delivery.manifests import Object
@@ -36,6 +37,8 @@ class Action:
     drift: list[str] = field(default_factory=list)
     force: bool = False
     """Whether others hold fields that are ours."""
+    take_over: bool = False
+    """Whether others added fields, which the apply is to remove."""
 
     def as_json(self) -> Object:
         return {
@@ -83,12 +86,13 @@ def make(release: Release, past: list[Record]) -> Plan:
     old = {Key.of(each): each for each in last.release.objects} if last else {}
     new = {Key.of(each): each for each in release.objects}
     outcomes = try_all([each for key, each in new.items()], live)
+    additions = find_additions(release, live, outcomes)
     moved = [each for key, each in old.items() if key in live and each != new.get(key)]
     before = try_all(moved, live)
     actions = []
     for key in new:
         baseline = (before.get(key) or outcomes[key]) if key in old else None
-        actions.append(decide(key, live.get(key), outcomes[key], baseline))
+        actions.append(decide(key, live.get(key), outcomes[key], baseline, additions.get(key, NONE)))
     return Plan(actions + removals(past, new, live))
 
 
@@ -112,7 +116,7 @@ def find(wanted: list[Object], past: list[Record]) -> dict[Key, Object]:
 
 
 def _find(stubs: dict[Key, Object]) -> dict[Key, Object]:
-    found = kubectl.get("--filename=-", "--show-managed-fields", stdin=kubectl.as_yaml(stubs.values()))
+    found = kubectl.find(stubs.values(), "--show-managed-fields")
     return {Key.of(each): each for each in found}
 
 
@@ -145,7 +149,19 @@ def try_one(live: dict[Key, Object], each: Object) -> Outcome:
         return Outcome(None, refusal.message, force=True)
 
 
-def decide(key: Key, live: Object | None, outcome: Outcome, before: Outcome | None) -> Action:
+def find_additions(release: Release, live: dict[Key, Object], outcomes: dict[Key, Outcome]) -> dict[Key, Addition]:
+    """What others added to objects of the release that are there, and that it may change."""
+    autoscaled = autoscaled_in(release.objects)
+    return {
+        key: added(outcome.result, autoscaled=(key.kind, key.name) in autoscaled)
+        for key, outcome in outcomes.items()
+        if outcome.result and key in live and (ours(live[key]) or key.kind == "Namespace")
+    }
+
+
+def decide(
+    key: Key, live: Object | None, outcome: Outcome, before: Outcome | None, addition: Addition = NONE
+) -> Action:
     """What becomes of an object of the release; `before` is what the last one would make of it now, if it had it."""
     if live is None:
         drift = ["was deleted by others"] if before else []
@@ -157,10 +173,11 @@ def decide(key: Key, live: Object | None, outcome: Outcome, before: Outcome | No
         return Action(REFUSE, key, "it is there and was not made by a deploy; rename one of the two, or delete it")
     drift = difference(live, before.result) if before and before.result else []
     own = difference(before.result, outcome.result) if before and before.result else fields
-    if drift:
-        who = others(live)
-        reason = f"changed since the last deploy by {who}" if who else "changed since the last deploy"
-        return Action(CHANGE if own else PUT_BACK, key, reason, own, drift, outcome.force)
+    if drift or addition.fields:
+        what = CHANGE if own else KEEP if addition.refusal and not drift else PUT_BACK
+        drift += [line for line in addition.fields if line not in drift]
+        take_over = bool(addition.fields) and not addition.refusal
+        return Action(what, key, who_changed(live, addition), own, drift, outcome.force, take_over)
     return Action(CHANGE if fields else NOTHING, key, fields=fields, force=outcome.force)
 
 
@@ -199,8 +216,14 @@ def ours(live: Object) -> bool:
     return applied_by_us(live) or live["metadata"].get("labels", {}).get(label) == value
 
 
-def others(live: Object) -> str:
-    """Who else manages fields of an object that people change, status apart."""
+def who_changed(live: Object, addition: Addition) -> str:
+    """Who else manages fields of an object that people change, status apart, and what follows from it."""
     managers = live["metadata"].get("managedFields", [])
     names = {each["manager"] for each in managers if not each.get("subresource")}
-    return ", ".join(sorted(names - {kubectl.MANAGER, "kube-controller-manager"}))
+    names = (names | addition.managers) - {kubectl.MANAGER, "kube-controller-manager", ""}
+    reason = (
+        f"changed since the last deploy by {', '.join(sorted(names))}" if names else "changed since the last deploy"
+    )
+    if addition.refusal:
+        return f"{reason}; what they added cannot be removed, do it by hand: {addition.refusal}"
+    return reason

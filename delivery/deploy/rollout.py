@@ -1,21 +1,23 @@
 """Waiting for new pods: until they serve, or until one of them says why it never will."""
 
-import re
 import subprocess
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 
+from delivery.deploy import progress
+from delivery.deploy.progress import WORKLOADS
 from delivery.deploy.release import Key
 from delivery.errors import DeliveryError
 from delivery.manifests import Object, dig
 from delivery.tools import kubectl
-from delivery.tools.kubectl import Check
+from delivery.tools.kubectl import Check, KubectlError, UnreachableError
 
-POLL_S = 2
+POLL_S = 1
+STAYS_S = 2
+"""How long a pod must be hopeless: a state that passes ends no rollout."""
 LAST_LINES = 10
-WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
 
 HOPELESS = {
     "CrashLoopBackOff",
@@ -26,7 +28,7 @@ HOPELESS = {
     "CreateContainerError",
     "RunContainerError",
 }
-"""Reasons of a waiting container that time does not mend.
+"""Reasons of a waiting container that time does not fix.
 
 Source: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#container-states
 """
@@ -59,23 +61,32 @@ def wait(
 ) -> None:
     """Wait until every workload among `objects` has rolled out; `check` is called now and then and may raise.
 
-    Pods of an `unchanged` one that were hopeless before are made anew: what ailed them may be mended by now, and their
-    back-off lasts minutes.
+    Pods of an `unchanged` one that were hopeless before are replaced: the cause may be fixed by now, and their
+    back-off lasts minutes. A read that fails is repeated until the deadline, whatever the reason.
 
     Raises:
         RolloutError: a pod is hopeless, or it took longer than `timeout_s`.
+        UnreachableError: at the deadline the cluster does not say whether it has rolled out.
     """
     end = time.monotonic() + timeout_s
     for each in objects:
         if each["kind"] in WORKLOADS:
             rollout = Rollout(f"{each['kind'].lower()}/{each['metadata']['name']}", namespace, end, say, check)
             if Key.of(each) in unchanged:
-                rollout.make_anew()
+                rollout.replace_hopeless()
             rollout.wait()
 
 
+@dataclass(frozen=True)
+class Look:
+    """What one look at a workload shows: itself, if it is there, and the pods of its newest revision."""
+
+    workload: Object | None
+    pods: list[Object]
+
+
 class Rollout:
-    """One workload that kubectl watches while this looks after its pods."""
+    """The wait for one workload and its pods."""
 
     def __init__(self, workload: str, namespace: str, end: float, say: Callable[[str], None], check: Check) -> None:
         self.workload = workload
@@ -86,44 +97,47 @@ class Rollout:
         self.said = ""
         self.began = time.monotonic()
 
-    def make_anew(self) -> None:
+    def replace_hopeless(self) -> None:
         """Delete the pods that are hopeless, so that others take their places."""
-        if pods := [pod for pod in self._pods()[1] if stuck(pod)]:
-            self.say(f"{self.workload}: pods that got nowhere are made anew")
+        if pods := [pod for pod in self.look().pods if stuck(pod)]:
+            self.say(f"{self.workload}: pods that got nowhere are replaced")
             kubectl.delete(pods, check=self.check)
 
     def wait(self) -> None:
-        suspects: set[str] = set()
+        since: dict[str, float] = {}
         while True:
-            status = self._watch()
             self.check()
-            if status is True:
-                self.say(f"{self.workload} has rolled out after {time.monotonic() - self.began:.0f} s")
-                return
-            found = {} if status else self._hopeless()
-            for pod in suspects & found.keys():  # twice in a row: it was no passing state
-                trouble = found[pod]()
-                raise RolloutError(trouble.sentence, trouble.lines)
-            suspects = set(found)
+            began = time.monotonic()
+            try:
+                look, failure = self.look(), ""
+            except KubectlError as error:
+                look, failure = None, error.message
+                self._say(f"the cluster does not say how far it is ({failure}); asking again")
+            if look:
+                waits_for = missing(look)
+                if not waits_for:
+                    self.say(f"{self.workload} has rolled out after {time.monotonic() - self.began:.0f} s")
+                    return
+                self._say(waits_for)
+                found = self.hopeless(look)
+                since = {name: since.get(name, began) for name in found}
+                for name, first in since.items():
+                    if began - first >= STAYS_S:
+                        trouble = found[name]()
+                        raise RolloutError(trouble.sentence, trouble.lines)
             if time.monotonic() > self.end:
-                raise RolloutError(f"{self.workload} did not roll out in time. {self._state()}")
+                if look is None:
+                    raise UnreachableError(f"Whether {self.workload} has rolled out could not be read: {failure}")
+                raise RolloutError(f"{self.workload} did not roll out in time. {state(look)}")
+            time.sleep(max(0, POLL_S - (time.monotonic() - began)))
 
-    def _watch(self) -> bool | None:
-        """Watch for POLL_S: True when it has rolled out, else None."""
-        arguments = ("rollout", "status", self.workload, self.namespace, f"--timeout={POLL_S}s")
-        began = time.monotonic()
-        result = kubectl.run(*arguments)
-        if result.returncode == 0:
-            return True
-        line = kubectl.last_line(result.stdout) if result.stdout.strip() else ""
-        if line and line != self.said:
-            self.say(re.sub(r"^Waiting for ", "waiting for ", line))
+    def _say(self, line: str) -> None:
+        """Say a line unless it is the one that was said last."""
+        if line != self.said:
+            self.say(line)
             self.said = line
-        time.sleep(max(0, POLL_S - (time.monotonic() - began)))
-        return None
 
-    def _pods(self) -> tuple[Object | None, list[Object]]:
-        """The workload, and those of its pods that are of its newest revision."""
+    def look(self) -> Look:
         kinds = f"{self.workload.partition('/')[0]}s,replicasets,pods"
         found = kubectl.get(kinds, self.namespace)
         workload = next(
@@ -133,14 +147,14 @@ class Rollout:
             workload is None
             or (dig(workload, "status", "observedGeneration") or 0) < workload["metadata"]["generation"]
         ):
-            return workload, []
+            return Look(workload, [])
         parents = [each for each in found if each["kind"] == "ReplicaSet" and owned(each, workload)]
         newest = max(parents, key=revision, default=workload)
-        return workload, [each for each in found if each["kind"] == "Pod" and owned(each, newest)]
+        return Look(workload, [each for each in found if each["kind"] == "Pod" and owned(each, newest)])
 
-    def _hopeless(self) -> dict[str, Callable[[], Trouble]]:
+    def hopeless(self, look: Look) -> dict[str, Callable[[], Trouble]]:
         """What is hopeless by name, each with a function that finds out why."""
-        workload, pods = self._pods()
+        workload = look.workload
         found: dict[str, Callable[[], Trouble]] = {}
         if dig(workload, "spec", "paused"):
             resume = f"kubectl rollout resume {self.workload} {self.namespace}"
@@ -148,7 +162,7 @@ class Rollout:
         for condition in dig(workload, "status", "conditions") or []:
             if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
                 found[self.workload] = partial(Trouble, f"No pod is made: {condition['message']}", [])
-        for pod in pods:
+        for pod in look.pods:
             if container := stuck(pod):
                 found[pod["metadata"]["name"]] = partial(self._explain, pod, container)
         return found
@@ -173,19 +187,24 @@ class Rollout:
                 return result.stdout.strip().splitlines()
         return []
 
-    def _state(self) -> str:
-        """In words, what the pods that are not ready wait for."""
-        _, pods = self._pods()
-        sentences = []
-        for pod in pods:
-            conditions = {each["type"]: each for each in dig(pod, "status", "conditions") or []}
-            for kind in ("PodScheduled", "Initialized", "Ready"):
-                condition = conditions.get(kind, {})
-                if condition.get("status") == "False":
-                    why = condition.get("message") or condition.get("reason", "no reason given")
-                    sentences.append(f"Pod {pod['metadata']['name']}: {why}.")
-                    break
-        return " ".join(sentences)
+
+def missing(look: Look) -> str:
+    """What the rollout still waits for; "" once it is complete."""
+    return progress.missing(look.workload) if look.workload else "waiting for it to be there"
+
+
+def state(look: Look) -> str:
+    """In words, what the pods that are not ready wait for."""
+    sentences = []
+    for pod in look.pods:
+        conditions = {each["type"]: each for each in dig(pod, "status", "conditions") or []}
+        for kind in ("PodScheduled", "Initialized", "Ready"):
+            condition = conditions.get(kind, {})
+            if condition.get("status") == "False":
+                why = condition.get("message") or condition.get("reason", "no reason given")
+                sentences.append(f"Pod {pod['metadata']['name']}: {why}.")
+                break
+    return " ".join(sentences)
 
 
 def owned(each: Object, owner: Object) -> bool:
@@ -199,7 +218,7 @@ def revision(replica_set: Object) -> int:
 
 
 def stuck(pod: Object) -> Object | None:
-    """The status of its first container that time does not mend."""
+    """The status of its first container that time does not fix."""
     status = pod.get("status", {})
     containers = [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
     return next((each for each in containers if dig(each, "state", "waiting", "reason") in HOPELESS), None)

@@ -12,12 +12,18 @@ from delivery.deploy.overlay import NAME
 from delivery.deploy.release import Release
 from delivery.errors import DeliveryError
 from delivery.manifests import Render
-from delivery.tools import kubectl
+from delivery.tools import api_faults, kubectl
+from delivery.tools.kubectl import PAUSE_S
 
 TIMEOUT_S = 30
 ANSWER_S = 10
 IN_A_ROW = 3
 """Right answers that must follow each other: an old pod may be asked once more while endpoints lag."""
+TRIES = 5
+"""How often a path is asked for before a failure that may be the API server's own counts as the Service's."""
+
+
+NO_PODS = "no endpoints available for service"
 
 
 class SmokeError(DeliveryError):
@@ -53,17 +59,35 @@ def port(release: Release) -> str:
 
 def ask(path: str, commit: str) -> str:
     """Why the answers are not right; nothing when they are."""
+    _, wrong = read(f"{path}/health/ready")
+    if wrong:
+        return f"/health/ready: {wrong}"
+    text, wrong = read(f"{path}/")
+    if wrong:
+        return f"/: {wrong}"
     try:
-        ready = kubectl.raw(f"{path}/health/ready", ANSWER_S)
-        if ready.returncode:
-            return f"/health/ready: {kubectl.complaint(ready.stderr)}"
-        root = kubectl.raw(f"{path}/", ANSWER_S)
-    except TimeoutError as error:
-        return f"{error}."
-    if root.returncode:
-        return f"/: {kubectl.complaint(root.stderr)}"
-    try:
-        shown = json.loads(root.stdout)["revision"]
+        shown = json.loads(text)["revision"]
     except (ValueError, KeyError, TypeError):
         return "/ does not show a revision."
     return "" if shown == commit else f"/ shows revision {shown}, not {commit}."
+
+
+def read(path: str) -> tuple[str, str]:
+    """What a path answers, and why it does not.
+
+    kubectl prints the same for a 500 of the service and one of the API server before it. So only one that lasts counts.
+    """
+    wrong = ""
+    for _ in range(TRIES):
+        try:
+            result = kubectl.raw(path, ANSWER_S)
+        except TimeoutError as error:
+            wrong = f"{error}."
+        else:
+            if result.returncode == 0:
+                return result.stdout, ""
+            wrong = kubectl.complaint(result.stderr)
+            if not api_faults.is_passing(result.stderr) or NO_PODS in result.stderr:
+                break
+        time.sleep(PAUSE_S)
+    return "", wrong

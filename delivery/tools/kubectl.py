@@ -1,41 +1,42 @@
 """The one way to the cluster: kubectl, against the current kubeconfig, patient while the API server is away."""
 
 import json
-import re
 import subprocess
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from delivery import yaml_writer
 from delivery.errors import DeliveryError
 from delivery.manifests import Object
-from delivery.tools import program
+from delivery.tools import api_faults, program
 
 MANAGER = "taskpulse-delivery"
 """Field manager of everything that a deploy applies."""
 
 AWAY_S = 90
 """How long the API server may be away before a command gives up."""
+NO_CREDENTIALS_S = 5
+"""How long it may refuse our credentials: they are sometimes looked up elsewhere, and that fails for a moment."""
 PAUSE_S = 1
+PARTS = 4
+"""Processes at a time, where a command is split."""
 
 ESTABLISHED_S = 25
 """How long the API server may take to serve a new kind; less than a request may take."""
 UNJUDGED = ".status.conditions accessor error: <nil>"
 
-_AWAY = re.compile(
-    r"was refused - did you|connection refused|connection reset|connection lost|closed network connection|"
-    r"i/o timeout|handshake timeout|operation timed out|request timed out|request canceled|deadline exceeded|"
-    r"network is unreachable|no route to host|failure in name resolution|unexpected EOF|: EOF|"
-    r"etcdserver: |too many requests|apiserver not ready|the server is currently unable|server is shutting down",
-    re.IGNORECASE,
-)
-
-WEBHOOK = "failed calling webhook"
-"""Another's webhook is away, and the API server is not."""
-
 NOWHERE = "localhost:8080"
 """Where kubectl asks when no context tells it where."""
+
+NO_CREDENTIALS = (
+    "The API server does not accept your credentials; they may have expired ({})."
+    " Get new ones with `gcloud auth login` and `gcloud container clusters get-credentials`,"
+    " then run the same command again."
+)
+
+REPLACE = ("replace", "--validate=false", f"--field-manager={MANAGER}", "--filename=-")
 
 Check = Callable[[], None]
 """Called before the cluster is changed, and before that is tried again; raises where the lock was lost."""
@@ -67,25 +68,52 @@ def run(*arguments: str, stdin: str | None = None, check: Check | None = None) -
     """Run kubectl, whatever its exit status; again and again while the API server, or a webhook behind it, is away.
 
     Raises:
-        UnreachableError: the API server was away for AWAY_S.
+        UnreachableError: the API server was away for AWAY_S, or does not know us.
     """
-    end = time.monotonic() + AWAY_S
+    patience = Patience()
     while True:
         if check:
             check()
         result = once(*arguments, stdin=stdin)
-        if result.returncode == 0 or not _AWAY.search(result.stderr):
+        if not patience.again(result):
             return result
-        if NOWHERE in result.stderr:
+
+
+class Patience:
+    """Decides whether a command that failed is run again, and pauses before that."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+
+    def renew(self) -> None:
+        """Wait as long as at first: there was progress."""
+        self.began = time.monotonic()
+
+    def again(self, result: subprocess.CompletedProcess[str]) -> bool:
+        """Whether to run it again, after a pause; no where it succeeded, or failed for good.
+
+        Raises:
+            UnreachableError: the API server was away for AWAY_S, or does not know us.
+        """
+        if result.returncode == 0:
+            return False
+        waited_s = time.monotonic() - self.began
+        if api_faults.lacks_credentials(result.stderr):
+            if waited_s > NO_CREDENTIALS_S:
+                raise UnreachableError(NO_CREDENTIALS.format(last_line(result.stderr)))
+        elif not api_faults.is_passing(result.stderr):
+            return False
+        elif NOWHERE in result.stderr:
             refuse_no_context()
-        if time.monotonic() > end:
-            if WEBHOOK in result.stderr:
-                return result
+        if waited_s > AWAY_S:
+            if api_faults.is_judged(result.stderr):
+                return False
             raise UnreachableError(
                 f"The API server was away for {AWAY_S} s ({last_line(result.stderr)})."
                 " Run the same command again when it is back; it goes on from what is there."
             )
         time.sleep(PAUSE_S)
+        return True
 
 
 def refuse_no_context() -> None:
@@ -110,10 +138,37 @@ def output(*arguments: str, stdin: str | None = None, check: Check | None = None
     return result.stdout
 
 
-def get(*arguments: str, stdin: str | None = None) -> list[Object]:
+def get(*arguments: str) -> list[Object]:
     """The objects that `kubectl get` finds; those that are not there are left out."""
-    text = output("get", *arguments, "--ignore-not-found", "--output=json", stdin=stdin)
-    return listed(text)
+    return listed(output("get", *arguments, "--ignore-not-found", "--output=json"))
+
+
+def find(objects: Iterable[Object], *options: str) -> list[Object]:
+    """Those of `objects` that are in the cluster, as they are there.
+
+    Where some requests fail, only the objects that have not come yet are asked for again.
+
+    Raises:
+        KubectlError: one cannot be read.
+        UnreachableError: the API server is away.
+    """
+    left = {which(each): stub(each) for each in objects}
+    found: list[Object] = []
+    patience = Patience()
+    while left:
+        arguments = ("get", "--filename=-", "--ignore-not-found", "--output=json", *options)
+        result = once(*arguments, stdin=as_yaml(left.values()))
+        come = listed(result.stdout)
+        for each in come:
+            left.pop(which(each), None)
+        found += come
+        if come:
+            patience.renew()
+        if not patience.again(result):
+            if result.returncode:
+                raise KubectlError(complaint(result.stderr))
+            break
+    return found
 
 
 def apply(
@@ -121,12 +176,61 @@ def apply(
 ) -> list[Object]:
     """Apply objects server-side as MANAGER; return what they are now, or would be.
 
+    Fields that the API server does not know are refused in a dry run only.
+
     Raises:
         KubectlError: one is refused; the others may have been applied.
+        UnreachableError: the API server is away.
     """
     arguments = ["apply", "--server-side", f"--field-manager={MANAGER}", "--filename=-", "--output=json"]
-    arguments += ["--dry-run=server"] if dry_run else []
+    arguments += ["--dry-run=server", "--show-managed-fields"] if dry_run else ["--validate=false"]
     arguments += ["--force-conflicts"] if force else []
+    return split(arguments, list(objects), check)
+
+
+def try_replace(each: Object) -> Object:
+    """What an object would become if it were written whole, whatever version of it is there.
+
+    Raises:
+        KubectlError: the API server refuses it.
+        UnreachableError: the API server is away.
+    """
+    metadata = {name: value for name, value in each["metadata"].items() if name != "resourceVersion"}
+    text = output(*REPLACE, "--dry-run=server", "--output=json", stdin=as_yaml([{**each, "metadata": metadata}]))
+    return listed(text)[0]
+
+
+def replaced(each: Object, *, check: Check) -> bool:
+    """Write an object whole, unless somebody wrote it since it was read: its resourceVersion sees to that.
+
+    Raises:
+        KubectlError: the API server refuses it.
+        UnreachableError: the API server is away.
+    """
+    result = run(*REPLACE, "--output=name", stdin=as_yaml([each]), check=check)
+    if result.returncode and not any(reason in result.stderr for reason in ("(Conflict)", "(NotFound)")):
+        raise KubectlError(complaint(result.stderr))
+    return result.returncode == 0
+
+
+def split(arguments: list[str], objects: list[Object], check: Check | None) -> list[Object]:
+    """Run an idempotent command on all objects at once; where a request fails in passing, on smaller and smaller parts.
+
+    The more requests a command sends, the likelier one fails; with fewer, each part succeeds before long.
+    """
+    if len(objects) > 1:
+        if check:
+            check()
+        result = once(*arguments, stdin=as_yaml(objects))
+        if result.returncode == 0:
+            return listed(result.stdout)
+        if not api_faults.is_passing(result.stderr):
+            raise KubectlError(complaint(result.stderr))
+        if len(objects) <= PARTS:
+            return [one for each in objects for one in split(arguments, [each], check)]
+        with ThreadPoolExecutor(PARTS) as pool:
+            parts = pool.map(lambda part: split(arguments, part, check), (objects[n::PARTS] for n in range(PARTS)))
+            return [each for part in parts for each in part]
     return listed(output(*arguments, stdin=as_yaml(objects), check=check))
 
 
@@ -163,6 +267,12 @@ def listed(text: str) -> list[Object]:
     return items
 
 
+def which(each: Object) -> tuple[str, str, str, str]:
+    """What tells an object from all others: group, kind, namespace and name."""
+    metadata = each["metadata"]
+    return each["apiVersion"].rpartition("/")[0], each["kind"], metadata.get("namespace", ""), metadata["name"]
+
+
 def stub(each: Object) -> Object:
     """As much of an object as says which it is."""
     metadata = {name: each["metadata"][name] for name in ("name", "namespace") if name in each["metadata"]}
@@ -175,7 +285,11 @@ def as_yaml(objects: Iterable[Object]) -> str:
 
 def complaint(text: str) -> str:
     """What kubectl complains of, without its advice and warnings."""
-    lines = [line.removeprefix("error: ") for line in text.splitlines() if not line.startswith("Warning: ")]
+    lines = [
+        line.removeprefix("error: ")
+        for line in api_faults.verdict(text).splitlines()
+        if not line.startswith("Warning: ")
+    ]
     return " ".join("\n".join(lines).partition("\nPlease review the fields above")[0].split()) or "kubectl failed."
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import re
+import ssl
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -56,7 +57,7 @@ def problem(status: int, name: str) -> bytes:
 class Proxy:
     """Listens on a port of its own; a context manager."""
 
-    upstream: int
+    upstream: int = 0
     """The service's port."""
     faults: list[Fault] = field(default_factory=list)
     away: bool = False
@@ -99,7 +100,7 @@ class Proxy:
     async def _serve(self, ready: threading.Event) -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
         self._writers = set[asyncio.StreamWriter]()
-        server = await asyncio.start_server(self._connection, "127.0.0.1", self.port)
+        server = await asyncio.start_server(self._connection, "127.0.0.1", self.port, ssl=self._certificate())
         self.port = server.sockets[0].getsockname()[1]
         ready.set()
         await self._end.wait()
@@ -174,7 +175,7 @@ class Proxy:
             writer.write(_closing(fault.answer))
 
     async def _forward(self, call: bytes) -> AsyncIterator[bytes]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.upstream)
+        reader, writer = await self._connect()
         try:
             writer.write(call)
             if self.ahead != timedelta():
@@ -183,6 +184,13 @@ class Proxy:
                 yield chunk
         finally:
             writer.close()
+
+    def _certificate(self) -> ssl.SSLContext | None:
+        """Return what the proxy speaks TLS with; None where it does not."""
+        return None
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", self.upstream)
 
     def _dated(self, head: bytes) -> bytes:
         """Return the head of an answer with the `Date` that clients are to see."""

@@ -26,9 +26,13 @@ GIT = ("git", "-c", "user.name=Tests", "-c", "user.email=tests@example.com", "-c
 
 
 class Project:
-    """A checkout in `folder`; what it deploys lives in `namespace`, and its pods listen on `port`."""
+    """A checkout in `folder`; what it deploys lives in `namespace`, and its pods listen on `port`.
 
-    def __init__(self, folder: Path, cluster: Cluster, namespace: str, port: int) -> None:
+    Pods with an image in `sick` say that they are not ready, and more can be added at any time.
+    """
+
+    def __init__(self, folder: Path, cluster: Cluster, namespace: str, port: int, sick: set[str]) -> None:
+        self.sick = sick
         self.folder = folder
         self.cluster = cluster
         self.namespace = namespace

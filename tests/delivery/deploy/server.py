@@ -1,7 +1,7 @@
 """Answers in the place of the pods: as the newest one that is ready would."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -14,13 +14,16 @@ from tests.support.cluster.kubelet import UNHEALTHY, host_address
 
 
 @contextmanager
-def pods_answer(cluster: Cluster, namespace: str) -> Iterator[int]:
-    """Serve / and /health/ready for the pods of a namespace; gives the port."""
+def pods_answer(cluster: Cluster, namespace: str, sick: Container[str] = (UNHEALTHY,)) -> Iterator[int]:
+    """Serve / and /health/ready for the pods of a namespace, where those with `sick` images are not ready.
+
+    Gives the port.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             pod = newest(client, namespace)
-            unhealthy = pod["image"] == UNHEALTHY and self.path == "/health/ready"
+            unhealthy = pod["image"] in sick and self.path == "/health/ready"
             body = json.dumps({"revision": pod["revision"]}).encode()
             self.send_response(503 if unhealthy else 200)
             self.send_header("Content-Length", str(len(body)))

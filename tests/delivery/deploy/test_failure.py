@@ -152,14 +152,14 @@ def test_a_prune_that_is_refused_puts_nothing_back(project: Project) -> None:
 
 
 def test_what_was_put_back_is_asked_as_well(project: Project) -> None:
-    """Scaled to nothing by hand, which no manifest undoes: it rolls out at once and answers nobody."""
+    """Pods of both releases get ready, and say then that they are not."""
     project.deployed()
-    project.cluster.kubectl("scale", "--replicas=0", "deployment/taskpulse-api", f"--namespace={project.namespace}")
+    project.sick.add(GOOD)
     project.commit()
     process = project.start("deploy", *project.arguments(), program=("-c", IMPATIENT))
     out, err = process.communicate()
     assert process.returncode == 1
-    assert 'no endpoints available for service "taskpulse-api"' in err
+    assert "The smoke test failed for 3 s: /health/ready: " in err
     assert "Release 1 could not be put back whole: The smoke test failed for 3 s: /health/ready: " in out
 
 
@@ -186,7 +186,7 @@ def test_the_same_deploy_again_does_not_go_by_the_pods_that_failed_before(projec
     assert project.deploy(CRASHES).returncode == 1
     before = project.names("pods")
     result = project.deploy(CRASHES)
-    assert "deployment/taskpulse-api: pods that got nowhere are made anew" in result.stdout
+    assert "deployment/taskpulse-api: pods that got nowhere are replaced" in result.stdout
     assert result.returncode == 1
     assert project.names("pods").isdisjoint(before)
 

@@ -2,12 +2,13 @@
 
 import time
 from functools import partial
+from itertools import count
 
 import pytest
 
 from delivery.deploy import smoke
 from delivery.deploy.release import Release
-from delivery.deploy.rollout import Rollout, RolloutError, Trouble
+from delivery.deploy.rollout import Look, Rollout, RolloutError, Trouble
 from delivery.errors import DeliveryError
 
 HOPELESS = {"pod": partial(Trouble, "Pod pod: CrashLoopBackOff.", [])}
@@ -15,21 +16,31 @@ SERVICE = {"kind": "Service", "metadata": {"name": "taskpulse-api"}, "spec": {"p
 RELEASE = Release("dev", "n", "c0ffee", "image", [SERVICE], {})
 
 
+DEPLOYMENT = {"kind": "Deployment", "metadata": {"name": "any", "generation": 1}, "spec": {"replicas": 1}}
+
+
 def rollout(monkeypatch: pytest.MonkeyPatch, *looks: dict[str, partial[Trouble]]) -> Rollout:
-    """One that has rolled out after these looks at its pods."""
-    found = Rollout("deployment/any", "n", time.monotonic() + 60, print, lambda: None)
-    monkeypatch.setattr(found, "_watch", iter([*(None for _ in looks), True]).__next__)
-    monkeypatch.setattr(found, "_hopeless", iter(looks).__next__)
+    """One that has rolled out after these looks at its pods, each a second after the one before."""
+    found = Rollout("deployment/any", "n", 1_000, print, lambda: None)
+    status = {"observedGeneration": 1, "updatedReplicas": 1, "replicas": 1}
+    done = {**DEPLOYMENT, "status": status | {"availableReplicas": 1}}
+    shown = [Look({**DEPLOYMENT, "status": status}, []) for _ in looks] + [Look(done, [])]
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    seconds = count()
+    monkeypatch.setattr(time, "monotonic", lambda: next(seconds) / 2)
+    monkeypatch.setattr(found, "look", iter(shown).__next__)
+    left = iter(looks)
+    monkeypatch.setattr(found, "hopeless", lambda _: next(left))
     return found
 
 
 def test_a_state_that_passes_ends_no_rollout(monkeypatch: pytest.MonkeyPatch) -> None:
-    rollout(monkeypatch, HOPELESS, {}, HOPELESS).wait()
+    rollout(monkeypatch, HOPELESS, {}, HOPELESS, HOPELESS).wait()
 
 
 def test_a_state_that_stays_does(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RolloutError, match="Pod pod: CrashLoopBackOff"):
-        rollout(monkeypatch, HOPELESS, HOPELESS).wait()
+        rollout(monkeypatch, HOPELESS, HOPELESS, HOPELESS).wait()
 
 
 def test_right_answers_must_follow_each_other(monkeypatch: pytest.MonkeyPatch) -> None:

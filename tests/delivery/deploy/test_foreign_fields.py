@@ -1,0 +1,210 @@
+"""Fields that somebody adds by hand: plan and deploy show them, and deploy removes them, or leaves what is allowed."""
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.delivery.deploy.project import Project
+from tests.delivery.deploy.test_deploy import kept
+from tests.support.cluster.kubelet import GOOD
+
+pytestmark = pytest.mark.slow
+
+API = "taskpulse-api"
+
+
+def kubectl(project: Project, *arguments: str, stdin: str | None = None) -> str:
+    return project.cluster.kubectl(*arguments, f"--namespace={project.namespace}", stdin=stdin)
+
+
+def patch(project: Project, kind: str, name: str, **fields: Any) -> None:
+    kubectl(project, "patch", kind, name, "--type=strategic", f"--patch={json.dumps(fields)}")
+
+
+def add_sidecar(project: Project) -> None:
+    container = {"name": "side", "image": GOOD}
+    patch(project, "deployment", API, spec={"template": {"spec": {"containers": [container]}}})
+
+
+def add_key(project: Project) -> None:
+    (name,) = [each for each in project.names("configmaps") if each.startswith("taskpulse-api-")]
+    patch(project, "configmap", name, data={"EXTRA": "1"})
+
+
+def edit_as_we_apply(project: Project) -> None:
+    """As somebody does who applies a manifest of his own server-side."""
+    manifest = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": API, "labels": {"team": "x"}}}
+    kubectl(project, "apply", "--server-side", "--field-manager=me", "--filename=-", stdin=json.dumps(manifest))
+
+
+def apply_client_side(project: Project) -> None:
+    """As somebody does who edits a copy of what is there and applies it."""
+    live = project.cluster.get("hpa", API, f"--namespace={project.namespace}")
+    spec = live["spec"] | {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 5}}}
+    manifest = {key: live[key] for key in ("apiVersion", "kind")} | {"metadata": {"name": API}, "spec": spec}
+    kubectl(project, "apply", "--filename=-", stdin=json.dumps(manifest))
+
+
+CASES: dict[str, tuple[Callable[[Project], object], str, list[str]]] = {
+    "variable": (
+        lambda project: kubectl(project, "set", "env", f"deployment/{API}", "--containers=api", "DEBUG=1"),
+        "Deployment",
+        ["spec.template.spec.containers[api].env[DEBUG]: {'name': 'DEBUG', 'value': '1'} -> none"],
+    ),
+    "sidecar": (add_sidecar, "Deployment", ["spec.template.spec.containers[side]: "]),
+    "resource-limit": (
+        lambda project: kubectl(project, "set", "resources", f"deployment/{API}", "--containers=api", "--limits=cpu=2"),
+        "Deployment",
+        ["spec.template.spec.containers[api].resources.limits.cpu: 2 -> none"],
+    ),
+    "egress": (
+        lambda project: patch(project, "networkpolicy", "default-deny", spec={"egress": [{}]}),
+        "NetworkPolicy",
+        ["spec.egress: [{}] -> none"],
+    ),
+    "port": (
+        lambda project: patch(project, "service", API, spec={"ports": [{"name": "extra", "port": 81}]}),
+        "Service",
+        ["spec.ports[extra]: "],
+    ),
+    "default-changed": (
+        lambda project: patch(project, "service", API, spec={"sessionAffinity": "ClientIP"}),
+        "Service",
+        ["spec.sessionAffinity: ClientIP -> None", "spec.sessionAffinityConfig: "],
+    ),
+    "key": (add_key, "ConfigMap", ["data.EXTRA: 1 -> none"]),
+    "label": (edit_as_we_apply, "Service", ["metadata.labels.team: x -> none"]),
+    "annotation-of-the-namespace": (
+        lambda project: project.cluster.kubectl("annotate", "namespace", project.namespace, "mine=1"),
+        "Namespace",
+        ["metadata.annotations"],
+    ),
+    "client-side-apply": (apply_client_side, "HorizontalPodAutoscaler", ["spec.behavior"]),
+    "custom-resource": (
+        lambda project: kubectl(
+            project, "patch", "servicemonitor", API, "--type=merge", '--patch={"spec": {"targetLimit": 1}}'
+        ),
+        "ServiceMonitor",
+        ["spec.targetLimit: 1 -> none"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "kind", "lines"), CASES.values(), ids=CASES)
+def test_what_is_added_is_shown_and_removed(
+    project: Project, change: Callable[[Project], object], kind: str, lines: list[str]
+) -> None:
+    project.deployed()
+    before = essence(project)
+    change(project)
+    assert essence(project) != before
+    planned = project.plan()
+    (action,) = planned.values()
+    assert (action["kind"], action["action"], action["fields"]) == (kind, "put back", [])
+    for line in lines:
+        assert any(shown.startswith(line) for shown in action["drift"]), action
+    assert action["reason"].startswith("changed since the last deploy by ")
+    result = project.deploy()
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert f"    removing from {kind}/" in result.stdout
+    assert essence(project) == before
+    assert project.plan() == {}
+
+
+def essence(project: Project) -> list[Any]:
+    """Everything that a deploy applies, without what changes at every write."""
+    found = [each for each in kept(project) if each["kind"] != "ReplicaSet"]
+    found.append(project.cluster.get("namespace", project.namespace))
+    found += project.cluster.get("servicemonitors", f"--namespace={project.namespace}")["items"]
+    for each in found:
+        each.pop("status", None)
+        for name in ("managedFields", "generation", "resourceVersion"):
+            each["metadata"].pop(name, None)
+        each["metadata"].get("annotations", {}).pop("deployment.kubernetes.io/revision", None)
+    return [each for each in found if not each["metadata"]["name"].startswith("taskpulse-release-")]
+
+
+def test_what_is_added_goes_with_the_change_in_one_rollout(project: Project) -> None:
+    project.deployed()
+    add_sidecar(project)
+    commit = project.commit()
+    project.deployed()
+    assert project.running() == {(GOOD, commit)}
+    sets = project.cluster.get("replicasets", f"--namespace={project.namespace}")["items"]
+    assert len(sets) == 3  # as deployed, with the sidecar, and the new commit without
+
+
+def test_a_key_added_to_a_secret_is_named_and_removed_and_its_value_is_nowhere(project: Project) -> None:
+    project.deployed()
+    encoded = base64.b64encode(b"by hand").decode()
+    patch(project, "secret", "taskpulse-metrics", data={"extra": encoded})
+    action = project.plan()["Secret/taskpulse-metrics"]
+    assert (action["action"], action["drift"]) == ("put back", ["data.extra: added by kubectl-patch"])
+    result = project.deploy()
+    assert "removing from Secret/taskpulse-metrics what others added: data.extra: added by" in result.stdout
+    assert encoded not in result.stdout
+    secret = project.cluster.get("secret", "taskpulse-metrics", f"--namespace={project.namespace}")
+    assert secret["data"].keys() == {"token"}
+
+
+def test_what_delivery_yaml_allows_stays_and_is_not_shown(project: Project) -> None:
+    rules = [{"field": "spec.sessionAffinity"}, {"kinds": ["Service"], "field": "spec.sessionAffinityConfig"}]
+    (project.folder / "delivery.yaml").write_text(json.dumps({"foreign": rules}))
+    project.deployed()
+    patch(project, "service", API, spec={"sessionAffinity": "ClientIP"})
+    assert project.plan() == {}
+    project.deployed()
+    service = project.cluster.get("service", API, f"--namespace={project.namespace}")
+    assert service["spec"]["sessionAffinity"] == "ClientIP"
+
+
+def test_what_controllers_set_is_not_shown(project: Project) -> None:
+    project.deployed()
+    kubectl(project, "rollout", "restart", f"deployment/{API}")
+    kubectl(project, "scale", f"deployment/{API}", "--replicas=3")
+    kubectl(project, "annotate", "service", API, 'cloud.google.com/neg-status={"zones": []}')
+    balancer = {"loadBalancer": {"ingress": [{"ip": "203.0.113.9"}]}}
+    kubectl(project, "patch", "service", API, "--subresource=status", f"--patch={json.dumps({'status': balancer})}")
+    finalizers = ["service.kubernetes.io/load-balancer-cleanup"]
+    patch(project, "service", API, metadata={"finalizers": finalizers})
+    try:
+        assert project.plan() == {}
+        project.deployed()
+        service = project.cluster.get("service", API, f"--namespace={project.namespace}")
+        assert service["status"]["loadBalancer"]["ingress"][0]["ip"] == "203.0.113.9"
+        assert service["metadata"]["finalizers"] == finalizers
+    finally:
+        kubectl(project, "patch", "service", API, "--type=merge", '--patch={"metadata": {"finalizers": null}}')
+
+
+def test_zero_replicas_switch_the_autoscaler_off_and_are_removed(project: Project) -> None:
+    project.deployed()
+    kubectl(project, "scale", f"deployment/{API}", "--replicas=0")
+    assert project.plan()["Deployment/taskpulse-api"]["drift"] == ["spec.replicas: 0 -> 1"]
+    project.deployed()
+    assert project.running() == {(GOOD, project.head())}
+
+
+def test_a_default_that_somebody_writes_out_is_no_difference(project: Project) -> None:
+    project.deployed()
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": API},
+        "spec": {"sessionAffinity": "None", "internalTrafficPolicy": "Cluster"},
+    }
+    kubectl(project, "apply", "--server-side", "--field-manager=me", "--filename=-", stdin=json.dumps(manifest))
+    assert project.plan() == {}
+
+
+def test_an_object_whose_field_managers_somebody_cleared_is_compared_whole(project: Project) -> None:
+    project.deployed()
+    cleared = {"metadata": {"managedFields": [{}], "labels": {"mine": "1"}}}
+    kubectl(project, "patch", "service", API, "--type=merge", f"--patch={json.dumps(cleared)}")
+    project.deployed()
+    labels = project.cluster.get("service", API, f"--namespace={project.namespace}")["metadata"]["labels"]
+    assert "mine" not in labels
+    assert project.plan() == {}
