@@ -8,12 +8,13 @@ from pathlib import Path
 
 import click
 
-from delivery import secrets
+from delivery import chart, secrets
+from delivery.checkout import ROOT
 from delivery.cli.arguments import Duration
-from delivery.cli.command import Command
+from delivery.cli.command import Command, in_words
+from delivery.deploy import chart_release, release, steps
 from delivery.deploy import overlay as overlays
-from delivery.deploy import release, steps
-from delivery.deploy.commits import head
+from delivery.deploy.commits import head, refuse_uncommitted
 from delivery.deploy.plan import REFUSE
 from delivery.deploy.release import Record, Release
 from delivery.deploy.report import Report, as_json, summary
@@ -35,6 +36,16 @@ older_option = click.option(
 )
 timeout_option = click.option(
     "--timeout", type=Duration(), default="10m", show_default=True, help="For the lock, and for new pods."
+)
+bake_option = click.option(
+    "--bake",
+    type=Duration(),
+    default="60s",
+    show_default=True,
+    help="How long the new pods must stay well before the release is good; 0s: not at all.",
+)
+chart_option = click.option(
+    "--with-chart", is_flag=True, help="Bring the monitoring chart too, after all refusals. Needs --secrets."
 )
 output_option = click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 
@@ -84,6 +95,8 @@ def plan_command(
 @commit_option
 @older_option
 @timeout_option
+@bake_option
+@chart_option
 @output_option
 def deploy_command(
     *,
@@ -92,50 +105,71 @@ def deploy_command(
     folder: Path | None,
     commit: str | None,
     timeout: float,
+    bake: float,
     output: str,
     allow_older: bool,
+    with_chart: bool,
 ) -> None:
     """Deploy an image; roll back if it does not work.
 
     Changes the cluster of the current kubeconfig. OVERLAY is a name under overlays/, or a path to a folder with a
     kustomization.
     """
+    if with_chart and folder is None:
+        raise click.UsageError("--with-chart needs --secrets: the chart's pods read some of them.")
     report = Report(as_json=output == "json")
 
     def prepare() -> Deploy:
         report.step(f"Render and validate {overlay}")
         wanted = overlays.prepare(overlay, image, commit or head())
+        refuse_uncommitted(overlays.folder_of(overlay), wanted.commit)
         report.detail(f"{len(wanted.objects)} objects in namespace {wanted.namespace}")
         given = secrets_of(folder, wanted.namespace, report)
-        return Deploy(wanted.namespace, lambda _: wanted, report, timeout, given, allow_older, allow_older)
+        deploy = Deploy(wanted.namespace, lambda _: wanted, report, timeout, bake, given, allow_older, allow_older)
+        if with_chart and folder:
+            deploy.chart_secrets = chart_secrets(folder, wanted.overlay)
+            report.secret |= secrets.values_of(deploy.chart_secrets)
+        return deploy
 
     run(prepare, report, f"Deploy to {overlay}")
 
 
 @click.command("rollback", cls=Command)
 @click.argument("overlay")
-@click.argument("releases", type=click.IntRange(min=1), default=1)
+@click.argument("releases", type=click.IntRange(min=1), required=False)
+@click.option("--to", "number", type=click.IntRange(min=1), help="Number of the release, as `history` shows it.")
 @timeout_option
+@bake_option
 @output_option
-def rollback_command(overlay: str, releases: int, timeout: float, output: str) -> None:
+def rollback_command(
+    *, overlay: str, releases: int | None, number: int | None, timeout: float, bake: float, output: str
+) -> None:
     """Bring back an earlier good release.
 
-    Without RELEASES, the one before the release that runs now; with it, so many before. The image and the manifests
-    both come back.
+    Without RELEASES, the one before the release that runs now; with it, so many before. After a rollback, the next one
+    goes further back. The image and the manifests both come back.
     """
+    if releases and number:
+        raise click.UsageError("Give RELEASES or --to, not both.")
     report = Report(as_json=output == "json")
+
+    def wanted(past: list[Record]) -> Record:
+        return release.numbered(past, number) if number else release.earlier(past, releases or 1)
 
     def prepare() -> Deploy:
         namespace = overlays.namespace_of(overlay)
-        target = release.earlier(release.records(namespace), releases)
+        known = release.records(namespace)
+        target = wanted(known)
 
         def choose(past: list[Record]) -> Release:
-            if release.earlier(past, releases).number != target.number:
-                raise DeliveryError("Another deploy came first: look at `delivery history` and decide anew.")
+            if wanted(past).number != target.number:
+                raise DeliveryError("Another deploy came first: look at `delivery history` and decide again.")
             return target.release
 
-        deploy = Deploy(namespace, choose, report, timeout, may_be_older=True)
-        deploy.note = f"rollback to release {target.number}"
+        deploy = Deploy(namespace, choose, report, timeout, bake, may_be_older=True)
+        deploy.restores = target.origin
+        left = [record for record in known if record.state != release.PUT_BACK][-1]
+        deploy.note = f"rollback from release {left.number} to release {target.origin}"
         return deploy
 
     run(prepare, report, f"Rollback of {overlay}")
@@ -174,6 +208,17 @@ def secrets_of(folder: Path | None, namespace: str, report: Report) -> list[Obje
     return given
 
 
+def chart_secrets(folder: Path, overlay: str) -> list[Object]:
+    """The Secrets that the monitoring chart reads.
+
+    Raises:
+        ArgumentError: the chart has no values for the overlay.
+    """
+    if overlay not in (known := chart.environments(ROOT)):
+        raise ArgumentError(f"--with-chart: the chart has values for {', '.join(known)}, not for {overlay}.")
+    return chart_release.read_by_chart(folder, overlay)
+
+
 def run(prepare: Callable[[], Deploy], report: Report, heading: str) -> None:
     """Prepare and run a deploy, and say at the end what came of it wherever that is read."""
     began = time.monotonic()
@@ -184,6 +229,10 @@ def run(prepare: Callable[[], Deploy], report: Report, heading: str) -> None:
         report.step(f"Done in {time.monotonic() - began:.0f} s")
     except DeliveryError as failure:
         error = masked(failure, report)
+    except OSError as failure:  # it says nothing about the release
+        error = DeliveryError(in_words(failure))
+        if deploy and deploy.outcome == "failed":
+            deploy.outcome = "unfinished"
     except KeyboardInterrupt:
         error = DeliveryError(
             "Interrupted. What was reached stays; run the same command again, and it goes on from there."

@@ -43,6 +43,10 @@ def fetch_secrets_command(project: str, out: Path, api: str) -> None:
 def monitoring_chart_command(overlay: str, secrets: Path) -> None:
     """Install or upgrade the monitoring chart.
 
-    In the cluster of the current kubeconfig.
+    In the cluster of the current kubeconfig. `deploy --with-chart` does the same once the deploy is not refused.
     """
-    chart_release.install(overlay, secrets)
+    chart_release.install(overlay, chart_release.read_by_chart(secrets, overlay), say)
+
+
+def say(line: str) -> None:
+    click.echo(f"    {line}")

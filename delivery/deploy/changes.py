@@ -8,8 +8,12 @@ from delivery.deploy.additions import autoscaled_in, take_over
 from delivery.deploy.plan import PRUNE, RECREATE, Plan
 from delivery.deploy.release import Key, Record, Release
 from delivery.deploy.state import Deploy
+from delivery.errors import DeliveryError
 from delivery.manifests import Object
 from delivery.tools import kubectl
+
+GONE_S = 15
+"""How long a pruned object may take to be gone before that is said."""
 
 
 def apply_objects(deploy: Deploy, objects: list[Object], given: list[Object], planned: Plan) -> None:
@@ -29,7 +33,8 @@ def apply_objects(deploy: Deploy, objects: list[Object], given: list[Object], pl
     for each in rest:
         if Key.of(each) in recreated:
             deploy.report.detail(f"deleting {Key.of(each)}, to create it again")
-            kubectl.delete([each], check=deploy.lock.check)
+            if left := kubectl.delete([each], check=deploy.lock.check):
+                raise DeliveryError(f"{Key.of(each)} is not gone: it {planning.going(left[0])}.")
     for each in [*objects, *given]:
         if Key.of(each) in foreign:
             deploy.report.detail(f"removing from {Key.of(each)} what others added: {', '.join(foreign[Key.of(each)])}")
@@ -48,12 +53,16 @@ def apply_objects(deploy: Deploy, objects: list[Object], given: list[Object], pl
 
 
 def remove_objects(deploy: Deploy, past: list[Record], wanted: Release) -> None:
-    """Delete what recorded releases had and `wanted` has not."""
+    """Delete what recorded releases had and `wanted` has not.
+
+    What somebody's finalizer holds is named, and goes later by itself: the release is as good without waiting for it.
+    """
     live = planning.find([], past)
     for action in planning.removals(past, wanted.owned(), live):
         deploy.report.detail(f"{action.what:9}{action.key}")
         if action.what == PRUNE:
-            kubectl.delete([live[action.key]], check=deploy.lock.check)
+            for left in kubectl.delete([live[action.key]], check=deploy.lock.check, wait_s=GONE_S):
+                deploy.report.detail(f"         not gone yet: it {planning.going(left)}")
 
 
 def roll_out(deploy: Deploy, wanted: Release, unchanged: Collection[Key] = ()) -> None:

@@ -3,13 +3,13 @@
 import re
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import NamedTuple
 
 from delivery.deploy.additions import NONE, Addition, added, autoscaled_in
 from delivery.deploy.difference import difference
-from delivery.deploy.release import Key, Record, Release, applied
+from delivery.deploy.release import LABEL, Key, Record, Release, applied
 from delivery.manifests import Object
 from delivery.tools import kubectl
 
@@ -20,6 +20,7 @@ PART_OF = ("app.kubernetes.io/part-of", "taskpulse")
 HOLDS_DATA = ("Namespace", "PersistentVolumeClaim", "PersistentVolume", "CustomResourceDefinition", "StatefulSet")
 """Kinds whose deletion loses data, or everything that is in them: never deleted."""
 
+NO_KIND = "its kind comes with the monitoring chart"
 UNJUDGED = "the API server can judge the rest only when it is there"
 IMMUTABLE = re.compile(r"immutable|cannot change roleRef|may not change once set|for fields other than")
 UNSERVED = re.compile(r'no matches for kind "([^"]+)" in version "([^"]+)"')
@@ -73,13 +74,24 @@ class Outcome(NamedTuple):
     force: bool = False
 
 
-def make(release: Release, past: list[Record]) -> Plan:
+def make(release: Release, past: list[Record], *, may_lack_kinds: bool = False) -> Plan:
     """Ask the API server what `release` would change, where `past` was recorded.
+
+    With `may_lack_kinds`, objects of kinds that the cluster does not know yet are left for the apply to judge.
 
     Raises:
         KubectlError: the cluster does not know a kind.
     """
-    live = find(release.objects, past)
+    try:
+        live = find(release.objects, past)
+    except kubectl.KubectlError as refusal:
+        unserved = set(UNSERVED.findall(refusal.message))
+        if not may_lack_kinds or not unserved:
+            raise
+        known = [each for each in release.objects if kind_of(each) not in unserved]
+        later = [Key.of(each) for each in release.objects if kind_of(each) in unserved]
+        made = make(replace(release, objects=known), past)
+        return Plan([*made.actions, *(Action(CREATE, key, NO_KIND) for key in later)])
     if not any(key.kind == "Namespace" for key in live):
         return Plan([Action(CREATE, key, UNJUDGED if key.kind == "Namespace" else "") for key in release.owned()])
     last = applied(past)
@@ -168,6 +180,9 @@ def decide(
         return Action(REFUSE, key, outcome.error) if outcome.error else Action(CREATE, key, drift=drift)
     if outcome.result is None:
         return undo(key, live, outcome)
+    if kubectl.is_going(live) and key.kind != "Namespace":
+        what = REFUSE if key.kind in HOLDS_DATA else RECREATE
+        return Action(what, key, f"it {going(live)}")
     fields = difference(live, outcome.result)
     if fields and not ours(live) and key.kind != "Namespace":
         return Action(REFUSE, key, "it is there and was not made by a deploy; rename one of the two, or delete it")
@@ -197,12 +212,37 @@ def removals(past: list[Record], new: Collection[Key], live: dict[Key, Object]) 
     """What earlier releases had and this one has not: ours to delete once this one is healthy."""
     owned = {Key.of(each): None for record in past for each in record.release.objects}
     gone = [key for key in owned if key not in new and key in live and applied_by_us(live[key])]
+    return [removal(key, live[key]) for key in gone]
+
+
+def left_behind(wanted: Release, namespaces: Collection[str]) -> list[Action]:
+    """What an overlay that moved to another namespace has left: nobody but a person knows whether it is still used."""
     return [
-        Action(KEEP, key, "no longer wanted, but deleting it loses data: do that by hand")
-        if key.kind in HOLDS_DATA
-        else Action(PRUNE, key, "no longer wanted; deleted when the rest is healthy")
-        for key in gone
+        Action(
+            KEEP,
+            Key("", "Namespace", "", namespace),
+            f"overlay {wanted.overlay} was deployed there before, and its pods and load balancer still run. When nobody"
+            f" needs them: `kubectl delete namespace {namespace}`. To keep them and end this message:"
+            f" `kubectl --namespace {namespace} delete configmaps --selector {LABEL}`",
+        )
+        for namespace in sorted(set(namespaces) - {wanted.namespace})
     ]
+
+
+def removal(key: Key, live: Object) -> Action:
+    if kubectl.is_going(live):
+        return Action(KEEP, key, f"no longer wanted, and {going(live)}")
+    if key.kind in HOLDS_DATA:
+        return Action(KEEP, key, "no longer wanted, but deleting it loses data: do that by hand")
+    return Action(PRUNE, key, "no longer wanted; deleted when the rest is healthy")
+
+
+def going(live: Object) -> str:
+    """What an object that is being deleted waits for, in words."""
+    finalizers = ", ".join(live["metadata"].get("finalizers", []))
+    if not finalizers:
+        return "is being deleted"
+    return f"is being deleted, and waits for whoever takes its finalizer off: {finalizers}"
 
 
 def applied_by_us(live: Object) -> bool:

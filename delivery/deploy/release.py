@@ -9,8 +9,7 @@ import gzip
 import json
 import time
 import zlib
-from dataclasses import dataclass, field, replace
-from itertools import zip_longest
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from delivery.errors import DeliveryError
@@ -69,9 +68,16 @@ class Record:
     state: str = STARTED
     note: str = ""
     time: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+    restores: int = 0
+    """Number of the release that a rollback brings back; 0 for a deploy."""
+
+    @property
+    def origin(self) -> int:
+        """Number of the deploy that first brought this release."""
+        return self.restores or self.number
 
     def ended(self, state: str, note: str) -> "Record":
-        return replace(Record(self.number, self.release), state=state, note=note)
+        return Record(self.number, self.release, state, note, restores=self.restores)
 
     def as_object(self) -> Object:
         """The ConfigMap.
@@ -103,6 +109,7 @@ class Record:
                 "image": release.image,
                 "note": self.note,
                 "migrations": json.dumps(release.migrations),
+                "restores": str(self.restores),
             },
             "binaryData": {"manifests": text},
         }
@@ -116,24 +123,32 @@ class Record:
         """
         try:
             return cls._parse(config)
-        except (KeyError, TypeError, ValueError, OSError, EOFError, zlib.error):
+        except (KeyError, TypeError, ValueError, AttributeError, OSError, EOFError, zlib.error):
+            name, namespace = config["metadata"]["name"], config["metadata"]["namespace"]
             raise DeliveryError(
-                f"ConfigMap {config['metadata']['name']} has the label {LABEL}, yet holds no record that can be read:"
-                " take the label off it, or delete it if a deploy made it."
+                f"ConfigMap {name} has the label {LABEL}, yet holds no record that can be read: take the label off it"
+                f" with `kubectl --namespace {namespace} label configmap {name} {LABEL}-`; deploys go on without it."
             ) from None
 
     @classmethod
     def _parse(cls, config: Object) -> "Record":
         data = config["data"]
+        objects: list[Object] = json.loads(gzip.decompress(base64.b64decode(config["binaryData"]["manifests"])))
+        migrations: dict[str, str | None] = json.loads(data["migrations"])
+        if not isinstance(objects, list) or not isinstance(migrations, dict):
+            raise TypeError
+        for each in objects:
+            Key.of(each)  # raises where it is none
         release = Release(
             overlay=data["overlay"],
             namespace=config["metadata"]["namespace"],
             commit=data["commit"],
             image=data["image"],
-            objects=json.loads(gzip.decompress(base64.b64decode(config["binaryData"]["manifests"]))),
-            migrations=json.loads(data["migrations"]),
+            objects=objects,
+            migrations=migrations,
         )
-        return cls(int(config["metadata"]["labels"][LABEL]), release, data["state"], data["note"], data["time"])
+        number, restores = int(config["metadata"]["labels"][LABEL]), int(data.get("restores", 0))
+        return cls(number, release, data["state"], data["note"], data["time"], restores)
 
     def as_json(self) -> Object:
         return {
@@ -143,6 +158,7 @@ class Record:
             "commit": self.release.commit,
             "image": self.release.image,
             "note": self.note,
+            "restores": self.restores or None,
         }
 
 
@@ -150,6 +166,18 @@ def records(namespace: str) -> list[Record]:
     """What the namespace has recorded, oldest first; nothing where there is no namespace."""
     found = kubectl.get("configmaps", f"--namespace={namespace}", f"--selector={LABEL}")
     return sorted(map(Record.parse, found), key=lambda record: record.number)
+
+
+def namespaces_of(overlay: str) -> set[str]:
+    """The namespaces with a record of the overlay; none where we may not look into others.
+
+    Raises:
+        UnreachableError: the API server is away.
+    """
+    each = '{range .items[*]}{.metadata.namespace}{"\\t"}{.data.overlay}{"\\n"}{end}'
+    result = kubectl.run("get", "configmaps", "--all-namespaces", f"--selector={LABEL}", f"--output=jsonpath={each}")
+    found = [line.partition("\t") for line in result.stdout.splitlines()]
+    return {namespace for namespace, _, name in found if name == overlay} if result.returncode == 0 else set()
 
 
 def write(record: Record, check: Check) -> None:
@@ -172,26 +200,67 @@ def left_something_new(past: list[Record]) -> bool:
     return any(last.state != GOOD and last.release not in [record.release for record in good(past)] for last in later)
 
 
+def line(past: list[Record]) -> list[Record]:
+    """The good releases that led to the one that runs, oldest first, without those that were rolled back from.
+
+    A rollback stands in the place of the release that it restored, and the same release twice in a row is there once.
+    """
+    found: list[Record] = []
+    for record in good(past):
+        if record.restores:
+            found = [each for each in found if each.origin < record.restores]
+        elif found and found[-1].release == record.release:
+            found.pop()
+        found.append(record)
+    return found
+
+
 def earlier(past: list[Record], releases: int) -> Record:
-    """The good release that ran `releases` before the one that runs now, or before the one that failed and stayed."""
-    recorded = good(past)
-    distinct = [one for one, after in zip_longest(recorded, recorded[1:]) if not after or after.release != one.release]
-    before = distinct if left_something_new(past) else distinct[:-1]
+    """The good release that ran `releases` before the one that runs now, or before the one that failed and stayed.
+
+    Raises:
+        DeliveryError: so many are not recorded.
+    """
+    before = line(past) if left_something_new(past) else line(past)[:-1]
     if len(before) < releases:
-        raise DeliveryError(f"There is no good release {releases} before: {len(before)} are recorded.")
+        raise DeliveryError(
+            f"There is no good release {releases} before the one that runs: {len(before)} are recorded."
+            " `delivery history` lists all, and --to names one of them."
+        )
     return before[-releases]
 
 
+def numbered(past: list[Record], number: int) -> Record:
+    """The good release with a number.
+
+    Raises:
+        DeliveryError: it is not recorded, never was good, or runs already.
+    """
+    found = next((record for record in past if record.number == number), None)
+    if found is None:
+        known = ", ".join(str(record.number) for record in good(past)) or "none"
+        raise DeliveryError(f"There is no release {number}. The good ones that are recorded: {known}.")
+    if found.state != GOOD:
+        raise DeliveryError(
+            f"Release {number} never was good ({found.state}): name one that was, see `delivery history`."
+        )
+    if not left_something_new(past) and line(past)[-1].release == found.release:
+        raise DeliveryError(f"Release {number} runs already.")
+    return found
+
+
 def forget(past: list[Record], check: Check) -> None:
-    """Drop old records: of the good ones the last five stay, of the others those that ended since, five at most."""
-    kept = good(past)[-KEPT:]
-    others = [record for record in past if record.state != GOOD and kept and record.number > kept[0].number]
-    numbers = {record.number for record in [*kept, *others[-KEPT:]]}
+    """Drop old records: of those that led here the last five stay, of the others those that are newer, five at most."""
+    kept = line(past)[-KEPT:]
+    numbers = {record.number for record in kept}
+    others = [record for record in past if kept and record.number > kept[0].number and record.number not in numbers]
+    numbers |= {record.number for record in others[-KEPT:]}
     kubectl.delete([record.as_object() for record in past if record.number not in numbers], check=check)
 
 
-def next_record(past: list[Record], release: Release) -> Record:
-    """The record to write for `release`: the last one anew where it wanted the same, whatever became of it."""
+def next_record(past: list[Record], release: Release, restores: int = 0) -> Record:
+    """The record to write for `release`: the last one again where it wanted the same, whatever became of it."""
     if past and past[-1].release == release:
-        return past[-1] if past[-1].state == GOOD else Record(past[-1].number, release)
-    return Record(past[-1].number + 1 if past else 1, release)
+        last = past[-1]
+        return last if last.state == GOOD else Record(last.number, release, restores=restores)
+    return Record(past[-1].number + 1 if past else 1, release, restores=restores)

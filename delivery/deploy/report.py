@@ -97,8 +97,11 @@ def summary(heading: str, facts: Iterable[tuple[str, str]], plan: Plan | None, l
         "</details>",
         "",
     ]
-    with Path(path).open("a") as file:
-        file.write("\n".join(parts))
+    try:
+        with Path(path).open("a") as file:
+            file.write("\n".join(parts))
+    except OSError as error:  # what was done is done, and the progress has said it
+        print(f"The job summary {path} cannot be written: {error.strerror}.", file=sys.stderr, flush=True)
 
 
 def code(text: str) -> str:

@@ -177,9 +177,10 @@ class Rollout:
             )
         elif message := waiting.get("message"):
             sentence += f": {message}"
-        return Trouble(f"{sentence.rstrip('.')}.", self._log(pod_name, name) if ended else [])
+        return Trouble(f"{sentence.rstrip('.')}.", self.log(pod_name, name) if ended else [])
 
-    def _log(self, pod: str, container: str) -> list[str]:
+    def log(self, pod: str, container: str) -> list[str]:
+        """The last lines of a container that ended, or else of the one that runs."""
         for which in ("--previous", "--previous=false"):
             arguments = ("logs", pod, f"--container={container}", f"--tail={LAST_LINES}", which, self.namespace)
             result: subprocess.CompletedProcess[str] = kubectl.once(*arguments)
@@ -217,8 +218,17 @@ def revision(replica_set: Object) -> int:
     return int(annotations.get("deployment.kubernetes.io/revision", 0))
 
 
+def is_ready(pod: Object) -> bool:
+    conditions = {each["type"]: each["status"] for each in dig(pod, "status", "conditions") or []}
+    return conditions.get("Ready") == "True"
+
+
+def statuses(pod: Object) -> list[Object]:
+    """The status of each of its containers, in the order in which they start."""
+    status = pod.get("status", {})
+    return [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
+
+
 def stuck(pod: Object) -> Object | None:
     """The status of its first container that time does not fix."""
-    status = pod.get("status", {})
-    containers = [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
-    return next((each for each in containers if dig(each, "state", "waiting", "reason") in HOPELESS), None)
+    return next((each for each in statuses(pod) if dig(each, "state", "waiting", "reason") in HOPELESS), None)

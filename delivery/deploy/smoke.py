@@ -37,7 +37,7 @@ def smoke_test(release: Release, say: Callable[[str], None], check: Callable[[],
         SmokeError: they were not within TIMEOUT_S; says the last answer.
     """
     end = time.monotonic() + TIMEOUT_S
-    path = f"/api/v1/namespaces/{release.namespace}/services/{NAME}:{port(release)}/proxy"
+    path = service_path(release)
     right = 0
     while right < IN_A_ROW:
         check()
@@ -47,6 +47,11 @@ def smoke_test(release: Release, say: Callable[[str], None], check: Callable[[],
             raise SmokeError(f"The smoke test failed for {TIMEOUT_S} s: {wrong}")
         time.sleep(1 if wrong else 0.1)
     say(f"Service {NAME} is ready and shows revision {release.commit[:12]}")
+
+
+def service_path(release: Release) -> str:
+    """Where the API server passes requests on to the Service."""
+    return f"/api/v1/namespaces/{release.namespace}/services/{NAME}:{port(release)}/proxy"
 
 
 def port(release: Release) -> str:

@@ -18,16 +18,21 @@ class Deploy:
     choose: Callable[[list[Record]], Release]
     report: Report
     timeout_s: float
+    bake_s: float
     secrets: list[Object] = field(default_factory=list)
     may_be_older: bool = False
     may_lack_migrations: bool = False
     note: str = ""
+    restores: int = 0
+    chart_secrets: list[Object] | None = None
+    """Secrets for the monitoring chart; None: the chart is not brought."""
 
     def __post_init__(self) -> None:
         self.lock = Lock(self.namespace)
         self.past: list[Record] = []
         self.plan: Plan | None = None
         self.record: Record | None = None
+        self.alerts: dict[str, str] | None = None
         self.outcome = "refused"
 
     @property

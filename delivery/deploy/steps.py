@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 from delivery import secrets
-from delivery.deploy import live_secrets, migrations, release
+from delivery.deploy import chart_release, live_secrets, migrations, release
 from delivery.deploy import plan as planning
+from delivery.deploy.bake import Bake, alerts_before
 from delivery.deploy.changes import apply_objects, remove_objects, roll_out
 from delivery.deploy.commits import is_older
 from delivery.deploy.plan import NOTHING, REFUSE, Plan
@@ -53,7 +54,7 @@ def plan(deploy: Deploy) -> None:
     deploy.report.step("Plan")
     deploy.past = release.records(deploy.namespace)
     wanted = deploy.choose(deploy.past)
-    deploy.record = release.next_record(deploy.past, wanted)
+    deploy.record = release.next_record(deploy.past, wanted, deploy.restores)
     deploy.plan = make_plan(
         wanted,
         deploy.past,
@@ -61,9 +62,19 @@ def plan(deploy: Deploy) -> None:
         deploy.report,
         may_be_older=deploy.may_be_older,
         may_lack_migrations=deploy.may_lack_migrations,
+        may_lack_kinds=deploy.chart_secrets is not None,
     )
     deploy.report.plan(deploy.plan)
     refuse([f"{action.key}: {action.reason}" for action in deploy.plan.of(REFUSE)])
+
+
+def chart(deploy: Deploy) -> None:
+    """Bring the monitoring chart, now that nothing is refused, and before anything of the service changes."""
+    if deploy.chart_secrets is None:
+        return
+    deploy.report.step("Monitoring chart")
+    deploy.outcome = "unfinished"  # the service is as it was, so there is nothing to put back
+    chart_release.install(deploy.release.overlay, deploy.chart_secrets, deploy.report.detail)
 
 
 def record(deploy: Deploy) -> None:
@@ -73,6 +84,8 @@ def record(deploy: Deploy) -> None:
     if record.state != release.GOOD:
         release.write(record, deploy.lock.check)
     deploy.outcome = "failed"  # from here on there is something to put back
+    if deploy.bake_s:
+        deploy.alerts = alerts_before(deploy.namespace, deploy.report.detail)
 
 
 def apply(deploy: Deploy) -> None:
@@ -88,6 +101,13 @@ def wait(deploy: Deploy) -> None:
 def smoke(deploy: Deploy) -> None:
     deploy.report.step("Smoke test")
     smoke_test(deploy.release, deploy.report.detail, deploy.lock.check)
+
+
+def bake(deploy: Deploy) -> None:
+    """Watch the new release for a while, before anything that the old one needs is gone."""
+    if deploy.bake_s:
+        deploy.report.step("Bake")
+        Bake(deploy.release, deploy.alerts, deploy.report.detail, deploy.lock.check).run(deploy.bake_s)
 
 
 def prune(deploy: Deploy) -> None:
@@ -111,10 +131,12 @@ def mark_good(deploy: Deploy) -> None:
 STEPS: tuple[Callable[[Deploy], None], ...] = (
     take_lock,
     plan,
+    chart,
     record,
     apply,
     wait,
     smoke,
+    bake,
     prune,
     mark_good,
 )
@@ -129,6 +151,7 @@ def make_plan(
     *,
     may_be_older: bool,
     may_lack_migrations: bool,
+    may_lack_kinds: bool = False,
 ) -> Plan:
     """The plan for `wanted` with the Secrets `given`, after the refusals that no dry run tells.
 
@@ -150,7 +173,9 @@ def make_plan(
     there = live_secrets.with_live(wanted.objects, given, wanted.namespace)
     report.secret |= secrets.values_of(there)
     refuse(live_secrets.missing_secrets(wanted.objects, there, wanted.namespace))
-    return report.masked(Plan([*live_secrets.changes(given), *planning.make(wanted, past).actions]))
+    made = planning.make(wanted, past, may_lack_kinds=may_lack_kinds)
+    left = planning.left_behind(wanted, release.namespaces_of(wanted.overlay))
+    return report.masked(Plan([*live_secrets.changes(given), *made.actions, *left]))
 
 
 def refuse(sentences: list[str]) -> None:

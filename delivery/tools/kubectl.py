@@ -224,7 +224,7 @@ def split(arguments: list[str], objects: list[Object], check: Check | None) -> l
         result = once(*arguments, stdin=as_yaml(objects))
         if result.returncode == 0:
             return listed(result.stdout)
-        if not api_faults.is_passing(result.stderr):
+        if not api_faults.is_passing(result.stderr) and not api_faults.lacks_credentials(result.stderr):
             raise KubectlError(complaint(result.stderr))
         if len(objects) <= PARTS:
             return [one for each in objects for one in split(arguments, [each], check)]
@@ -251,12 +251,29 @@ def establish(definitions: str) -> None:
         time.sleep(PAUSE_S)
 
 
-def delete(objects: Iterable[Object], *, check: Check) -> None:
-    """Delete objects and wait until they are gone; those that are gone already do not matter."""
-    text = as_yaml(stub(each) for each in objects)
-    if text:
-        arguments = ("delete", "--filename=-", "--ignore-not-found", "--timeout=120s", "--output=name")
-        output(*arguments, stdin=text, check=check)
+def delete(objects: Iterable[Object], *, check: Check, wait_s: float = 120) -> list[Object]:
+    """Delete objects, and wait until they are gone; those that are gone already do not matter.
+
+    Returns those that are still there after `wait_s`, because somebody's finalizer holds them.
+
+    Raises:
+        KubectlError: one may not be deleted.
+        UnreachableError: the API server is away.
+    """
+    left = [stub(each) for each in objects]
+    if not left:
+        return []
+    arguments = ("delete", "--filename=-", "--ignore-not-found", "--wait=false", "--output=name")
+    output(*arguments, stdin=as_yaml(left), check=check)
+    end = time.monotonic() + wait_s
+    while (there := [each for each in find(left) if is_going(each)]) and time.monotonic() < end:
+        time.sleep(PAUSE_S)
+    return there
+
+
+def is_going(each: Object) -> bool:
+    """Whether an object is being deleted; one of the same name that is not was made after it."""
+    return "deletionTimestamp" in each["metadata"]
 
 
 def listed(text: str) -> list[Object]:

@@ -78,6 +78,17 @@ def test_what_fails_with_right_arguments_ends_with_status_1(tmp_path: Path) -> N
     assert result.stderr.startswith("Error: Cannot write to ")
 
 
+@pytest.mark.parametrize("arguments", [["deploy", "dev", f"--image={IMAGE}"], ["plan", "dev", f"--image={IMAGE}"]])
+def test_a_disk_that_takes_no_more_is_told_in_a_sentence(arguments: list[str]) -> None:
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); from delivery import cli; cli.main()"
+    result = subprocess.run(
+        [sys.executable, "-c", limit, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert "Error: This machine cannot read or write" in result.stderr
+
+
 def test_a_python_without_the_packages_is_told_which_has_them(tmp_path: Path) -> None:
     venv.create(tmp_path)
     python = str(tmp_path / "bin" / "python")

@@ -63,6 +63,9 @@ HOOKED: Object = {
 }
 
 
+SENTENCE = "The API server does not accept your credentials; they may have expired"
+
+
 def stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     """Put a program in kubectl's place."""
     program = folder / "kubectl"
@@ -99,6 +102,23 @@ def test_without_a_context_nothing_is_waited_for(tmp_path: Path, monkeypatch: py
     with pytest.raises(DeliveryError, match="kubectl has no current context, so there is no cluster to ask"):
         kubectl.get("namespace", "taskpulse")
     assert time.monotonic() - began < kubectl.AWAY_S / 2
+
+
+def test_credentials_that_have_expired_are_told_in_a_sentence(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = json.loads(cluster.kubeconfig.read_text())
+    config["users"][0]["user"]["token"] = "expired"
+    (tmp_path / "kubeconfig").write_text(json.dumps(config))
+    monkeypatch.setenv("PATH", str(BINARIES), prepend=":")
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    monkeypatch.setattr(kubectl, "NO_CREDENTIALS_S", 0)
+    with pytest.raises(kubectl.UnreachableError, match=SENTENCE):
+        kubectl.get("pods")
+    with pytest.raises(kubectl.UnreachableError, match=SENTENCE):
+        kubectl.find([HOOKED])
+    with pytest.raises(kubectl.UnreachableError, match=SENTENCE):
+        kubectl.apply([HOOKED, HOOKED])
 
 
 def test_a_change_is_not_tried_again_once_the_lock_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

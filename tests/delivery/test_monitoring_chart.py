@@ -18,6 +18,7 @@ from delivery.chart import NAMESPACE
 from delivery.checkout import ROOT
 from delivery.cli import main
 from delivery.deploy import chart_release
+from delivery.tools import helm, program
 from tests.support.cluster.controlplane import BINARIES, Cluster, wait
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("overlays")]
@@ -132,3 +133,52 @@ def test_a_run_that_was_killed_does_not_stop_the_next(
     assert result.exit_code == 0, result.output
     assert f"left the release {status}" in result.output
     assert cluster.get("deployment", "monitoring-grafana", "--namespace=monitoring")["status"]["readyReplicas"] == 1
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_what_is_installed_already_is_left_alone_until_its_inputs_change(
+    cluster: Cluster, secrets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert install(secrets).exit_code == 0
+    again = install(secrets)
+    assert (again.exit_code, revision(cluster)) == (0, 1)
+    assert "it is installed with the same values already" in again.output
+    values = ROOT / "monitoring" / "chart" / "values-main.yaml"
+    monkeypatch.setattr(chart, "values_files", lambda _: [ROOT / "monitoring" / "chart" / "values.yaml", values])
+    assert install(secrets).exit_code == 0
+    assert revision(cluster) == 2
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_what_others_upgraded_by_hand_is_brought_again(cluster: Cluster, secrets: Path) -> None:
+    assert install(secrets).exit_code == 0
+    helm.output("upgrade", "monitoring", chart.pin(ROOT)["chart"], "--namespace=monitoring", "--reuse-values")
+    assert install(secrets).exit_code == 0
+    assert revision(cluster) == 3
+
+
+def revision(cluster: Cluster) -> int:
+    found = cluster.get("secrets", "--namespace=monitoring", "--selector=owner=helm")["items"]
+    return max(int(each["metadata"]["labels"]["version"]) for each in found)
+
+
+def test_a_run_of_somebody_else_is_waited_for_and_never_taken_back(
+    cluster: Cluster, stand_in: Path, secrets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert install(secrets).exit_code == 0
+    (stand_in / "values.yaml").write_text("region: nowhere\n")  # never ready, so that it lasts
+    command = [program.find("helm"), "upgrade", "monitoring", str(stand_in), "--namespace=monitoring", "--wait"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as theirs:
+        selector = (
+            "secrets",
+            "--namespace=monitoring",
+            "--selector=owner=helm,status=pending-upgrade",
+            "--output=name",
+        )
+        wait(cluster.kubeconfig.parent, "Helm", lambda: cluster.run("get", *selector).stdout != "")
+        monkeypatch.setattr(chart_release, "PENDING_S", 0)
+        result = install(secrets)
+        assert result.exit_code == 1
+        assert "Somebody else's Helm has left the release monitoring pending-upgrade" in result.output
+        assert cluster.run("get", *selector).stdout != ""
+        theirs.kill()

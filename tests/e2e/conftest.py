@@ -72,7 +72,7 @@ class Delivery:
     def deploy(self, image: str, commit: str) -> tuple[int, str]:
         """Deploy an image under a commit's name, which git need not know."""
         options = ("--image", image, "--commit", commit, "--secrets", str(self._secrets))
-        return self.run("deploy", *options, "--allow-older", "--timeout", "5m")
+        return self.run("deploy", *options, "--allow-older", "--timeout", "5m", "--bake", "10s")
 
 
 def setting(name: str) -> str:

@@ -36,7 +36,7 @@ class Project:
         self.folder = folder
         self.cluster = cluster
         self.namespace = namespace
-        self.overlay = folder / "variant"
+        self.overlay = folder / f"variant-of-{namespace}"
         self.kubeconfig = cluster.kubeconfig
         for part in COPIED:
             source = ROOT / part
@@ -52,14 +52,23 @@ class Project:
         for name, value in SECRETS.items():
             (self.secrets / name).write_text(value)
         self.overlay.mkdir()
-        listen = [{"op": "replace", "path": "/spec/template/spec/containers/0/ports/0/containerPort", "value": port}]
         self.kustomization: dict[str, Any] = {
             "namespace": namespace,
             "resources": ["../overlays/dev"],
-            "patches": [{"target": {"kind": "Deployment"}, "patch": yaml.safe_dump(listen)}],
+            "patches": [],
         }
+        self.listen_on(port)
         self.git("init", "--quiet")
         self.commit()
+
+    def listen_on(self, port: int) -> None:
+        """Have the pods listen on `port`, and count as available once they are ready."""
+        listen = [
+            {"op": "replace", "path": "/spec/template/spec/containers/0/ports/0/containerPort", "value": port},
+            {"op": "replace", "path": "/spec/minReadySeconds", "value": 0},
+        ]
+        patch = {"target": {"kind": "Deployment"}, "patch": yaml.safe_dump(listen)}
+        self.kustomization["patches"] = [patch, *self.kustomization["patches"][1:]]
 
     def git(self, *arguments: str) -> str:
         return subprocess.run([*GIT, *arguments], cwd=self.folder, check=True, capture_output=True, text=True).stdout
@@ -68,7 +77,7 @@ class Project:
         """Commit the overlay with `changes` to its kustomization; returns the commit."""
         self.kustomization |= changes
         (self.overlay / "kustomization.yaml").write_text(yaml.safe_dump(self.kustomization))
-        self.git("add", "--all", "app", "base", "variant")
+        self.git("add", "--all", "app", "base", "monitoring", "overlays", self.overlay.name)
         self.git("commit", "--quiet", "--allow-empty", "--message=A change")
         return self.head()
 
@@ -91,7 +100,7 @@ class Project:
 
     def start(self, *arguments: str, program: Sequence[str] = ("-m", "delivery")) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, *program, *arguments],
+            [sys.executable, *program, *self.without_bake(arguments)],
             cwd=self.folder,
             env=self.environment(),
             stdout=subprocess.PIPE,
@@ -99,6 +108,11 @@ class Project:
             text=True,
             start_new_session=True,
         )
+
+    def without_bake(self, arguments: Sequence[str]) -> list[str]:
+        """Arguments with a bake of no time, where they are of a command that has one and say nothing of it."""
+        bakes = arguments[0] in {"deploy", "rollback"} and not any(each.startswith("--bake") for each in arguments)
+        return [*arguments, *(["--bake=0s"] if bakes else [])]
 
     def delivery(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of delivery, whatever its exit status."""

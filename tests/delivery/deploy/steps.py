@@ -20,7 +20,7 @@ from delivery.secrets import load
 count, overlay, image, folder, *lost = sys.argv[1:]
 wanted = prepare(overlay, image, head())
 given = load(Path(folder), wanted.namespace, os.environ)
-deploy = Deploy(wanted.namespace, lambda _: wanted, Report(as_json=False), 60, given)
+deploy = Deploy(wanted.namespace, lambda _: wanted, Report(as_json=False), 60, 0, given)
 for step in STEPS[: int(count)]:
     step(deploy)
 if lost:

@@ -73,15 +73,17 @@ def test_only_the_time_out_counts_and_no_deadline_of_the_deployment(project: Pro
     assert "deployment/taskpulse-api did not roll out in time. Pod taskpulse-api-" in result.stderr
 
 
-def test_a_deployment_that_somebody_paused_is_said_to_be(project: Project) -> None:
+def test_a_deployment_that_somebody_pauses_meanwhile_is_said_to_be(project: Project) -> None:
     project.deployed()
     commit = project.head()
-    project.cluster.kubectl("rollout", "pause", "deployment/taskpulse-api", f"--namespace={project.namespace}")
     project.commit()
-    result = project.deploy()
-    assert result.returncode == 1
-    assert "deployment/taskpulse-api was paused: `kubectl rollout resume deployment/taskpulse-api" in result.stderr
-    assert "Release 1 runs again." in result.stdout
+    process = project.start("deploy", *project.arguments(NEVER_READY))
+    read_until(process, "    waiting for ")
+    project.cluster.kubectl("rollout", "pause", "deployment/taskpulse-api", f"--namespace={project.namespace}")
+    out, err = process.communicate()
+    assert process.returncode == 1
+    assert "deployment/taskpulse-api was paused: `kubectl rollout resume deployment/taskpulse-api" in err
+    assert "Release 1 runs again." in out
     assert project.running() == {(GOOD, commit)}
 
 

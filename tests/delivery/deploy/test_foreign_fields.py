@@ -60,6 +60,11 @@ CASES: dict[str, tuple[Callable[[Project], object], str, list[str]]] = {
         "Deployment",
         ["spec.template.spec.containers[api].resources.limits.cpu: 2 -> none"],
     ),
+    "pause": (
+        lambda project: kubectl(project, "rollout", "pause", f"deployment/{API}"),
+        "Deployment",
+        ["spec.paused: True -> none"],
+    ),
     "egress": (
         lambda project: patch(project, "networkpolicy", "default-deny", spec={"egress": [{}]}),
         "NetworkPolicy",

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 SECOND, THIRD = REPOSITORY + 64 * "2", REPOSITORY + 64 * "3"
 PROGRAM = str(Path(__file__).parent / "steps.py")
-HEALTHY = [step.__name__ for step in STEPS].index("smoke") + 1
+HEALTHY = [step.__name__ for step in STEPS].index("bake") + 1
 
 
 def deploy_first(project: Project) -> None:

@@ -1,9 +1,24 @@
 """Records, and what is asked of them."""
 
+import base64
+import gzip
+
 import pytest
 
 from delivery.deploy.migrations import barriers
-from delivery.deploy.release import FAILED, GOOD, PUT_BACK, STARTED, Record, Release, applied, earlier, next_record
+from delivery.deploy.release import (
+    FAILED,
+    GOOD,
+    PUT_BACK,
+    STARTED,
+    Record,
+    Release,
+    applied,
+    earlier,
+    line,
+    next_record,
+    numbered,
+)
 from delivery.errors import DeliveryError
 from delivery.migrations import migrations
 
@@ -21,7 +36,14 @@ def test_a_record_comes_back_as_it_was_written() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"data": None}, {"data": {}}, {"binaryData": {"manifests": "AAAA"}}, {"binaryData": {"manifests": "H4sI"}}],
+    [
+        {"data": None},
+        {"data": {}},
+        {"binaryData": {"manifests": "AAAA"}},
+        {"binaryData": {"manifests": "H4sI"}},
+        {"binaryData": {"manifests": base64.b64encode(gzip.compress(b'{"a": 1}')).decode()}},
+        {"binaryData": {"manifests": base64.b64encode(gzip.compress(b"[1]")).decode()}},
+    ],
 )
 def test_what_is_no_record_is_said_to_be_none(wrong: dict[str, object]) -> None:
     sentence = "ConfigMap taskpulse-release-3 has the label taskpulse/release, yet holds no record that can be read"
@@ -72,9 +94,31 @@ def test_a_release_that_was_put_back_by_hand_counts_once() -> None:
         Record(1, release("first"), GOOD),
         Record(2, release("second"), GOOD),
         Record(3, release("third"), FAILED),
-        Record(4, release("second"), GOOD, "rollback to release 2"),
+        Record(4, release("second"), GOOD, restores=2),
     ]
     assert earlier(past, 1).number == 1
+
+
+def numbers(past: list[Record]) -> list[int]:
+    return [record.origin for record in line(past)]
+
+
+def test_what_was_rolled_back_from_is_no_way_back() -> None:
+    past = [Record(number, release(str(number)), GOOD) for number in (1, 2, 3)]
+    past.append(Record(4, release("2"), GOOD, restores=2))
+    assert numbers(past) == [1, 2]
+    past.append(Record(5, release("5"), GOOD))
+    assert numbers(past) == [1, 2, 5]
+    past.append(Record(6, release("3"), GOOD, restores=3))
+    assert numbers(past) == [1, 2, 3]
+    past.append(Record(7, release("1"), GOOD, restores=1))
+    assert numbers(past) == [1]
+
+
+def test_a_release_that_never_was_good_is_not_brought_back() -> None:
+    past = [Record(1, release("1"), GOOD), Record(2, release("2"), PUT_BACK)]
+    with pytest.raises(DeliveryError, match=r"Release 2 never was good \(put back\)"):
+        numbered(past, 2)
 
 
 def test_a_marked_migration_stands_between_releases_that_have_it_and_that_have_not() -> None:

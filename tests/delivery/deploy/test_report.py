@@ -102,6 +102,15 @@ def test_the_job_summary_of_what_was_never_planned_says_so(tmp_path: Path, monke
     assert "- reason: `Pods need <b> | 'c'`\n" in text
 
 
+def test_a_job_summary_that_cannot_be_written_is_said_and_no_failure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path, reason in (("/dev/full", "No space left on device"), ("/nowhere/summary", "No such file or directory")):
+        monkeypatch.setenv("GITHUB_STEP_SUMMARY", path)
+        summary("Deploy", [], PLAN, [])
+        assert capsys.readouterr().err == f"The job summary {path} cannot be written: {reason}.\n"
+
+
 def test_without_github_there_is_no_summary(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     summary("Deploy", [], None, [])

@@ -13,6 +13,12 @@ SECOND, THIRD = REPOSITORY + 64 * "2", REPOSITORY + 64 * "3"
 MARKED = "-- old code cannot live with this: statuses were renamed\nselect 1;\n"
 
 
+NONE_BEFORE = (
+    "Error: There is no good release 3 before the one that runs: 0 are recorded."
+    " `delivery history` lists all, and --to names one of them.\n"
+)
+
+
 def rollback(project: Project, *arguments: str) -> tuple[int, str, str]:
     result = project.delivery("rollback", str(project.overlay), *arguments)
     return result.returncode, result.stdout, result.stderr
@@ -31,7 +37,8 @@ def test_it_works_two_releases_back(project: Project) -> None:
     assert "first" in project.names("configmaps")
     assert "third" not in project.names("configmaps")
     newest = project.history()[0]
-    assert (newest["release"], newest["state"], newest["note"]) == (4, "good", "rollback to release 1")
+    note = "rollback from release 3 to release 1"
+    assert (newest["release"], newest["state"], newest["note"], newest["restores"]) == (4, "good", note, 1)
 
 
 def test_one_release_back_is_the_default(project: Project) -> None:
@@ -43,10 +50,30 @@ def test_one_release_back_is_the_default(project: Project) -> None:
     assert project.running() == {(GOOD, first)}
 
 
+def test_one_after_the_other_goes_further_back_and_to_a_number_forward_again(project: Project) -> None:
+    commits = []
+    for image in (GOOD, SECOND, THIRD):
+        commits.append(project.commit())
+        project.deployed(image)
+    assert rollback(project)[0] == 0
+    assert project.running() == {(SECOND, commits[1])}
+    assert rollback(project)[0] == 0
+    assert project.running() == {(GOOD, commits[0])}
+    assert rollback(project)[2].startswith("Error: There is no good release 1 before the one that runs: 0 are")
+    status, _, err = rollback(project, "--to=3")
+    assert (status, err) == (0, "")
+    assert project.running() == {(THIRD, commits[2])}
+    notes = [each["note"] for each in project.history()]
+    assert notes[:3] == [f"rollback from release {one} to release {two}" for one, two in ((5, 3), (4, 1), (3, 2))]
+    for number, sentence in ((3, "Release 3 runs already."), (9, "There is no release 9. The good ones")):
+        assert sentence in rollback(project, f"--to={number}")[2]
+    assert "Give RELEASES or --to, not both." in rollback(project, "1", "--to=1")[2]
+
+
 def test_there_must_be_such_a_release(project: Project) -> None:
     project.deployed()
     status, _, err = rollback(project, "3")
-    assert (status, err) == (1, "Error: There is no good release 3 before: 0 are recorded.\n")
+    assert (status, err) == (1, NONE_BEFORE)
 
 
 def test_it_stops_at_a_marked_migration(project: Project) -> None:
@@ -73,7 +100,7 @@ def test_a_deploy_that_came_first_is_not_undone_unseen(project: Project) -> None
     project.cluster.kubectl("create", f"--namespace={project.namespace}", "--filename=-", stdin=json.dumps(record))
     hold(project, "")
     _, err = process.communicate()
-    assert err == "Error: Another deploy came first: look at `delivery history` and decide anew.\n"
+    assert err == "Error: Another deploy came first: look at `delivery history` and decide again.\n"
     assert process.returncode == 1
 
 

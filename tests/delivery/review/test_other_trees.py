@@ -241,8 +241,8 @@ def test_another_repository_is_validated_by_the_rules_that_it_chooses(tmp_path: 
         ("rules: {a: b}", "rules must be all, or a list of names of rules"),
         ("rules: [no-such]", "There is no rule no-such: choose from "),
         ("namespaces: [a]", "namespaces must give the namespace of each overlay"),
-        ("colour: red", "says colour: it may say image, rules and namespaces"),
-        ("- a", "must be a mapping of image, rules and namespaces"),
+        ("colour: red", "says colour: it may say image, rules, namespaces and foreign"),
+        ("- a", "must be a mapping of image, rules, namespaces and foreign"),
         ("a: [", "cannot be read"),
     ],
 )

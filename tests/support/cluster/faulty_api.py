@@ -21,7 +21,7 @@ STATUSES = {
 
 def refusal(status: int) -> bytes:
     """Return an answer with `status`, as the API server or a load balancer before it gives it."""
-    reason = STATUSES[status]
+    reason = STATUSES.get(status, "Forbidden")
     if not reason:
         return response(status, "<html><title>Bad Gateway</title></html>")
     body = {"apiVersion": "v1", "kind": "Status", "status": "Failure", "reason": reason, "message": "by the test"}

@@ -1,0 +1,75 @@
+"""Which fields are foreign, by managedFields alone; test_foreign_fields.py asks a real API server."""
+
+from typing import Any
+
+from delivery.deploy.foreign import foreign, own_tree, taken_over, without
+from delivery.tools.kubectl import MANAGER
+
+API, SIDE = 'k:{"name":"api"}', 'k:{"name":"side"}'
+OURS = {"f:metadata": {"f:labels": {"f:app": {}}}, "f:spec": {"f:containers": {API: {".": {}, "f:name": {}}}}}
+THEIRS = {
+    "f:metadata": {"f:annotations": {".": {}, "f:mine": {}}, "f:finalizers": {".": {}, 'v:"hold"': {}}},
+    "f:spec": {"f:containers": {API: {"f:tty": {}}, SIDE: {".": {}, "f:name": {}, "f:image": {}}}},
+    "f:status": {"f:ready": {}},
+}
+
+
+def entry(manager: str, operation: str, fields: dict[str, Any]) -> dict[str, Any]:
+    return {"manager": manager, "operation": operation, "apiVersion": "v1", "fieldsV1": fields}
+
+
+def pod(*entries: dict[str, Any]) -> dict[str, Any]:
+    metadata = {
+        "name": "one",
+        "labels": {"app": "x"},
+        "annotations": {"mine": "1"},
+        "finalizers": ["hold"],
+        "managedFields": list(entries),
+    }
+    containers = [{"name": "api", "tty": True, "image": "a"}, {"name": "side", "image": "b"}]
+    spec = {"containers": containers}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": {"ready": True}}
+
+
+def test_it_names_fields_and_whole_items_and_leaves_known_ones_out() -> None:
+    found = foreign(pod(entry(MANAGER, "Apply", OURS), entry("kubectl-edit", "Update", THEIRS)))
+    assert {(each.path, each.manager) for each in found} == {
+        ("metadata.annotations.mine", "kubectl-edit"),
+        ("spec.containers[api].tty", "kubectl-edit"),
+        ("spec.containers[side]", "kubectl-edit"),
+    }
+
+
+def test_an_update_under_our_own_name_is_foreign_too() -> None:
+    found = foreign(pod(entry(MANAGER, "Apply", OURS), entry(MANAGER, "Update", THEIRS)))
+    assert len(found) == 3
+
+
+def test_without_them_the_object_is_as_before() -> None:
+    live = pod(entry(MANAGER, "Apply", OURS), entry("me", "Update", THEIRS))
+    bare = without(live, foreign(live))
+    assert bare["spec"] == {"containers": [{"name": "api", "image": "a"}]}
+    assert "annotations" not in bare["metadata"]
+    assert live["spec"]["containers"][1]["name"] == "side"
+
+
+def test_taken_over_they_are_ours_and_nobody_elses() -> None:
+    live = pod(entry(MANAGER, "Apply", OURS), entry("me", "Update", THEIRS))
+    changed = taken_over(live, foreign(live))
+    assert foreign(changed) == []
+    own = own_tree(changed)
+    assert own["f:spec"]["f:containers"][SIDE] == {".": {}, "f:name": {}, "f:image": {}}
+    assert own["f:spec"]["f:containers"][API] == {".": {}, "f:name": {}, "f:tty": {}}
+    (theirs,) = [each for each in changed["metadata"]["managedFields"] if each["manager"] == "me"]
+    kept = {"f:metadata": {"f:finalizers": {".": {}, 'v:"hold"': {}}}, "f:status": {"f:ready": {}}}
+    assert theirs["fieldsV1"] == kept
+
+
+def test_replicas_that_no_manifest_has_are_one_or_the_autoscalers() -> None:
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a"}, "spec": {"replicas": 3}}
+    assert [each.path for each in foreign(deployment)] == ["spec.replicas"]
+    assert foreign(deployment, autoscaled=True) == []
+    deployment["spec"] = {"replicas": 0}
+    assert [each.path for each in foreign(deployment, autoscaled=True)] == ["spec.replicas"]
+    deployment["spec"] = {"replicas": 1}
+    assert foreign(deployment) == []
