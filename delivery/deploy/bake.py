@@ -15,7 +15,7 @@ from delivery.deploy.rollout import Rollout, RolloutError, Trouble, is_ready, st
 from delivery.manifests import Object, dig
 from delivery.tools.kubectl import Check, KubectlError, UnreachableError
 
-LOOK_S = 2
+LOOK_S = 5
 IN_A_ROW = 2
 """Looks that must find a trouble that may pass, such as one wrong answer, before it counts."""
 BLIND_S = 120

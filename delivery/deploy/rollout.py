@@ -98,8 +98,12 @@ class Rollout:
         self.began = time.monotonic()
 
     def replace_hopeless(self) -> None:
-        """Delete the pods that are hopeless, so that others take their places."""
-        if pods := [pod for pod in self.look().pods if stuck(pod)]:
+        """Delete the pods that are hopeless, so that others take their places; none where they cannot be read."""
+        try:
+            pods = [pod for pod in self.look().pods if stuck(pod)]
+        except KubectlError:
+            return
+        if pods:
             self.say(f"{self.workload}: pods that got nowhere are replaced")
             kubectl.delete(pods, check=self.check)
 
