@@ -106,22 +106,23 @@ def answering(cluster: Cluster) -> Iterator[Prometheus]:
     thread.start()
     port = server.server_address[1]
     name = "monitoring-prometheus"
-    slices: dict[str, Any] = {
-        "apiVersion": "discovery.k8s.io/v1",
-        "kind": "EndpointSlice",
-        "metadata": {"name": name, "labels": {"kubernetes.io/service-name": name}},
-        "addressType": "IPv4",
-        "endpoints": [{"addresses": [host_address()], "conditions": {"ready": True}}],
-        "ports": [{"port": port, "name": "web"}],
-    }
-    ends: dict[str, Any] = {"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": name}}
-    ends |= {"subsets": [{"addresses": [{"ip": host_address()}], "ports": [{"port": port, "name": "web"}]}]}
-    service: dict[str, Any] = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}}
-    service |= {"spec": {"ports": [{"name": "web", "port": 9090, "targetPort": port}]}}
-    items: list[Any] = [service, ends, slices]
+    labels = {"app": name}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels}}
+    ports = [{"port": 9090, "targetPort": port}]
+    items: list[Any] = [
+        pod | {"spec": {"containers": [{"name": "prometheus", "image": GOOD}]}},
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": name},
+            "spec": {"selector": labels, "ports": ports},
+        },
+    ]
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
     cluster.kubectl("create", "namespace", "monitoring")
     try:
+        account = ("get", "serviceaccount", "default", "--namespace=monitoring")
+        wait(cluster.kubeconfig.parent, "the ServiceAccount", lambda: cluster.run(*account).returncode == 0)
         cluster.kubectl("create", "--namespace=monitoring", "--filename=-", stdin=text)
         raw = ("get", f"--raw={alerts.PATH}")
         wait(cluster.kubeconfig.parent, "Prometheus", lambda: cluster.run(*raw).returncode == 0)
