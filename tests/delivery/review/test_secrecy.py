@@ -80,7 +80,11 @@ QUOTED = 'with "quotes" and a \\ beyond'
     [
         (KEY, "\n".join(f"    {line}" for line in KEY.split("\n")), "Qk9EWUxJTkVUV09PRlRIRUtFWTEyMzQ1"),
         (QUOTED, json.dumps({"password": QUOTED}), "beyond"),
-        ('"\u00e9t\u00e9" of 77', json.dumps({"a": '"\u00e9t\u00e9" of 77'}, ensure_ascii=False), "of 77"),
+        (
+            '"\u00e9t\u00e9" of walnuts',
+            json.dumps({"a": '"\u00e9t\u00e9" of walnuts'}, ensure_ascii=False),
+            "of walnuts",
+        ),
         (SECRET, base64.b64encode(SECRET.encode()).decode().rstrip("="), "aHVudGVy"),
         (SECRET, base64.b64encode(f"a:{SECRET}:b".encode()).decode(), "50ZXItbnVtYmVyLX"),
         (SECRET, base64.b64encode(f"ab:{SECRET}:b".encode()).decode(), "aHVudGVyLW51bWJl"),
