@@ -44,9 +44,11 @@ def added(applied: Object, *, autoscaled: bool) -> Addition:
 
 def added_to_secret(live: Object) -> Addition:
     """What others added to a Secret: names of fields, never values."""
-    fields = foreign(live)
-    managers = frozenset(each.manager for each in fields)
-    return Addition([in_words(each) for each in fields], managers)
+    found = added(live, autoscaled=False)
+    if found.refusal:
+        return Addition(found.fields, found.managers)  # by name already
+    by = f": added by {', '.join(sorted(found.managers))}"
+    return Addition([line.partition(": ")[0] + by for line in found.fields], found.managers)
 
 
 def in_words(each: Field) -> str:

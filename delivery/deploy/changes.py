@@ -30,7 +30,7 @@ def apply_objects(deploy: Deploy, objects: list[Object], given: list[Object], pl
     autoscaled = autoscaled_in(objects)
     spaces = [each for each in objects if each["kind"] == "Namespace"]
     rest = [each for each in objects if each["kind"] != "Namespace"]
-    for each in rest:
+    for each in [*rest, *given]:
         if Key.of(each) in recreated:
             deploy.report.detail(f"deleting {Key.of(each)}, to create it again")
             if left := kubectl.delete([each], check=deploy.lock.check):

@@ -1,25 +1,61 @@
 """What differs between two states of an object, as the paths of fields."""
 
 from collections.abc import Iterator
-from typing import Any
+from copy import deepcopy
+from typing import Any, Self
 
+from delivery import credentials
 from delivery.manifests import Object
 
 BOOKKEEPING = {"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink"}
 SHORT = 60
+MASK = "***"
 _NONE = object()
 
 
+class _Credential(str):
+    """A text that is compared as it is, and shown without the credentials in it."""
+
+    shown: str
+
+    def __new__(cls, leaf: credentials.Leaf) -> Self:
+        text = super().__new__(cls, leaf.text)
+        text.shown = credentials.masked(leaf, MASK)
+        return text
+
+    def __str__(self) -> str:
+        return self.shown
+
+    def __repr__(self) -> str:
+        return repr(self.shown)
+
+
 def difference(before: Object, after: Object) -> list[str]:
-    """Each field that differs, as `path: before -> after`; what the API server keeps for itself is left out."""
+    """Each field that differs, as `path: before -> after`; what the API server keeps for itself is left out.
+
+    Passwords, tokens and other credentials that stand in a field are not shown.
+    """
     return list(_walk("", _own(before), _own(after)))
 
 
 def _own(each: Object) -> Object:
+    each = _with_masks(each)
     metadata = {name: value for name, value in each["metadata"].items() if name not in BOOKKEEPING}
     return {name: value for name, value in each.items() if name not in {"status", "apiVersion"}} | {
         "metadata": metadata
     }
+
+
+def _with_masks(each: Object) -> Object:
+    leaves = credentials.leaves(each)
+    copy = deepcopy(each) if leaves else each
+    for leaf in leaves:
+        *parents, last = leaf.path
+        inner: Any = copy
+        for step in parents:
+            inner = inner[step]
+        inner[last] = _Credential(leaf)
+    return copy
 
 
 def _walk(path: str, before: Any, after: Any) -> Iterator[str]:

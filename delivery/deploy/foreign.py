@@ -52,7 +52,7 @@ def foreign(each: Object, *, autoscaled: bool = False) -> list[Field]:
     found = {
         field.keys: field
         for entry in entries(each)
-        if not is_ours(entry) and entry.get("subresource") != "status"
+        if not is_ours(entry) and not is_makers(entry, each) and entry.get("subresource") != "status"
         for field in walk(entry.get("fieldsV1", {}), own, each, Field((), "", entry.get("manager", "")))
     }
     found.pop(REPLICAS.keys, None)
@@ -63,7 +63,13 @@ def foreign(each: Object, *, autoscaled: bool = False) -> list[Field]:
         field
         for field in found.values()
         if not any(rule.allows(kind, name, field.path, field.manager) for rule in rules())
+        and not is_shared(each, field)
     ]
+
+
+def is_shared(each: Object, field: Field) -> bool:
+    """Whether somebody wrote a map that was empty then, and others own what is in it now."""
+    return field.keys[-1].startswith("f:") and any(dig(entry.get("fieldsV1"), *field.keys) for entry in entries(each))
 
 
 def scaled_by_hand(each: Object, own: Tree, *, autoscaled: bool) -> bool:
@@ -84,6 +90,14 @@ def entries(each: Object) -> list[Object]:
 
 def is_ours(entry: Object) -> bool:
     return entry.get("manager") == kubectl.MANAGER and entry.get("operation") == "Apply"
+
+
+def is_makers(entry: Object, each: Object) -> bool:
+    """Whether an entry is of who made a Namespace, if not we: others meet there, and its maker's labels are theirs."""
+    if each["kind"] != "Namespace":
+        return False
+    name = dig(entry, "fieldsV1", "f:metadata", "f:labels", "f:kubernetes.io/metadata.name")
+    return name is not None or entry.get("time", "") == each["metadata"].get("creationTimestamp")
 
 
 def own_tree(each: Object) -> Tree:
@@ -139,21 +153,21 @@ def find(items: list[Any], key: str) -> int | None:
 
 def without(each: Object, fields: list[Field]) -> Object:
     """The object as if nobody had added `fields`."""
-    bare = deepcopy(each)
+    bare, own = deepcopy(each), own_tree(each)
     for field in fields:
-        remove(bare, field.keys)
+        remove(bare, field.keys, own)
     return bare
 
 
-def remove(value: Any, keys: tuple[str, ...]) -> None:
-    """Take one field out of `value`, and with it each mapping that is empty then."""
+def remove(value: Any, keys: tuple[str, ...], own: Tree) -> None:
+    """Take one field out of `value`, and with it each mapping that is empty then and not `own`."""
     key, *rest = keys
     _, inner = step(value, key)
     if inner is _NONE:
         return
     if rest:
-        remove(inner, tuple(rest))
-    if not rest or inner == {}:
+        remove(inner, tuple(rest), own.get(key, {}))
+    if not rest or (inner == {} and key not in own):
         if key.startswith("f:"):
             del value[key.partition(":")[2]]
         elif (number := find(value, key)) is not None:

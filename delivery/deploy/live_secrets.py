@@ -1,7 +1,17 @@
 """Secrets in the cluster: those that pods need besides what is given, and what applying the given ones changes."""
 
 from delivery.deploy.additions import NONE, added_to_secret
-from delivery.deploy.plan import CHANGE, CREATE, NOTHING, PUT_BACK, Action, applied_by_us, who_changed
+from delivery.deploy.plan import (
+    CHANGE,
+    CREATE,
+    NOTHING,
+    PUT_BACK,
+    RECREATE,
+    REFUSE,
+    Action,
+    applied_by_us,
+    who_changed,
+)
 from delivery.deploy.release import Key
 from delivery.manifests import Object
 from delivery.secrets import needed_by
@@ -47,7 +57,11 @@ def change(each: Object, live: Object | None) -> Action:
         return Action(CREATE, key, reason)
     addition = added_to_secret(live) if applied_by_us(live) else NONE
     if addition.fields:
-        reason = "; ".join(filter(None, [reason, who_changed(live, addition)]))
+        reason = "; ".join(filter(None, [reason, who_changed(live, addition, alone=True)]))
     what = CHANGE if keys else PUT_BACK if addition.fields else NOTHING
     fields = [f"data.{name}" for name in keys]
+    if live.get("immutable") and what != NOTHING:
+        if not applied_by_us(live):
+            return Action(REFUSE, key, "it is immutable and was not made by a deploy: delete it first")
+        return Action(RECREATE, key, f"it was made immutable; {reason}", fields, addition.fields)
     return Action(what, key, reason, fields, addition.fields, take_over=bool(addition.fields))

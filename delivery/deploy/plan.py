@@ -20,6 +20,9 @@ PART_OF = ("app.kubernetes.io/part-of", "taskpulse")
 HOLDS_DATA = ("Namespace", "PersistentVolumeClaim", "PersistentVolume", "CustomResourceDefinition", "StatefulSet")
 """Kinds whose deletion loses data, or everything that is in them: never deleted."""
 
+NO_DATA = ("ConfigMap", "Secret")
+"""Kinds that can be deleted and made again at once: what pods have read of them stays with the pods."""
+
 NO_KIND = "its kind comes with the monitoring chart"
 UNJUDGED = "the API server can judge the rest only when it is there"
 IMMUTABLE = re.compile(r"immutable|cannot change roleRef|may not change once set|for fields other than")
@@ -189,11 +192,22 @@ def decide(
     drift = difference(live, before.result) if before and before.result else []
     own = difference(before.result, outcome.result) if before and before.result else fields
     if drift or addition.fields:
-        what = CHANGE if own else KEEP if addition.refusal and not drift else PUT_BACK
-        drift += [line for line in addition.fields if line not in drift]
-        take_over = bool(addition.fields) and not addition.refusal
-        return Action(what, key, who_changed(live, addition), own, drift, outcome.force, take_over)
+        who = who_changed(live, addition, alone=not drift)
+        return put_back(Action(CHANGE if own else PUT_BACK, key, who, own, drift, outcome.force), addition)
     return Action(CHANGE if fields else NOTHING, key, fields=fields, force=outcome.force)
+
+
+def put_back(action: Action, addition: Addition) -> Action:
+    """What becomes of an object that others changed, with what they added; `action` knows the rest."""
+    drift = [*action.drift, *(line for line in addition.fields if line not in action.drift)]
+    if not addition.refusal:
+        return replace(action, drift=drift, take_over=bool(addition.fields))
+    if action.key.kind in NO_DATA and IMMUTABLE.search(addition.refusal):
+        reason = f"{action.reason}; deleted and made again, because they cannot be removed: {addition.refusal}"
+        return replace(action, what=RECREATE, reason=reason, drift=drift)
+    what = KEEP if action.what == PUT_BACK and not action.drift else action.what
+    reason = f"{action.reason}; what they added cannot be removed, do it by hand: {addition.refusal}"
+    return replace(action, what=what, reason=reason, drift=drift)
 
 
 def undo(key: Key, live: Object, outcome: Outcome) -> Action:
@@ -256,14 +270,9 @@ def ours(live: Object) -> bool:
     return applied_by_us(live) or live["metadata"].get("labels", {}).get(label) == value
 
 
-def who_changed(live: Object, addition: Addition) -> str:
-    """Who else manages fields of an object that people change, status apart, and what follows from it."""
+def who_changed(live: Object, addition: Addition, *, alone: bool) -> str:
+    """Who changed an object, as far as is known: where they did not only add to it, all that manage fields of it."""
     managers = live["metadata"].get("managedFields", [])
-    names = {each["manager"] for each in managers if not each.get("subresource")}
+    names = set() if alone else {each["manager"] for each in managers if not each.get("subresource")}
     names = (names | addition.managers) - {kubectl.MANAGER, "kube-controller-manager", ""}
-    reason = (
-        f"changed since the last deploy by {', '.join(sorted(names))}" if names else "changed since the last deploy"
-    )
-    if addition.refusal:
-        return f"{reason}; what they added cannot be removed, do it by hand: {addition.refusal}"
-    return reason
+    return f"changed since the last deploy by {', '.join(sorted(names))}" if names else "changed since the last deploy"

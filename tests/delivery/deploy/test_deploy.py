@@ -119,6 +119,7 @@ def test_a_field_that_cannot_change_is_announced_and_made_anew(project: Project)
     project.commit(**project.with_settings("fixed", a="1"))
     path = project.overlay / "fixed.yaml"
     path.write_text(path.read_text() + "immutable: true\n")
+    project.commit()
     project.deployed()
     before = uid(project, "fixed")
     path.write_text(path.read_text().replace("'1'", "'2'"))

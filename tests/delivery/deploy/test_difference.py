@@ -35,3 +35,15 @@ def test_what_the_api_server_keeps_for_itself_is_left_out() -> None:
 def test_long_values_are_cut() -> None:
     (line,) = difference(deployment(image="a" * 500), deployment(image="b"))
     assert len(line) < 200
+
+
+def test_credentials_are_compared_and_not_shown() -> None:
+    before = {"kind": "ConfigMap", "metadata": {}, "data": {"URL": "postgresql://app:hunter2@db/tasks", "a": "1"}}
+    after = {"kind": "ConfigMap", "metadata": {}, "data": {"URL": "postgresql://app:hunter3@db/tasks"}}
+    shown = "data.URL: postgresql://app:***@db/tasks -> postgresql://app:***@db/tasks"
+    assert difference(before, after) == [shown, "data.a: 1 -> none"]
+    assert difference(before, before) == []
+    variable = {"kind": "Pod", "metadata": {}, "env": [{"name": "API_TOKEN", "value": "hunter2"}]}
+    assert difference(variable, {"kind": "Pod", "metadata": {}, "env": []}) == [
+        "env[API_TOKEN]: {'name': 'API_TOKEN', 'value': '***'} -> none"
+    ]

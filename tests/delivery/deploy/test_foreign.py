@@ -73,3 +73,33 @@ def test_replicas_that_no_manifest_has_are_one_or_the_autoscalers() -> None:
     assert [each.path for each in foreign(deployment, autoscaled=True)] == ["spec.replicas"]
     deployment["spec"] = {"replicas": 1}
     assert foreign(deployment) == []
+
+
+def test_a_map_that_was_empty_when_somebody_wrote_it_is_not_his_with_what_is_in_it_now() -> None:
+    empty: dict[str, Any] = {"f:metadata": {"f:annotations": {}}}
+    revision: dict[str, Any] = {"f:metadata": {"f:annotations": {".": {}, "f:deployment.kubernetes.io/revision": {}}}}
+    deployment = pod(entry("me", "Apply", empty), entry("kube-controller-manager", "Update", revision))
+    deployment |= {"kind": "Deployment", "spec": {"replicas": 1}}
+    deployment["metadata"]["annotations"] = {"deployment.kubernetes.io/revision": "1"}
+    assert foreign(deployment) == []
+
+
+def test_a_map_of_ours_that_is_empty_again_stays() -> None:
+    live = pod(
+        entry(MANAGER, "Apply", {"f:spec": {"f:volumes": {SIDE: {".": {}, "f:name": {}, "f:emptyDir": {}}}}}),
+        entry("me", "Update", {"f:spec": {"f:volumes": {SIDE: {"f:emptyDir": {"f:medium": {}}}}}}),
+    )
+    live["spec"] = {"volumes": [{"name": "side", "emptyDir": {"medium": "Memory"}}]}
+    assert without(live, foreign(live))["spec"] == {"volumes": [{"name": "side", "emptyDir": {}}]}
+
+
+def test_labels_that_the_maker_of_a_namespace_set_are_not_foreign() -> None:
+    labels: dict[str, Any] = {"f:metadata": {"f:labels": {".": {}, "f:kubernetes.io/metadata.name": {}, "f:app": {}}}}
+    namespace = {**pod(entry("kubectl-create", "Update", labels)), "kind": "Namespace"}
+    assert foreign(namespace) == []
+    applied: dict[str, Any] = {"f:metadata": {"f:labels": {"f:app": {}}}}
+    namespace["metadata"] |= {"creationTimestamp": "2026-01-01T00:00:00Z"}
+    namespace["metadata"]["managedFields"] = [{**entry("Terraform", "Apply", applied), "time": "2026-01-01T00:00:00Z"}]
+    assert foreign(namespace) == []
+    namespace["metadata"]["managedFields"][0]["time"] = "2026-01-01T00:00:01Z"
+    assert [each.path for each in foreign(namespace)] == ["metadata.labels.app"]

@@ -2,18 +2,44 @@
 
 import base64
 import json
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.delivery.deploy.project import Project
-from tests.delivery.deploy.test_deploy import kept
 from tests.support.cluster.kubelet import GOOD
 
 pytestmark = pytest.mark.slow
 
 API = "taskpulse-api"
+FIELDS = Path(__file__).with_name("foreign.yaml")
+BUILT_IN = (
+    "ConfigMap",
+    "Deployment",
+    "HorizontalPodAutoscaler",
+    "Namespace",
+    "NetworkPolicy",
+    "PodDisruptionBudget",
+    "Secret",
+    "Service",
+    "ServiceAccount",
+)
+DEFINED = (
+    "AlertmanagerConfig",
+    "GCPBackendPolicy",
+    "Gateway",
+    "HTTPRoute",
+    "HealthCheckPolicy",
+    "PrometheusRule",
+    "ServiceMonitor",
+)
+KINDS = ",".join(each for each in (*BUILT_IN, *DEFINED) if each != "Namespace")
+OTHERS = re.compile(r"taskpulse-release-\d+|default|kube-root-ca\.crt")
+"""Names of objects in the namespace that no deploy applies."""
 
 
 def kubectl(project: Project, *arguments: str, stdin: str | None = None) -> str:
@@ -121,15 +147,49 @@ def test_what_is_added_is_shown_and_removed(
 
 def essence(project: Project) -> list[Any]:
     """Everything that a deploy applies, without what changes at every write."""
-    found = [each for each in kept(project) if each["kind"] != "ReplicaSet"]
+    found = project.cluster.get(KINDS, f"--namespace={project.namespace}")["items"]
+    found = [each for each in found if not OTHERS.fullmatch(each["metadata"]["name"])]
     found.append(project.cluster.get("namespace", project.namespace))
-    found += project.cluster.get("servicemonitors", f"--namespace={project.namespace}")["items"]
     for each in found:
         each.pop("status", None)
-        for name in ("managedFields", "generation", "resourceVersion"):
+        for name in ("generation", "resourceVersion", "uid", "creationTimestamp"):
             each["metadata"].pop(name, None)
         each["metadata"].get("annotations", {}).pop("deployment.kubernetes.io/revision", None)
-    return [each for each in found if not each["metadata"]["name"].startswith("taskpulse-release-")]
+    return found
+
+
+def test_fields_of_every_kind_are_shown_and_removed_together(project: Project) -> None:
+    added = yaml.safe_load(FIELDS.read_text().replace("NAMESPACE", project.namespace))
+    project.commit(resources=["../overlays/main"])
+    kinds = {each["kind"] for each in project.deployed()["plan"]}
+    assert {each["object"].partition("/")[0] for each in added} == kinds
+    before = essence(project)
+    for each in added:
+        kind, _, name = each["object"].partition("/")
+        sort = "strategic" if kind in BUILT_IN else "merge"
+        kubectl(project, "patch", kind, name, f"--type={sort}", f"--patch={json.dumps(each['patch'])}")
+    planned = project.plan()
+    missing = [line for each in added for line in each["shown"] if not shows(planned.get(each["object"]), line)]
+    assert not missing, planned
+    result = project.deploy()
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "hunter2" not in json.dumps(planned) + result.stdout
+    assert essence(project) == before
+    assert project.plan() == {}
+
+
+def shows(action: dict[str, Any] | None, start: str) -> bool:
+    return action is not None and any(line.startswith(start) for line in action["drift"])
+
+
+def test_no_default_of_any_kind_is_taken_for_a_foreign_field(project: Project) -> None:
+    """Somebody else holds every field of every object, those that the API server filled in among them."""
+    project.commit(resources=["../overlays/main"])
+    project.deployed()
+    listed = {"apiVersion": "v1", "kind": "List", "items": essence(project)}
+    arguments = ("--server-side", "--force-conflicts", "--field-manager=me", "--filename=-")
+    project.cluster.kubectl("apply", *arguments, stdin=json.dumps(listed))
+    assert project.plan() == {}
 
 
 def test_what_is_added_goes_with_the_change_in_one_rollout(project: Project) -> None:
@@ -212,4 +272,16 @@ def test_an_object_whose_field_managers_somebody_cleared_is_compared_whole(proje
     project.deployed()
     labels = project.cluster.get("service", API, f"--namespace={project.namespace}")["metadata"]["labels"]
     assert "mine" not in labels
+    assert project.plan() == {}
+
+
+def test_a_namespace_that_somebody_else_made_keeps_the_labels_of_its_maker(project: Project) -> None:
+    theirs = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": project.namespace, "labels": {"team": "a"}}}
+    project.cluster.kubectl("create", "--filename=-", stdin=json.dumps(theirs))
+    project.deployed()
+    project.cluster.kubectl("label", "namespace", project.namespace, "by-hand=1")
+    assert project.plan()[f"Namespace/{project.namespace}"]["drift"] == ["metadata.labels.by-hand: 1 -> none"]
+    project.deployed()
+    labels = project.cluster.get("namespace", project.namespace)["metadata"]["labels"]
+    assert (labels["team"], labels.get("by-hand")) == ("a", None)
     assert project.plan() == {}
