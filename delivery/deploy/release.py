@@ -250,12 +250,21 @@ def numbered(past: list[Record], number: int) -> Record:
 
 
 def forget(past: list[Record], check: Check) -> None:
-    """Drop old records: of those that led here the last five stay, of the others those that are newer, five at most."""
-    kept = line(past)[-KEPT:]
-    numbers = {record.number for record in kept}
-    others = [record for record in past if kept and record.number > kept[0].number and record.number not in numbers]
-    numbers |= {record.number for record in others[-KEPT:]}
+    """Drop old records, as `kept` decides."""
+    numbers = kept(past)
     kubectl.delete([record.as_object() for record in past if record.number not in numbers], check=check)
+
+
+def kept(past: list[Record]) -> set[int]:
+    """Numbers of the records that stay: the last five that led here, and five at most of the others that are newer.
+
+    A rollback is as old as the release that it restored: what was rolled back from can be brought back by number.
+    """
+    led_here = line(past)[-KEPT:]
+    numbers = {record.number for record in led_here}
+    newer = [record for record in past if led_here and record.number >= led_here[0].origin]
+    others = [record.number for record in newer if record.number not in numbers]
+    return numbers | set(others[-KEPT:])
 
 
 def next_record(past: list[Record], release: Release, restores: int = 0) -> Record:

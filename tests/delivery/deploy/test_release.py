@@ -4,17 +4,21 @@ import base64
 import gzip
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import integers, lists
 
 from delivery.deploy.migrations import barriers
 from delivery.deploy.release import (
     FAILED,
     GOOD,
+    KEPT,
     PUT_BACK,
     STARTED,
     Record,
     Release,
     applied,
     earlier,
+    kept,
     line,
     next_record,
     numbered,
@@ -113,6 +117,42 @@ def test_what_was_rolled_back_from_is_no_way_back() -> None:
     assert numbers(past) == [1, 2, 3]
     past.append(Record(7, release("1"), GOOD, restores=1))
     assert numbers(past) == [1]
+
+
+@given(lists(integers(min_value=-2, max_value=2), max_size=30))
+def test_rollbacks_go_back_the_way_that_deploys_went(steps: list[int]) -> None:
+    """A step deploys a new commit (0), fails and is put back (1), deploys the last commit again (2), or rolls back."""
+    past: list[Record] = []
+    way: list[str] = []
+    newest = 0
+    for step in steps:
+        newest += step in {0, 1}
+        if step < 0:
+            if min(len(way), KEPT) <= -step:
+                continue  # so far back nothing is recorded
+            target = earlier(past, -step)
+            del way[step:]
+            assert target.release.commit == way[-1]
+            record = next_record(past, target.release, target.origin)
+        elif step == 2 and not way:
+            continue
+        else:
+            commit = way[-1] if step == 2 else str(newest)
+            record = next_record(past, release(commit))
+            way += [commit] if commit not in way[-1:] and step == 0 else []
+        past = [each for each in past if each.number != record.number]
+        past.append(record.ended(PUT_BACK if step == 1 else GOOD, ""))
+        if step != 1:
+            past = [each for each in past if each.number in kept(past)]
+        assert [each.release.commit for each in line(past)[-KEPT:]] == way[-KEPT:]
+        assert len(past) <= 2 * KEPT
+
+
+def test_what_was_rolled_back_from_stays_recorded() -> None:
+    past = [Record(number, release(str(number)), GOOD) for number in (1, 2, 3)]
+    past += [Record(4, release("2"), GOOD, restores=2), Record(5, release("1"), GOOD, restores=1)]
+    assert kept(past) == {1, 2, 3, 4, 5}
+    assert kept([Record(number, release(str(number)), GOOD) for number in range(1, 20)]) == {15, 16, 17, 18, 19}
 
 
 def test_a_release_that_never_was_good_is_not_brought_back() -> None:
