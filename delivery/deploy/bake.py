@@ -129,7 +129,7 @@ class Bake:
 
 
 def alerts_before(namespace: str, say: Callable[[str], None]) -> dict[str, str] | None:
-    """The alerts that are active before a release; None where Prometheus cannot be asked, which is said."""
+    """The alerts that are active before a release; None, and a line that says so, if Prometheus does not answer."""
     try:
         return alerts.active(namespace)
     except NoPrometheusError as error:

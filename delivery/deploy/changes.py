@@ -13,7 +13,7 @@ from delivery.manifests import Object
 from delivery.tools import kubectl
 
 GONE_S = 15
-"""How long a pruned object may take to be gone before that is said."""
+"""How long a pruned object may take to be gone before the deploy reports it and goes on."""
 
 
 def apply_objects(deploy: Deploy, objects: list[Object], given: list[Object], planned: Plan) -> None:
