@@ -101,7 +101,8 @@ class Lock:
             LostLockError: it is another's by now.
             UnreachableError: the API server is away, so nobody can tell.
         """
-        while not self._taken_by and time.monotonic() - self._renewed > OVERDUE_S:
+        known = self._renewed
+        while not self._taken_by and self._is_overdue(known):
             self._renew()
         if self._taken_by:
             raise LostLockError(
@@ -158,6 +159,14 @@ class Lock:
             raise kubectl.KubectlError(kubectl.complaint(result.stderr))
         return result.returncode == 0
 
+    def _is_overdue(self, known: float) -> bool:
+        """Whether to renew it. Once it was renewed after `known`, it is held for its whole duration.
+
+        A slow API server may take longer than OVERDUE_S for each renewal, so that none would ever be new enough.
+        """
+        age_s = time.monotonic() - self._renewed
+        return age_s > (OVERDUE_S if self._renewed == known else DURATION_S)
+
     def _keep(self) -> None:
         while not self._taken_by and not self._done.wait(RENEW_S):
             with suppress(DeliveryError):  # `check` tries again, and tells
@@ -165,12 +174,12 @@ class Lock:
 
     def _renew(self) -> None:
         """Renew the Lease, or note whose it is now; neither where somebody wrote it in between."""
-        began = time.monotonic()
         lease = self._read()
         holder = lease["spec"].get("holderIdentity") if lease else "nobody: its Lease is gone"
         if lease is None or holder != self.identity:
             self._taken_by = holder or "nobody: its Lease was emptied"
             return
         lease["spec"]["renewTime"] = now()
+        began = time.monotonic()  # others wait from when they see the new version
         if self._replace(lease):
             self._renewed = max(self._renewed, began)

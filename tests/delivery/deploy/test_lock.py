@@ -95,6 +95,22 @@ def gate(cluster: Cluster, namespace: str, tmp_path: Path, monkeypatch: pytest.M
         yield gate
 
 
+@pytest.mark.usefixtures("gate")
+def test_a_renewal_that_takes_longer_than_one_may_be_old_is_enough(
+    namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on an API server that takes seconds for each request: no renewal is ever new."""
+    monkeypatch.setattr(lock, "DURATION_S", 300)
+    monkeypatch.setattr(lock, "OVERDUE_S", 0)
+    mine = Lock(namespace)
+    mine.acquire(60, print)
+    checks = Thread(target=mine.check, daemon=True)
+    checks.start()
+    checks.join(60)
+    assert not checks.is_alive()
+    mine.release()
+
+
 @pytest.mark.alone
 def test_who_was_cut_off_goes_on_only_with_a_lock_that_is_still_his(
     cluster: Cluster, gate: Gate, namespace: str
