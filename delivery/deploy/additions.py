@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from delivery.deploy.difference import difference
 from delivery.deploy.foreign import Field, entries, foreign, taken_over, without
 from delivery.errors import DeliveryError
-from delivery.manifests import Object, identity
+from delivery.manifests import Object, dig, identity
 from delivery.tools import kubectl
 from delivery.tools.kubectl import Check
 
@@ -30,7 +30,11 @@ def added(applied: Object, *, autoscaled: bool) -> Addition:
 
     Fields that come back by themselves, because the API server fills in the same, do not count.
     """
-    fields = foreign(applied, autoscaled=autoscaled)
+    return judged(applied, foreign(applied, autoscaled=autoscaled))
+
+
+def judged(applied: Object, fields: list[Field]) -> Addition:
+    """What foreign fields of an object change, by a dry run without them."""
     if not fields:
         return NONE
     managers = frozenset(each.manager for each in fields)
@@ -42,9 +46,10 @@ def added(applied: Object, *, autoscaled: bool) -> Addition:
     return Addition(lines, managers) if lines else NONE
 
 
-def added_to_secret(live: Object) -> Addition:
-    """What others added to a Secret: names of fields, never values."""
-    found = added(live, autoscaled=False)
+def added_to_secret(live: Object, wanted: Object) -> Addition:
+    """What others added to a Secret that is to be as `wanted`: names of fields, never values."""
+    fields = [each for each in foreign(live) if dig(wanted, *(key.partition(":")[2] for key in each.keys)) is None]
+    found = judged(live, fields)
     if found.refusal:
         return Addition(found.fields, found.managers)  # by name already
     by = f": added by {', '.join(sorted(found.managers))}"

@@ -55,7 +55,7 @@ def change(each: Object, live: Object | None) -> Action:
     reason = f"{', '.join(keys)} from --secrets" if keys else ""
     if live is None:
         return Action(CREATE, key, reason)
-    addition = added_to_secret(live) if applied_by_us(live) else NONE
+    addition = added_to_secret(live, each) if applied_by_us(live) else NONE
     if addition.fields:
         reason = "; ".join(filter(None, [reason, who_changed(live, addition, alone=True)]))
     what = CHANGE if keys else PUT_BACK if addition.fields else NOTHING
