@@ -129,49 +129,6 @@ def test_an_edit_of_the_text_cannot_touch_the_required_check() -> None:
     assert "concurrency" not in edits, "an edit of the title would cancel the run for an edit of a line"
 
 
-BODY = "delivery: accepted Service/web exposure, because it moves"
-
-
-@pytest.mark.parametrize(
-    ("body", "changes", "more", "runs"),
-    [
-        (BODY, {"body": {"from": ""}}, {}, True),
-        ("", {"body": {"from": BODY}}, {}, True),
-        (None, {"body": {"from": BODY}}, {}, True),
-        ("Why", {"base": {"ref": {"from": "dev"}}}, {}, True),
-        ("Why", {"body": {"from": "What"}}, {}, False),
-        (None, {"title": {"from": "What"}}, {}, False),
-        (BODY, {"title": {"from": "What"}}, {}, False),
-        (BODY, {"body": {"from": ""}}, {"state": "closed"}, False),
-        (BODY, {"body": {"from": ""}}, {"head": {"repo": {"full_name": "eve/taskpulse"}}}, False),
-        (BODY, {"body": {"from": ""}}, {"head": {"repo": None}}, False),
-    ],
-)
-def test_an_edit_runs_only_for_lines_that_accept_warnings(
-    body: str | None, changes: dict[str, Any], more: dict[str, Any], runs: bool
-) -> None:
-    pull_request = {"body": body, "state": "open", "head": {"repo": {"full_name": "team/taskpulse"}}, **more}
-    github = {"repository": "team/taskpulse", "event": {"pull_request": pull_request, "changes": changes}}
-    assert bool(evaluated(load("review-text")["jobs"]["changes"]["if"], github)) is runs
-
-
-def evaluated(expression: str, github: dict[str, Any]) -> Any:
-    """The value of an expression of GitHub's, as far as ours go. A step that is missing gives null."""
-
-    def value(path: str) -> Any:
-        found: Any = github
-        for step in path.split("."):
-            found = found.get(step) if isinstance(found, dict) else None
-        return found
-
-    text = re.sub(r"github\.([\w.]+)", r"value('\1')", expression.strip().removeprefix("${{").removesuffix("}}"))
-    words = {"&&": " and ", "||": " or ", "\n": " "}
-    text = re.sub(r"&&|\|\||\n", lambda found: words[found[0]], text)
-    return eval(  # noqa: S307 - a file of ours
-        text, {"value": value, "contains": lambda where, what: what.lower() in (where or "").lower()}
-    )
-
-
 def test_both_reviews_are_one() -> None:
     called = {load(name)["jobs"]["changes"]["uses"] for name in ("review", "review-text")}
     assert called == {"./.github/workflows/changes.yml"}
