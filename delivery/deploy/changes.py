@@ -1,9 +1,10 @@
 """What a deploy changes in the cluster: it applies, deletes, and waits until the pods serve."""
 
+import time
 from collections.abc import Collection
 
 from delivery.deploy import plan as planning
-from delivery.deploy import rollout
+from delivery.deploy import rollout, waiting
 from delivery.deploy.additions import autoscaled_in, take_over
 from delivery.deploy.plan import PRUNE, RECREATE, Plan
 from delivery.deploy.release import Key, Record, Release
@@ -66,6 +67,8 @@ def remove_objects(deploy: Deploy, past: list[Record], wanted: Release) -> None:
 
 
 def roll_out(deploy: Deploy, wanted: Release, unchanged: Collection[Key] = ()) -> None:
+    """Wait until the new pods serve, and until everything else is ready that may be."""
+    end = time.monotonic() + deploy.timeout_s
     rollout.wait(
         wanted.objects,
         deploy.namespace,
@@ -74,3 +77,4 @@ def roll_out(deploy: Deploy, wanted: Release, unchanged: Collection[Key] = ()) -
         deploy.lock.check,
         unchanged=unchanged,
     )
+    waiting.wait(wanted.objects, end - time.monotonic(), deploy.report.detail, deploy.lock.check)

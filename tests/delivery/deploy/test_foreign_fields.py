@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from tests.delivery.deploy.project import Project
+from tests.support.cluster.gateway import gateways_work
 from tests.support.cluster.kubelet import GOOD
 
 pytestmark = pytest.mark.slow
@@ -161,7 +162,8 @@ def essence(project: Project) -> list[Any]:
 def test_fields_of_every_kind_are_shown_and_removed_together(project: Project) -> None:
     added = yaml.safe_load(FIELDS.read_text().replace("NAMESPACE", project.namespace))
     project.commit(resources=["../overlays/main"])
-    kinds = {each["kind"] for each in project.deployed()["plan"]}
+    with gateways_work(project.cluster, project.namespace):
+        kinds = {each["kind"] for each in project.deployed()["plan"]}
     assert {each["object"].partition("/")[0] for each in added} == kinds
     before = essence(project)
     for each in added:
@@ -171,7 +173,8 @@ def test_fields_of_every_kind_are_shown_and_removed_together(project: Project) -
     planned = project.plan()
     missing = [line for each in added for line in each["shown"] if not shows(planned.get(each["object"]), line)]
     assert not missing, planned
-    result = project.deploy()
+    with gateways_work(project.cluster, project.namespace):
+        result = project.deploy()
     assert result.returncode == 0, result.stdout + result.stderr
     assert "hunter2" not in json.dumps(planned) + result.stdout
     assert essence(project) == before
@@ -185,7 +188,8 @@ def shows(action: dict[str, Any] | None, start: str) -> bool:
 def test_no_default_of_any_kind_is_taken_for_a_foreign_field(project: Project) -> None:
     """Somebody else holds every field of every object, those that the API server filled in among them."""
     project.commit(resources=["../overlays/main"])
-    project.deployed()
+    with gateways_work(project.cluster, project.namespace):
+        project.deployed()
     listed = {"apiVersion": "v1", "kind": "List", "items": essence(project)}
     arguments = ("--server-side", "--force-conflicts", "--field-manager=me", "--filename=-")
     project.cluster.kubectl("apply", *arguments, stdin=json.dumps(listed))
