@@ -15,6 +15,8 @@ COMMANDS = {
     "deploy": "deploy.deploy_command",
     "rollback": "deploy.rollback_command",
     "history": "deploy.history_command",
+    "freeze": "freeze.freeze_command",
+    "unfreeze": "freeze.unfreeze_command",
 }
 
 

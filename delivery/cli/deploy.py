@@ -12,7 +12,7 @@ from delivery import chart, secrets
 from delivery.checkout import ROOT
 from delivery.cli.arguments import Duration
 from delivery.cli.command import Command, in_words
-from delivery.deploy import chart_release, release, steps
+from delivery.deploy import chart_release, freeze, release, steps
 from delivery.deploy import overlay as overlays
 from delivery.deploy.commits import head, refuse_uncommitted
 from delivery.deploy.plan import REFUSE
@@ -66,7 +66,7 @@ def plan_command(
     kustomization.
     """
     report = Report(as_json=output == "json")
-    wanted, planned, error = None, None, None
+    wanted, planned, error, frozen = None, None, None, None
     try:
         wanted = overlays.prepare(overlay, image, commit or head())
         given = secrets_of(folder, wanted.namespace, report)
@@ -75,6 +75,8 @@ def plan_command(
             wanted, past, given, report, may_be_older=allow_older, may_lack_migrations=allow_older
         )
         report.plan(planned)
+        if frozen := freeze.in_force(wanted.namespace):
+            report.detail(f"Namespace {wanted.namespace} {frozen.sentence()} A deploy would be refused until then.")
         if planned.of(REFUSE):
             error = DeliveryError("A deploy would be refused.")
     except DeliveryError as refusal:
@@ -82,7 +84,9 @@ def plan_command(
     reason = error.message if error else ""
     if report.as_json:
         namespace = wanted.namespace if wanted else None
-        click.echo(json.dumps({"namespace": namespace, "reason": reason, "plan": as_json(planned)}, indent=2))
+        frozen_until = freeze.in_utc(frozen.until) if frozen else None
+        answer = {"namespace": namespace, "reason": reason, "frozen_until": frozen_until, "plan": as_json(planned)}
+        click.echo(json.dumps(answer, indent=2))
     summary(f"Plan for {overlay}", facts(wanted, reason), planned, report.lines)
     if error:
         raise error
@@ -180,7 +184,10 @@ def rollback_command(
 @output_option
 def history_command(overlay: str, output: str) -> None:
     """List the releases in the cluster, newest first."""
-    past = release.records(overlays.namespace_of(overlay))[::-1]
+    namespace = overlays.namespace_of(overlay)
+    past = release.records(namespace)[::-1]
+    if frozen := freeze.read(namespace):
+        click.echo(f"Namespace {namespace} {frozen.sentence()}", err=output == "json")
     if output == "json":
         click.echo(json.dumps([record.as_json() for record in past], indent=2))
         return

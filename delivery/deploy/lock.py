@@ -31,12 +31,16 @@ class LostLockError(DeliveryError):
 def identity() -> str:
     """Who holds the lock: a run of GitHub Actions, or a person at a machine; never the same twice."""
     run = os.environ.get("GITHUB_RUN_ID")
-    who = f"run {run} of {os.environ.get('GITHUB_REPOSITORY', 'GitHub Actions')}" if run else person()
+    who = (
+        f"run {run} of {os.environ.get('GITHUB_REPOSITORY', 'GitHub Actions')}"
+        if run
+        else f"{person()}, process {os.getpid()}"
+    )
     return f"{who} ({secrets.token_hex(4)})"
 
 
 def person() -> str:
-    return f"{os.environ.get('USER') or os.getuid()} on {socket.gethostname()}, process {os.getpid()}"
+    return f"{os.environ.get('USER') or os.getuid()} on {socket.gethostname()}"
 
 
 def now() -> str:

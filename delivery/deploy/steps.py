@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from delivery import secrets
-from delivery.deploy import chart_release, live_secrets, migrations, release
+from delivery.deploy import chart_release, freeze, live_secrets, migrations, release
 from delivery.deploy import plan as planning
 from delivery.deploy.bake import Bake, alerts_before
 from delivery.deploy.changes import apply_objects, remove_objects, roll_out
@@ -53,6 +53,7 @@ def take_lock(deploy: Deploy) -> None:
 def plan(deploy: Deploy) -> None:
     """Say what will happen, and refuse what must not."""
     deploy.report.step("Plan")
+    refuse_frozen(deploy)
     deploy.past = release.records(deploy.namespace)
     wanted = deploy.choose(deploy.past)
     deploy.record = release.next_record(deploy.past, wanted, deploy.restores)
@@ -178,6 +179,22 @@ def make_plan(
     made = planning.make(wanted, past, may_lack_kinds=may_lack_kinds)
     left = planning.left_behind(wanted, release.namespaces_of(wanted.overlay))
     return report.masked(Plan([*live_secrets.changes(given), *made.actions, *left]))
+
+
+def refuse_frozen(deploy: Deploy) -> None:
+    """Refuse a deploy in a freeze; a rollback, which takes back what is bad, is only told of it.
+
+    Raises:
+        DeliveryError: it is frozen.
+    """
+    found = freeze.in_force(deploy.namespace)
+    if found and deploy.restores:
+        deploy.report.detail(f"namespace {deploy.namespace} {found}; a rollback is possible all the same")
+    elif found:
+        raise DeliveryError(
+            f"Refused. Namespace {deploy.namespace} {found.sentence()} Deploy after that, or end the freeze first:"
+            " `delivery unfreeze OVERLAY`."
+        )
 
 
 def refuse(sentences: list[str]) -> None:
