@@ -12,7 +12,7 @@ from delivery import chart, secrets
 from delivery.checkout import ROOT
 from delivery.cli.arguments import Duration
 from delivery.cli.command import Command, in_words
-from delivery.deploy import chart_release, freeze, release, steps
+from delivery.deploy import chart_release, freeze, release, slack, steps
 from delivery.deploy import overlay as overlays
 from delivery.deploy.commits import head, refuse_uncommitted
 from delivery.deploy.plan import REFUSE
@@ -246,7 +246,10 @@ def run(prepare: Callable[[], Deploy], report: Report, heading: str) -> None:
         )
         if deploy and deploy.outcome == "failed":
             deploy.outcome = "unfinished"
-    conclude(deploy, report, heading, error.message if error else "", time.monotonic() - began)
+    reason = error.message if error else ""
+    if deploy:
+        slack.tell(deploy, heading, reason)
+    conclude(deploy, report, heading, reason, time.monotonic() - began)
     if error:
         raise error
 

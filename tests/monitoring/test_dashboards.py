@@ -1,9 +1,12 @@
 """The dashboards, by rules of the kind that Grafana's dashboard-linter has. Grafana itself is not run."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from delivery.tools.program import run
 from tests.monitoring import objects
 
 DASHBOARDS = objects.dashboards()
@@ -75,6 +78,40 @@ def test_a_query_looks_at_one_namespace(panel: Any) -> None:
 def test_every_query_parses(dashboard: Any) -> None:
     for _, query in objects.queries(dashboard):
         assert objects.metrics(query)
+
+
+def at(minutes: int, *revisions: str) -> dict[str, Any]:
+    """What a test of promtool's expects of the marks at a time: one for each of these commits, with one pod each."""
+    samples = [{"labels": f'{{revision="{revision}"}}', "value": 1} for revision in revisions]
+    return {"expr": RELEASES, "eval_time": f"{minutes}m", "exp_samples": samples}
+
+
+NAMESPACE = objects.GRAFANA_VARIABLES["$namespace"]
+RELEASES = dict(objects.queries(DASHBOARDS["service.json"]))["Releases"]
+
+
+@pytest.mark.slow
+def test_each_release_and_each_rollback_is_marked_once(tmp_path: Path) -> None:
+    """Release a becomes b at 20 minutes and comes back at 40; the pods of both overlap for a minute."""
+    series = {"a": "1+0x20 stale _x18 1+0x20", "b": "_x20 1+0x20 stale _x14"}
+    given = [
+        {
+            "series": f'taskpulse_build_info{{namespace="{NAMESPACE}", pod="{name}", revision="{name}"}}',
+            "values": values,
+        }
+        for name, values in series.items()
+    ]
+    expected = [at(10), at(20, "b"), at(21, "b"), at(23), at(30), at(40, "a"), at(41, "a"), at(43), at(55)]
+    test = {"interval": "1m", "input_series": given, "promql_expr_test": expected}
+    file = tmp_path / "marks.yaml"
+    file.write_text(yaml.safe_dump({"evaluation_interval": "1m", "tests": [test]}))
+    tested = run("promtool", "test", "rules", file)
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
+def test_both_dashboards_have_the_same_marks() -> None:
+    marks = [dashboard["annotations"] for dashboard in DASHBOARDS.values()]
+    assert all(each == marks[0] for each in marks)
 
 
 @pytest.mark.parametrize("name", ["dev", "main"])

@@ -13,6 +13,7 @@ from delivery.deploy.rollout import RolloutError
 from delivery.tools import kubectl
 from tests.delivery.deploy.project import Project, read_until
 from tests.support.cluster.gateway import gateways_work, program
+from tests.support.cluster.kubelet import GOOD
 
 TABLE = yaml.safe_load(Path(__file__).with_name("readiness.yaml").read_text())
 MAIN = {"resources": ["../overlays/main"]}
@@ -96,8 +97,11 @@ def test_main_is_good_only_once_it_can_be_reached(project: Project) -> None:
 @pytest.mark.slow
 def test_a_gateway_that_never_works_is_put_back(project: Project) -> None:
     project.deployed()
+    first = project.head()
     project.commit(**MAIN)
-    result = project.deploy("--timeout=20s")
+    result = project.deploy(
+        GOOD, f"--commit={first}", "--timeout=15s"
+    )  # the same pods, so that nothing else takes long
     assert result.returncode == 1
     assert "Gateway/taskpulse-api: Accepted is Unknown: Waiting for controller." in result.stderr
     assert "HTTPRoute/https: Gateway taskpulse-api/https has not taken it up yet." in result.stderr
@@ -112,8 +116,7 @@ def test_a_route_that_leads_nowhere_is_named(project: Project) -> None:
         project.deployed()
     route = project.cluster.get("httproute", "https", f"--namespace={project.namespace}")
     program(project.cluster, route, ResolvedRefs=("False", "BackendNotFound"))
-    project.commit()
-    result = project.deploy("--timeout=15s")
+    result = project.deploy(GOOD, "--timeout=15s")
     assert result.returncode == 1
     assert "HTTPRoute/https: at Gateway taskpulse-api/https: ResolvedRefs is False: BackendNotFound." in result.stderr
 
