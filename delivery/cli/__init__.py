@@ -11,7 +11,7 @@ COMMANDS = {
     "comment": "review.comment_command",
     "fetch-secrets": "environment.fetch_secrets_command",
     "monitoring-chart": "environment.monitoring_chart_command",
-    "plan": "deploy.plan_command",
+    "plan": "plan.plan_command",
     "deploy": "deploy.deploy_command",
     "rollback": "deploy.rollback_command",
     "history": "deploy.history_command",

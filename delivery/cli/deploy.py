@@ -1,4 +1,4 @@
-"""The commands `plan`, `deploy`, `history` and `rollback`."""
+"""The commands `deploy`, `history` and `rollback`."""
 
 import json
 import os
@@ -15,7 +15,6 @@ from delivery.cli.command import Command, in_words
 from delivery.deploy import chart_release, freeze, release, slack, steps
 from delivery.deploy import overlay as overlays
 from delivery.deploy.commits import head, refuse_uncommitted
-from delivery.deploy.plan import REFUSE
 from delivery.deploy.release import Record, Release
 from delivery.deploy.report import Report, as_json, summary
 from delivery.deploy.state import Deploy
@@ -48,48 +47,6 @@ chart_option = click.option(
     "--with-chart", is_flag=True, help="Bring the monitoring chart too, after all refusals. Needs --secrets."
 )
 output_option = click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-
-
-@click.command("plan", cls=Command)
-@click.argument("overlay")
-@image_option
-@secrets_option
-@commit_option
-@older_option
-@output_option
-def plan_command(
-    *, overlay: str, image: str, folder: Path | None, commit: str | None, output: str, allow_older: bool
-) -> None:
-    """Show what a deploy would change, and change nothing.
-
-    Asks the cluster of the current kubeconfig. OVERLAY is a name under overlays/, or a path to a folder with a
-    kustomization.
-    """
-    report = Report(as_json=output == "json")
-    wanted, planned, error, frozen = None, None, None, None
-    try:
-        wanted = overlays.prepare(overlay, image, commit or head())
-        given = secrets_of(folder, wanted.namespace, report)
-        past = release.records(wanted.namespace)
-        planned = steps.make_plan(
-            wanted, past, given, report, may_be_older=allow_older, may_lack_migrations=allow_older
-        )
-        report.plan(planned)
-        if frozen := freeze.in_force(wanted.namespace):
-            report.detail(f"Namespace {wanted.namespace} {frozen.sentence()} A deploy would be refused until then.")
-        if planned.of(REFUSE):
-            error = DeliveryError("A deploy would be refused.")
-    except DeliveryError as refusal:
-        error = masked(refusal, report)
-    reason = error.message if error else ""
-    if report.as_json:
-        namespace = wanted.namespace if wanted else None
-        frozen_until = freeze.in_utc(frozen.until) if frozen else None
-        answer = {"namespace": namespace, "reason": reason, "frozen_until": frozen_until, "plan": as_json(planned)}
-        click.echo(json.dumps(answer, indent=2))
-    summary(f"Plan for {overlay}", facts(wanted, reason), planned, report.lines)
-    if error:
-        raise error
 
 
 @click.command("deploy", cls=Command)
@@ -248,7 +205,7 @@ def run(prepare: Callable[[], Deploy], report: Report, heading: str) -> None:
             deploy.outcome = "unfinished"
     reason = error.message if error else ""
     if deploy:
-        slack.tell(deploy, heading, reason)
+        slack.tell_end(deploy, heading, reason)
     conclude(deploy, report, heading, reason, time.monotonic() - began)
     if error:
         raise error

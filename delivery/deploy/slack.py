@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import httpx
 
+from delivery.deploy.plan import Action
 from delivery.deploy.release import GOOD, Record, Release
 from delivery.deploy.state import Deploy
 from delivery.manifests import Object
@@ -23,6 +24,8 @@ TRIES = 3
 PAUSE_S = 1
 REASON = 1500
 """Characters of the reason that a message has; the run has all."""
+SHOWN = 10
+"""Objects that a message names."""
 ESCAPED = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
@@ -42,15 +45,22 @@ class Receiver(NamedTuple):
     key: str
 
 
-def tell(deploy: Deploy, heading: str, reason: str) -> None:
-    """Send what a deploy came to, where people must know; what cannot be sent is only said."""
-    message = message_of(deploy, heading, reason)
-    if message is None:
-        return
-    for receiver in receivers(deploy.release):
-        failure = send(receiver, message, deploy)
+def tell_end(deploy: Deploy, heading: str, reason: str) -> None:
+    """Send what a deploy came to, where people must know."""
+    if message := message_of(deploy, heading, reason):
+        tell(deploy.release, message, deploy.secrets, deploy.report.detail)
+
+
+def tell(release: Release, message: Message, secrets: list[Object], say: Callable[[str], None]) -> None:
+    """Send a message where the alerts of a release go; what cannot be sent is only said.
+
+    Args:
+        secrets: Secrets to read the webhook from; the cluster has it where they have not.
+    """
+    for receiver in receivers(release):
+        failure = send(receiver, message, release.namespace, secrets)
         told = f"cannot be told in {receiver.channel}: {failure}" if failure else f"is told in {receiver.channel}"
-        deploy.report.detail(f"This {told}")
+        say(f"This {told}")
 
 
 def message_of(deploy: Deploy, heading: str, reason: str) -> Message | None:
@@ -70,6 +80,16 @@ def message_of(deploy: Deploy, heading: str, reason: str) -> Message | None:
         return Message("warning", f"PUT BACK · {what}", f"{why}\n{runs}\n{about(deploy.release)}")
     runs = "Nothing was put back." if deploy.outcome == "failed" else "It did not finish: run it again."
     return Message("danger", f"FAILED · {what}", f"{why}\n{runs}\n{about(deploy.release)}")
+
+
+def drift_message(overlay: str, drifted: list[Action]) -> Message:
+    """The message about objects that somebody changed by hand."""
+    lines = [f"{action.key}: {action.reason}".translate(ESCAPED) for action in drifted[:SHOWN]]
+    more = [f"and {len(drifted) - SHOWN} more"] if len(drifted) > SHOWN else []
+    ends = "The next deploy undoes it."
+    link = run_url()
+    text = "\n".join([*lines, *more, f"{ends} <{link}|What to see>" if link else ends])
+    return Message("warning", f"CHANGED BY HAND · {overlay}", text)
 
 
 def had_trouble(past: list[Record]) -> bool:
@@ -104,9 +124,9 @@ def receivers(release: Release) -> Iterator[Receiver]:
                     yield found
 
 
-def send(receiver: Receiver, message: Message, deploy: Deploy) -> str:
+def send(receiver: Receiver, message: Message, namespace: str, secrets: list[Object]) -> str:
     """Send a message, and return why that failed; "" where it did not. The address is a secret, so no reason has it."""
-    url = webhook(receiver, deploy)
+    url = webhook(receiver, namespace, secrets)
     if not url:
         return f"Secret {receiver.secret} has no {receiver.key}"
     attachment = {"color": message.color, "title": message.title, "title_link": run_url(), "text": message.text}
@@ -133,13 +153,13 @@ def post(url: str, body: Object, sleep: Callable[[float], None] = time.sleep) ->
     return why
 
 
-def webhook(receiver: Receiver, deploy: Deploy) -> str:
-    """The webhook's address: from the Secrets of the deploy, or from the cluster; "" where neither has it."""
-    for each in deploy.secrets:
+def webhook(receiver: Receiver, namespace: str, secrets: list[Object]) -> str:
+    """The webhook's address: from `secrets`, or from the cluster; "" where neither has it."""
+    for each in secrets:
         metadata = each["metadata"]
-        if (metadata["name"], metadata["namespace"]) == (receiver.secret, deploy.namespace):
+        if (metadata["name"], metadata["namespace"]) == (receiver.secret, namespace):
             return value(each, receiver.key)
-    arguments = ("get", "secret", receiver.secret, f"--namespace={deploy.namespace}", "--output=json")
+    arguments = ("get", "secret", receiver.secret, f"--namespace={namespace}", "--output=json")
     result = kubectl.once(*arguments)
     return value(json.loads(result.stdout), receiver.key) if result.returncode == 0 else ""
 

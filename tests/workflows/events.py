@@ -55,13 +55,17 @@ class Origin:
         """The event that a case gives.
 
         Args:
-            given: one of `push`, a branch, with `commit`, `older` or `newer`; `dispatch`, a ref, with `inputs`;
-                `pull_request`, `own` or `fork`, with `action` and, of an edit, `body` and `changes`.
+            given: one of `schedule`, the default branch; `push`, a branch, with `commit`, `older` or `newer`;
+                `dispatch`, a ref, with `inputs`; `pull_request`, `own` or `fork`, with `action` and, of an edit, `body`
+                and `changes`.
         """
         if "push" in given:
             commit = self.commits[given.get("commit", "newer")]
             ref = f"refs/heads/{given['push']}"
             return Event("push", ref, commit, {"ref": ref, "after": commit, "deleted": False})
+        if "schedule" in given:
+            ref = f"refs/heads/{given['schedule']}"
+            return Event("schedule", ref, self.commits["newer"], {"repository": {"default_branch": given["schedule"]}})
         if "dispatch" in given:
             payload = {"ref": given["dispatch"], "inputs": given.get("inputs", {})}
             return Event("workflow_dispatch", given["dispatch"], self.commits["newer"], payload)

@@ -113,8 +113,7 @@ class GitHub:
         jobs = {job: stubs.get(job) or prepared(each, rights[job]) for job, each in workflow["jobs"].items()}
         jobs[COLLECTOR] = self.stand.collector(list(jobs))
         rest = {key: value for key, value in workflow.items() if key in {"name", "env", "defaults"}}
-        inputs = (workflow[True].get(event.name) if isinstance(workflow[True], dict) else None) or {}
-        given = {"inputs": inputs["inputs"]} if "inputs" in inputs else {}
+        given = (workflow[True].get(event.name) if isinstance(workflow[True], dict) else None) or {}
         path = self.folder / "run" / f"{name}.yml"
         path.parent.mkdir(exist_ok=True)
         path.write_text(yaml.safe_dump({"on": {event.name: given}, **rest, "jobs": jobs}, sort_keys=False))

@@ -246,7 +246,14 @@ def kubectl(arguments: list[str]) -> None:
     note(f"kubectl {shlex.join(arguments)}")
 
 
-PROGRAMS = {"make": make, "delivery": delivery, "rm": remove, "cat": concatenate, "kubectl": kubectl}
+def gh(arguments: list[str]) -> None:
+    need_right("actions", "write")
+    if not os.environ.get("GH_TOKEN") or not os.environ.get("GH_REPO"):
+        fail("gh has no token, or knows no repository")
+    note(f"gh {shlex.join(arguments)}")
+
+
+PROGRAMS = {"gh": gh, "make": make, "delivery": delivery, "rm": remove, "cat": concatenate, "kubectl": kubectl}
 
 
 def write(path: Path, text: str) -> None:

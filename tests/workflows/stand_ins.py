@@ -14,7 +14,7 @@ from tests.workflows.events import Origin
 HERE = Path(__file__).parent
 PROGRAM = HERE / "stand_in.py"
 ACTIONS = yaml.safe_load((HERE / "actions.yaml").read_text())
-PROGRAMS = ("make", "rm", "cat", "kubectl")
+PROGRAMS = ("gh", "make", "rm", "cat", "kubectl")
 VARIABLES = (
     "DB_USER",
     "DEPLOYER_SERVICE_ACCOUNT",

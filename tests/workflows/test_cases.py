@@ -17,8 +17,10 @@ HERE = Path(__file__).parent
 WORKFLOWS = ROOT / ".github" / "workflows"
 CASES = {case["name"]: case for case in yaml.safe_load((HERE / "cases.yaml").read_text())}
 MUTATIONS = yaml.safe_load((HERE / "mutations.yaml").read_text())
-CHANGES = re.compile(r"push |make review-comment |delivery (?!fetch-secrets|history|plan)")
-"""What is seen outside of GitHub's runners."""
+CHANGES = re.compile(r"push |gh |make review-comment |delivery (?!fetch-secrets|history|plan)")
+"""What is seen outside of the runner."""
+PARALLEL = {"test", "nightly"}
+"""Jobs with a matrix, whose rows come in any order."""
 
 pytestmark = pytest.mark.slow
 Case = Mapping[str, Any]
@@ -42,8 +44,9 @@ def seen(outcome: Outcome, case: Case, origin: Origin) -> dict[str, Any]:
     """An outcome as cases.yaml puts it, as far as the case says something of it."""
     names = {commit: name.upper() for name, commit in origin.commits.items()}
     did = {job: [named(line, names) for line in lines] for job, lines in outcome.did.items()}
+    for job in PARALLEL & did.keys():
+        did[job].sort()
     changes = {job: [line for line in lines if CHANGES.match(line)] for job, lines in did.items()}
-    parallel = {"test"}  # the rows of a matrix come in any order
     found: dict[str, Any] = {
         "results": {job: result for job, result in outcome.results.items() if result != "success"}
         if outcome.results
@@ -51,7 +54,7 @@ def seen(outcome: Outcome, case: Case, origin: Origin) -> dict[str, Any]:
         "changes": {job: lines for job, lines in changes.items() if lines},
     }
     if "did" in case:
-        found["did"] = {job: sorted(did.get(job, [])) if job in parallel else did.get(job, []) for job in case["did"]}
+        found["did"] = {job: did.get(job, []) for job in case["did"]}
     if "rights" in case:
         found["rights"] = {job: dict(rights) for job, rights in outcome.rights.items()}
     if "said" in case:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from delivery.cli.deploy import deploy_command, plan_command, run
+from delivery.cli.deploy import deploy_command, run
+from delivery.cli.plan import plan_command
 from delivery.deploy.plan import CHANGE, NOTHING, Action, Plan
 from delivery.deploy.release import Key
 from delivery.deploy.report import Report, summary, total
