@@ -1,5 +1,5 @@
 # Values are write-only or ephemeral: none of them reaches the plan or the state.
-# A new value is drawn at every run and written only when its version is raised.
+# Each run draws a new value and writes it only when its version is raised.
 
 ephemeral "random_password" "database" {
   length           = 40
@@ -63,6 +63,15 @@ resource "google_secret_manager_secret_version" "this" {
   lifecycle {
     create_before_destroy = true # a deploy at any moment finds a version
   }
+}
+
+# The stored password, not the one that this run drew: an apply that broke off between Secret Manager and the database has
+# stored one that no later run can draw. While a new version is planned its number is unknown, so it is read after that.
+ephemeral "google_secret_manager_secret_version" "database_password" {
+  provider = google.stored
+
+  secret  = google_secret_manager_secret_version.this["taskpulse-database-password"].secret
+  version = google_secret_manager_secret_version.this["taskpulse-database-password"].version
 }
 
 # Not secret: the certificates that pods check the database by; two while the authority is rotated.

@@ -137,7 +137,7 @@ resource "google_sql_database" "this" {
 resource "google_sql_user" "this" {
   name                = "taskpulse"
   instance            = google_sql_database_instance.this.name
-  password_wo         = ephemeral.random_password.database.result
+  password_wo         = ephemeral.google_secret_manager_secret_version.database_password.secret_data
   password_wo_version = var.secret_version.database_password
   deletion_policy     = "ABANDON" # PostgreSQL drops no role that owns tables
 }

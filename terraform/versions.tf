@@ -22,6 +22,13 @@ provider "google" {
   default_labels = local.labels
 }
 
+# For reading passwords back: `terraform test` mocks the provider above, and cannot mock an ephemeral resource.
+provider "google" {
+  alias = "stored"
+
+  project = var.project_id
+}
+
 locals {
   labels = {
     app         = "taskpulse"

@@ -33,12 +33,17 @@ class Terraform:
             shutil.copy(lock, target)
         return target
 
-    def __call__(self, directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a terraform command in a directory."""
+    def __call__(self, directory: Path, *arguments: str, **options: str) -> subprocess.CompletedProcess[str]:
+        """Run a terraform command in a directory, with options in its environment.
+
+        The token lets the provider that is not mocked start where nobody is logged in to Google, and opens nothing.
+        """
+        environment = {"TF_DATA_DIR": str(self.data / ".terraform"), "TF_IN_AUTOMATION": "1"}
+        token = {"GOOGLE_OAUTH_ACCESS_TOKEN": "none"}
         return subprocess.run(
             ["terraform", *arguments],
             cwd=directory,
-            env={**os.environ, **SHORT_LIVED, "TF_DATA_DIR": str(self.data / ".terraform"), "TF_IN_AUTOMATION": "1"},
+            env={**os.environ, **SHORT_LIVED, **environment, **token, **options},
             capture_output=True,
             text=True,
             check=False,

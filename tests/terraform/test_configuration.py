@@ -30,6 +30,7 @@ def test_nothing_random_is_kept_in_the_state() -> None:
         "random_password.database",
         "random_password.metrics_token",
         "random_password.grafana",
+        "google_secret_manager_secret_version.database_password",
     ]
 
 
