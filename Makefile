@@ -21,7 +21,7 @@ HEAD ?= HEAD
 include tools/tools.mk
 
 .PHONY: help run run-monitoring oncall alerts test test-quick test-all render validate check format lock clean
-.PHONY: review review-comment image-test client-check e2e e2e-kind bench compare attack bench-scale bench-leases terraform-audit github-variables
+.PHONY: review review-comment image-test client-check e2e e2e-kind bench compare attack bench-scale bench-leases terraform terraform-audit github-variables
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -150,13 +150,24 @@ terraform-audit: .tools/checkov/.ready ## Audit the Terraform configuration with
 	@$(BIN)/uv pip install --quiet --python .tools/checkov/bin/python --no-deps --require-hashes -r requirements/audit.txt
 	@touch $@
 
-github-variables: ## Set an environment's GitHub Actions variables from Terraform's outputs (ENV=dev)
-	@[ -f '$(TERRAFORM_DIR)/environments/$(ENV).gcs.tfbackend' ] || { echo "make: say which environment: make github-variables ENV=dev (or main)" >&2; exit 1; }
-	@for tool in terraform gh; do command -v $$tool >/dev/null || { echo "make: no '$$tool' here; docs/first-deployment.md says what to install" >&2; exit 1; }; done
-	@terraform -chdir='$(TERRAFORM_DIR)' init -reconfigure -input=false -backend-config='environments/$(ENV).gcs.tfbackend' >/dev/null
-	@terraform -chdir='$(TERRAFORM_DIR)' output -json github_actions_variables \
-	| $(PYTHON) -c 'import json, sys; [print(f"{name}={value}") for name, value in json.load(sys.stdin).items()]' \
-	| gh variable set --env '$(ENV)' --env-file -
+terraform: ## Run terraform with the state and the values of an environment (ENV=dev ARGS=plan)
+	@folder='$(TERRAFORM_DIR)/environments'; refuse() { echo "make: $$1" >&2; exit 1; }; \
+	[ -n '$(ENV)' ] && [ -f "$$folder/$(ENV).gcs.tfbackend" ] || refuse "say which environment: make terraform ENV=dev (or main) ARGS=plan"; \
+	[ -n '$(if $(ARGS),given)' ] || refuse "say what terraform is to do: make terraform ENV=$(ENV) ARGS=plan"; \
+	command -v terraform >/dev/null || refuse "no 'terraform' here; docs/first-deployment.md says what to install"; \
+	[ -z '$(strip $(foreach option,-var-file -backend-config -chdir,$(findstring $(option),$(ARGS))))' ] || refuse "leave out -var-file, -backend-config and -chdir: ENV=$(ENV) chooses them"; \
+	grep -Eq '^environment *= *"$(ENV)"' "$$folder/$(ENV).tfvars" || refuse "$$folder/$(ENV).tfvars is not for $(ENV): it must say environment = \"$(ENV)\""; \
+	grep -Eq '^bucket *= *"[^"]+"' "$$folder/$(ENV).gcs.tfbackend" || refuse "$$folder/$(ENV).gcs.tfbackend names no bucket; docs/first-deployment.md says how to make one"; \
+	export TF_DATA_DIR='.terraform/$(ENV)' TF_CLI_ARGS_init='-backend-config=environments/$(ENV).gcs.tfbackend'; \
+	for command in plan apply destroy import refresh console; do export TF_CLI_ARGS_$$command='-var-file=environments/$(ENV).tfvars'; done; \
+	terraform -chdir='$(TERRAFORM_DIR)' init -reconfigure -input=false >/dev/null; \
+	exec terraform -chdir='$(TERRAFORM_DIR)' $(ARGS)
+
+github-variables: ## Set the variables of ENV's two environments in GitHub from Terraform's outputs (ENV=dev)
+	@command -v gh >/dev/null || { echo "make: no 'gh' here; docs/first-deployment.md says what to install" >&2; exit 1; }
+	@outputs="$$($(MAKE) terraform ENV='$(ENV)' ARGS='output -json github_actions_variables')"; \
+	variables="$$($(PYTHON) -c 'import json, sys; [print(f"{name}={value}") for name, value in json.load(sys.stdin).items()]' <<< "$$outputs")"; \
+	for environment in '$(ENV)' '$(ENV)-image'; do gh variable set --env "$$environment" --env-file - <<< "$$variables"; done
 
 clean: ## Remove what make built (data folders stay)
 	@rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -1,7 +1,19 @@
-# Workload Identity Federation: a workflow run of one repository, on one branch, becomes the deployer. No keys.
+# Workload Identity Federation: a job of one repository, on one branch, in one GitHub environment becomes an account.
+# No keys. The environment ENV-image is for the job that builds the image, ENV for those that deploy.
+locals {
+  github_accounts = {
+    "${var.environment}-image" = google_service_account.publisher.name
+    (var.environment)          = google_service_account.deployer.name
+  }
+}
+
 resource "google_iam_workload_identity_pool" "github" {
   workload_identity_pool_id = "github"
   display_name              = "GitHub Actions"
+
+  lifecycle {
+    prevent_destroy = true # its name is taken for 30 days
+  }
 
   depends_on = [google_project_service.this]
 }
@@ -13,15 +25,17 @@ resource "google_iam_workload_identity_pool_provider" "github" {
   display_name                       = "GitHub Actions, ${var.environment}"
 
   attribute_mapping = {
-    "google.subject"          = "assertion.sub"
-    "attribute.repository_id" = "assertion.repository_id"
+    "google.subject" = "assertion.sub"
+    "attribute.job"  = "assertion.repository_id + '/' + assertion.environment"
   }
 
-  # Ids, not names, which change hands; not `sub`, whose shape a repository may change.
+  # Ids, not names, which change hands; not `sub`, whose shape a repository may change. A job without an environment has
+  # passed no reviewer, and its token has no such claim, which refuses it.
   attribute_condition = join(" && ", [
     "assertion.repository_owner_id == '${var.github_repository_owner_id}'",
     "assertion.repository_id == '${var.github_repository_id}'",
     "assertion.ref == 'refs/heads/${var.environment}'",
+    "assertion.environment in ['${join("', '", sort(keys(local.github_accounts)))}']",
     "assertion.event_name in ['push', 'workflow_dispatch']",
   ])
 
@@ -31,7 +45,9 @@ resource "google_iam_workload_identity_pool_provider" "github" {
 }
 
 resource "google_service_account_iam_member" "github" {
-  service_account_id = google_service_account.deployer.name
+  for_each = local.github_accounts
+
+  service_account_id = each.value
   role               = "roles/iam.workloadIdentityUser"
-  member             = "principalSet://iam.googleapis.com/${google_iam_workload_identity_pool.github.name}/attribute.repository_id/${var.github_repository_id}"
+  member             = "principalSet://iam.googleapis.com/${google_iam_workload_identity_pool.github.name}/attribute.job/${var.github_repository_id}/${each.key}"
 }

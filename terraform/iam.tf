@@ -6,10 +6,19 @@ resource "google_service_account" "nodes" {
   depends_on = [google_project_service.this]
 }
 
+# Two accounts for the workflow, so that the job that builds with other people's code cannot touch the cluster.
+resource "google_service_account" "publisher" {
+  account_id   = "taskpulse-publisher"
+  display_name = "TaskPulse publisher"
+  description  = "What the job that builds the image becomes: push images"
+
+  depends_on = [google_project_service.this]
+}
+
 resource "google_service_account" "deployer" {
   account_id   = "taskpulse-deployer"
   display_name = "TaskPulse deployer"
-  description  = "What the deploy workflow becomes: push images, read secrets, apply manifests"
+  description  = "What the job that deploys becomes: read secrets, apply manifests"
 
   depends_on = [google_project_service.this]
 }
@@ -20,9 +29,10 @@ locals {
       role   = "roles/container.defaultNodeServiceAccount"
       member = google_service_account.nodes.member
     }
-    # container.developer would do for the manifests; the monitoring chart brings ClusterRoles.
+    # container.admin could delete the cluster. What the monitoring chart needs beside this is granted in the cluster:
+    # monitoring/chart/deployer.yaml.
     deployer = {
-      role   = "roles/container.admin"
+      role   = "roles/container.developer"
       member = google_service_account.deployer.member
     }
   }

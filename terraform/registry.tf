@@ -27,13 +27,17 @@ resource "google_artifact_registry_repository" "image" {
     }
   }
 
+  lifecycle {
+    prevent_destroy = true # every image that runs, and those to roll back to
+  }
+
   depends_on = [google_project_service.this]
 }
 
 resource "google_artifact_registry_repository_iam_member" "image" {
   for_each = {
     "roles/artifactregistry.reader" = google_service_account.nodes.member
-    "roles/artifactregistry.writer" = google_service_account.deployer.member
+    "roles/artifactregistry.writer" = google_service_account.publisher.member
   }
 
   location   = google_artifact_registry_repository.image.location

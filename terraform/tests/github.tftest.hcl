@@ -10,6 +10,14 @@ override_resource {
 }
 
 override_resource {
+  target          = google_service_account.publisher
+  override_during = plan
+  values = {
+    name = "projects/taskpulse-example/serviceAccounts/publisher"
+  }
+}
+
+override_resource {
   target          = google_service_account.deployer
   override_during = plan
   values = {
@@ -25,9 +33,10 @@ run "federation" {
       "assertion.repository_owner_id == '1001'",
       "assertion.repository_id == '2002'",
       "assertion.ref == 'refs/heads/${var.environment}'",
+      "assertion.environment in ['${var.environment}', '${var.environment}-image']",
       "assertion.event_name in ['push', 'workflow_dispatch']",
     ])
-    error_message = "Federation is not bound to the owner's and the repository's id, the one branch and the two events."
+    error_message = "Federation is not bound to the owner's and the repository's id, the branch, its two environments and the two events."
   }
 
   assert {
@@ -46,16 +55,15 @@ run "federation" {
   }
 
   assert {
-    condition     = google_iam_workload_identity_pool_provider.github.attribute_mapping["attribute.repository_id"] == "assertion.repository_id"
-    error_message = "The attribute that the binding names is not the repository's id."
+    condition     = google_iam_workload_identity_pool_provider.github.attribute_mapping["attribute.job"] == "assertion.repository_id + '/' + assertion.environment"
+    error_message = "The attribute that the bindings name is not the repository's id with the job's environment."
   }
 
   assert {
-    condition = (
-      google_service_account_iam_member.github.service_account_id == "projects/taskpulse-example/serviceAccounts/deployer" &&
-      google_service_account_iam_member.github.role == "roles/iam.workloadIdentityUser" &&
-      google_service_account_iam_member.github.member == "principalSet://iam.googleapis.com/projects/3003/locations/global/workloadIdentityPools/github/attribute.repository_id/2002"
-    )
-    error_message = "Others than runs of the one repository may become the deployer."
+    condition = { for binding in google_service_account_iam_member.github : binding.service_account_id => "${binding.role} ${binding.member}" } == {
+      "projects/taskpulse-example/serviceAccounts/publisher" = "roles/iam.workloadIdentityUser principalSet://iam.googleapis.com/projects/3003/locations/global/workloadIdentityPools/github/attribute.job/2002/${var.environment}-image"
+      "projects/taskpulse-example/serviceAccounts/deployer"  = "roles/iam.workloadIdentityUser principalSet://iam.googleapis.com/projects/3003/locations/global/workloadIdentityPools/github/attribute.job/2002/${var.environment}"
+    }
+    error_message = "Others than jobs of the account's own environment may become the account."
   }
 }

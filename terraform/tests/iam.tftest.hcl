@@ -18,6 +18,14 @@ override_resource {
 }
 
 override_resource {
+  target          = google_service_account.publisher
+  override_during = plan
+  values = {
+    member = "serviceAccount:publisher"
+  }
+}
+
+override_resource {
   target          = google_service_account.deployer
   override_during = plan
   values = {
@@ -31,7 +39,7 @@ run "roles" {
   assert {
     condition = toset([for binding in google_project_iam_member.this : "${binding.member} ${binding.role}"]) == toset([
       "serviceAccount:nodes roles/container.defaultNodeServiceAccount",
-      "serviceAccount:deployer roles/container.admin",
+      "serviceAccount:deployer roles/container.developer",
     ])
     error_message = "The roles on the project are not the listed ones."
   }
@@ -44,9 +52,9 @@ run "roles" {
   assert {
     condition = toset([for binding in google_artifact_registry_repository_iam_member.image : "${binding.member} ${binding.role}"]) == toset([
       "serviceAccount:nodes roles/artifactregistry.reader",
-      "serviceAccount:deployer roles/artifactregistry.writer",
+      "serviceAccount:publisher roles/artifactregistry.writer",
     ])
-    error_message = "The roles on the registry are not: nodes read, the deployer writes."
+    error_message = "The roles on the registry are not: nodes read, the publisher writes."
   }
 
   assert {

@@ -17,6 +17,14 @@ override_resource {
   }
 }
 
+override_resource {
+  target          = google_service_account.publisher
+  override_during = plan
+  values = {
+    email = "taskpulse-publisher@taskpulse-example.iam.gserviceaccount.com"
+  }
+}
+
 run "outputs" {
   command = plan
 
@@ -28,6 +36,7 @@ run "outputs" {
       GKE_CLUSTER                = "taskpulse"
       GKE_LOCATION               = var.cluster_location
       IMAGE_REPOSITORY           = "gcr.io/taskpulse-example/taskpulse-api"
+      PUBLISHER_SERVICE_ACCOUNT  = "taskpulse-publisher@taskpulse-example.iam.gserviceaccount.com"
       WORKLOAD_IDENTITY_PROVIDER = "projects/3003/locations/global/workloadIdentityPools/github/providers/example"
     }
     error_message = "The variables for GitHub Actions are not the listed ones."

@@ -1,6 +1,7 @@
 """`python -m delivery monitoring-chart`: real Helm and kubectl, a real control plane, a chart that stands in."""
 
 import base64
+import json
 import os
 import shutil
 import signal
@@ -31,6 +32,19 @@ chart.PIN = pathlib.Path('{pin}')
 cli.main()
 """
 DEFINITION = "probes.stand-in.example.com"
+DEPLOYER = "taskpulse-deployer@example.iam.gserviceaccount.com"
+DEVELOPER = [
+    {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": "developer"},
+        "rules": [
+            {"apiGroups": [group], "resources": ["*"], "verbs": ["*"]}
+            for group in ("", "apps", "apiextensions.k8s.io", "stand-in.example.com")
+        ],
+    }
+]
+"""What container.developer grants of what this chart has: all kinds but those of RBAC."""
 
 
 @pytest.fixture
@@ -49,6 +63,27 @@ def stand_in(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     yield folder
     cluster.remove_namespaces(NAMESPACE)
     cluster.kubectl("delete", "crd", DEFINITION, "--ignore-not-found")
+
+
+@pytest.fixture
+def deployer(
+    cluster: Cluster,
+    stand_in: Path,  # which sets KUBECONFIG first
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[None]:
+    """Install as the deployer: with its role, and with what stands in for the IAM role container.developer."""
+    config = json.loads(cluster.kubeconfig.read_text())
+    config["users"][0]["user"]["as"] = DEPLOYER
+    (tmp_path / "deployer.kubeconfig").write_text(json.dumps(config))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "deployer.kubeconfig"))
+    cluster.kubectl("apply", "--filename", ROOT / "monitoring" / "chart" / "deployer.yaml")
+    cluster.kubectl("apply", "--filename=-", stdin=yaml.safe_dump_all(DEVELOPER))
+    for role in ("taskpulse-deployer", "developer"):
+        cluster.kubectl("create", "clusterrolebinding", role, f"--clusterrole={role}", f"--user={DEPLOYER}")
+    yield
+    names = ("taskpulse-deployer", "developer", "monitoring-operator")
+    cluster.kubectl("delete", "--ignore-not-found", "clusterrole,clusterrolebinding", *names)
 
 
 @pytest.fixture
@@ -182,3 +217,27 @@ def test_a_run_of_somebody_else_is_waited_for_and_never_taken_back(
         assert "Somebody else's Helm has left the release monitoring pending-upgrade" in result.output
         assert cluster.run("get", *selector).stdout != ""
         theirs.kill()
+@pytest.mark.usefixtures("deployer")
+def test_the_deployer_may_install_the_chart_and_its_roles(cluster: Cluster, secrets: Path) -> None:
+    result = install(secrets)
+    assert result.exit_code == 0, result.output
+    role = cluster.get("clusterrole", "monitoring-operator")
+    assert role["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "Helm"
+
+
+@pytest.mark.usefixtures("deployer")
+def test_a_chart_that_grants_more_than_the_deployer_holds_is_refused(
+    cluster: Cluster, stand_in: Path, secrets: Path
+) -> None:
+    (stand_in / "values.yaml").write_text("wants: '*'\n")
+    result = install(secrets)
+    assert result.exit_code == 1
+    assert "attempting to grant RBAC permissions not currently held" in result.output
+    assert cluster.run("get", "clusterrole", "monitoring-operator").returncode != 0
+
+
+@pytest.mark.usefixtures("deployer")
+def test_the_deployer_cannot_make_itself_an_administrator(cluster: Cluster) -> None:
+    mine = (f"--user={DEPLOYER}", f"--as={DEPLOYER}")
+    result = cluster.run("create", "clusterrolebinding", "mine", "--clusterrole=cluster-admin", *mine)
+    assert "attempting to grant RBAC permissions not currently held" in result.stderr

@@ -20,7 +20,7 @@ REFUSAL = "no-environment"
 STEPS = [(job, step, row) for job in jobs() if job != REFUSAL for step in commands(job) for row in rows(job)]
 NAMES = [f"{job} {row.get('part', '')}: {step['run'][:40]}" for job, step, row in STEPS]
 EVERY_STEP = pytest.mark.parametrize(("job", "step", "row"), STEPS, ids=NAMES)
-GATES = {"test", "image", "tools"}
+GATES = {"test", "image", "scan", "tools"}
 
 CACHES: dict[str, dict[str, Any]] = {
     "actions/checkout": {},
@@ -84,11 +84,25 @@ def test_what_was_built_is_what_is_deployed(tmp_path: Path) -> None:
     assert push["id"] == "push"
     assert jobs()["image"]["outputs"]["digest"] == "${{ steps.push.outputs.digest }}"
     assert push["with"]["build-args"] == "REVISION=${{ github.sha }}"
-    assert {"push-by-digest=true", "push=true"} <= set(push["with"]["outputs"].split(","))
+    assert {"push-by-digest=true", "push=true"} <= set(push["with"]["outputs"].splitlines()[0].split(","))
     assert (push["with"]["sbom"], push["with"]["provenance"]) == (True, "mode=max")
-    scan = action("image", "aquasecurity/trivy-action")
-    assert scan["with"]["image-ref"] == "${{ vars.IMAGE_REPOSITORY }}@${{ steps.push.outputs.digest }}"
-    assert scan["with"]["exit-code"] == "1"
+
+
+def test_what_was_built_is_what_is_scanned_without_a_token() -> None:
+    outputs = action("image", "docker/build-push-action")["with"]["outputs"].splitlines()
+    assert [line for line in outputs if line.startswith("type=oci,")] == ["type=oci,dest=build/image,tar=false"]
+    upload = action("image", "actions/upload-artifact")
+    assert upload["with"]["path"] == "build/image"
+    assert jobs()["image"]["outputs"]["artifact"] == f"${{{{ steps.{upload['id']}.outputs.artifact-id }}}}"
+    download = action("scan", "actions/download-artifact")["with"]
+    assert download.pop("github-token") == "${{ github.token }}", "an earlier attempt uploaded it"
+    assert download == {"artifact-ids": "${{ needs.image.outputs.artifact }}", "path": "build/image"}
+    scan = action("scan", "aquasecurity/trivy-action")
+    assert (scan["with"]["input"], scan["with"]["exit-code"]) == ("build/image", "1")
+    assert jobs()["scan"]["permissions"] == {"contents": "read", "actions": "read"}, (
+        "the scanner could become the publisher"
+    )
+    assert "environment" not in jobs()["scan"]
 
 
 def test_the_deploy_waits_for_every_gate() -> None:
@@ -101,13 +115,13 @@ def test_the_deploy_waits_for_every_gate() -> None:
 
 def test_gates_run_side_by_side() -> None:
     waiting = {name: jobs()[name]["needs"] for name in GATES if "needs" in jobs()[name]}
-    assert waiting == {}, "each gate starts with the push"
+    assert waiting == {"scan": ["image"]}, "each other gate starts with the push"
 
 
 def test_by_hand_only_the_rollback_runs() -> None:
     assert jobs()["rollback"]["if"].startswith("github.event_name == 'workflow_dispatch' && ")
     on_push = {name for name, job in jobs().items() if job.get("if") == "github.event_name == 'push'"}
-    assert on_push == GATES, "the deploy is skipped with its gates"
+    assert on_push == GATES - {"scan"}, "the scan and the deploy are skipped with what they wait for"
 
 
 def test_no_job_restores_a_cache() -> None:
@@ -143,9 +157,20 @@ def test_one_run_at_a_time_in_an_environment_and_none_is_broken_off() -> None:
     assert sorted(workflow[True]["push"]["branches"]) == overlays()
 
 
-@pytest.mark.parametrize("job", ["image", "deploy", "rollback"])
-def test_a_job_with_the_deployers_identity_is_in_its_environment_and_checks_out_first(job: str) -> None:
-    assert jobs()[job]["environment"] == "${{ github.ref_name }}"
+@pytest.mark.parametrize(
+    ("job", "environment", "account"),
+    [
+        ("image", "${{ github.ref_name }}-image", "PUBLISHER"),
+        ("deploy", "${{ github.ref_name }}", "DEPLOYER"),
+        ("rollback", "${{ github.ref_name }}", "DEPLOYER"),
+    ],
+)
+def test_a_job_with_an_identity_is_in_the_environment_of_its_account_and_checks_out_first(
+    job: str, environment: str, account: str
+) -> None:
+    assert jobs()[job]["environment"] == environment
+    auth = action(job, "google-github-actions/auth")
+    assert auth["with"]["service_account"] == f"${{{{ vars.{account}_SERVICE_ACCOUNT }}}}"
     granted = {name: grant for name, grant in jobs()[job]["permissions"].items() if grant == "write"}
     assert granted == {"id-token": "write"}
     names = uses(job)

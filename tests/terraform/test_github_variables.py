@@ -33,9 +33,18 @@ def programs(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def configuration(tmp_path: Path) -> Path:
+    """Return a copy of the configuration that names buckets."""
+    copy = shutil.copytree(ROOT, tmp_path / "terraform", ignore=shutil.ignore_patterns(".terraform*"))
+    for path in copy.glob("environments/*.gcs.tfbackend"):
+        path.write_text('bucket = "state"')
+    return copy
+
+
 def make(path: str, calls: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["make", "-s", "github-variables", *arguments],
+        ["make", "-s", "github-variables", f"TERRAFORM_DIR={calls.parent / 'terraform'}", *arguments],
         cwd=ROOT.parent,
         env={**os.environ, "PATH": path, "CALLS": str(calls)},
         capture_output=True,
@@ -44,26 +53,26 @@ def make(path: str, calls: Path, *arguments: str) -> subprocess.CompletedProcess
     )
 
 
-def test_sets_the_variables_of_the_environment(programs: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("configuration")
+def test_sets_the_variables_of_both_environments(programs: Path, tmp_path: Path) -> None:
     result = make(f"{programs}:{os.environ['PATH']}", tmp_path / "calls", "ENV=dev")
     assert result.returncode == 0, result.stderr
     first, *rest = (tmp_path / "calls").read_text().splitlines()
-    assert first.startswith("terraform -chdir=terraform init -reconfigure ")
-    assert first.endswith(" -backend-config=environments/dev.gcs.tfbackend")
-    # a pipe starts both ends at once: the order of these lines is not fixed
-    assert sorted(rest) == [
-        "GKE_CLUSTER=taskpulse",
-        "GKE_LOCATION=us-central1-a",
-        "gh variable set --env dev --env-file -",
-        "terraform -chdir=terraform output -json github_actions_variables",
+    assert first == f"terraform -chdir={tmp_path / 'terraform'} init -reconfigure -input=false"
+    variables = ["GKE_CLUSTER=taskpulse", "GKE_LOCATION=us-central1-a"]
+    assert rest == [
+        f"terraform -chdir={tmp_path / 'terraform'} output -json github_actions_variables",
+        *("gh variable set --env dev --env-file -", *variables),
+        *("gh variable set --env dev-image --env-file -", *variables),
     ]
 
 
+@pytest.mark.usefixtures("configuration")
 @pytest.mark.parametrize("arguments", [[], ["ENV=prod"]])
 def test_unknown_environment_is_refused(programs: Path, tmp_path: Path, arguments: list[str]) -> None:
     result = make(f"{programs}:{os.environ['PATH']}", tmp_path / "calls", *arguments)
     assert result.returncode != 0
-    assert "make github-variables ENV=dev" in result.stderr
+    assert "say which environment: make terraform ENV=dev (or main)" in result.stderr
     assert not (tmp_path / "calls").exists()
 
 
