@@ -8,6 +8,10 @@ resource "google_compute_global_address" "api" {
 
   name = "taskpulse-api"
 
+  lifecycle {
+    prevent_destroy = true # the public zone names it; a new one is another address
+  }
+
   depends_on = [google_project_service.this]
 }
 
@@ -17,6 +21,10 @@ resource "google_certificate_manager_dns_authorization" "api" {
 
   name   = "taskpulse-api"
   domain = var.api_hostname
+
+  lifecycle {
+    prevent_destroy = true # the public zone holds its record; without it the certificate is not renewed
+  }
 
   depends_on = [google_project_service.this]
 }

@@ -79,6 +79,10 @@ resource "google_dns_managed_zone" "internal" {
       network_url = google_compute_network.this.id
     }
   }
+
+  lifecycle {
+    prevent_destroy = true # pods find the database by it
+  }
 }
 
 resource "google_dns_record_set" "database" {

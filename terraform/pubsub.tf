@@ -32,6 +32,10 @@ resource "google_pubsub_subscription" "event" {
     dead_letter_topic     = google_pubsub_topic.dead_letter.id
     max_delivery_attempts = 10
   }
+
+  lifecycle {
+    prevent_destroy = true # messages that nobody has taken yet
+  }
 }
 
 # A topic without a subscription keeps nothing.
@@ -42,6 +46,10 @@ resource "google_pubsub_subscription" "dead_letter" {
 
   expiration_policy {
     ttl = ""
+  }
+
+  lifecycle {
+    prevent_destroy = true # messages that nobody has looked at yet
   }
 }
 

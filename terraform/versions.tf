@@ -12,7 +12,7 @@ terraform {
     }
   }
 
-  backend "gcs" {} # -backend-config=environments/ENV.gcs.tfbackend
+  backend "gcs" {} # of environments/ENV.gcs.tfbackend, by `make terraform ENV=...`
 }
 
 provider "google" {
@@ -37,3 +37,12 @@ locals {
 }
 
 data "google_project" "this" {}
+
+# Belongs to the state: the values of another environment would replace it, and so are refused before anything is touched.
+resource "terraform_data" "environment" {
+  triggers_replace = [var.environment, var.project_id]
+
+  lifecycle {
+    prevent_destroy = true
+  }
+}

@@ -5,12 +5,13 @@ JSON to the file that OFFLINE_LOG names, and refuse the type that OFFLINE_FAIL n
 """
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.terraform.configuration import blocks, replace
+from tests.terraform.configuration import ROOT, blocks, replace
 from tests.terraform.conftest import Terraform
 
 pytestmark = pytest.mark.slow
@@ -36,7 +37,7 @@ resource "google_pubsub_topic" "probe" {
   name = "probe"
 }
 """
-TYPES = sorted({address.split(".")[0] for address, _ in blocks("resource")})
+TYPES = sorted({address.split(".")[0] for address, _ in blocks("resource")} - {"terraform_data"})
 PASSWORDS = {"taskpulse": "taskpulse-database-password"}
 """Each user of the database, and the secret that holds its password."""
 
@@ -132,6 +133,31 @@ def test_a_rotation_that_breaks_off_is_finished_by_the_next(installation: Instal
     assert all(installation.passwords()[user] != before[user] for user in PASSWORDS)
     unchanged = installation.run("plan", "-detailed-exitcode", *raised)
     assert unchanged.returncode == 0, unchanged.stdout
+
+
+def test_values_of_another_environment_are_refused(installation: Installation) -> None:
+    assert installation.apply().returncode == 0
+    before = (installation.directory / "log").read_text()
+    values = installation.directory / "environments"
+    (values / "main.tfvars").write_text((values / "dev.tfvars").read_text())
+    result = installation.apply()
+    assert result.returncode == 1
+    assert "Resource terraform_data.environment has lifecycle.prevent_destroy set" in " ".join(result.stderr.split())
+    assert (installation.directory / "log").read_text() == before, "something was changed"
+
+
+def test_an_environment_is_taken_down_only_on_purpose(installation: Installation) -> None:
+    page = (ROOT.parent / "docs" / "first-deployment.md").read_text()
+    (command,) = re.findall(r"^    (sed .*prevent_destroy.*)$", page, re.MULTILINE)
+    assert installation.apply().returncode == 0
+    unprotected = ("-var", "deletion_protection=false")
+    assert installation.apply(*unprotected).returncode == 0
+    assert installation.run("destroy", "-auto-approve", *unprotected).returncode == 1
+    folder = installation.directory.rename(installation.directory.parent / "terraform")
+    subprocess.run(["bash", "-euc", command], cwd=folder.parent, check=True)
+    folder.rename(installation.directory)
+    result = installation.run("destroy", "-auto-approve", *unprotected)
+    assert result.returncode == 0, result.stderr
 
 
 def test_a_password_that_is_not_read_back_is_noticed(installation: Installation) -> None:

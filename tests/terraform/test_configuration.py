@@ -7,7 +7,24 @@ from itertools import combinations
 import pytest
 import yaml
 
-from tests.terraform.configuration import ENVIRONMENTS, ROOT, blocks, variables
+from tests.terraform.configuration import ENVIRONMENTS, ROOT, blocks, parse, variables
+
+PROTECTED = {
+    "google_artifact_registry_repository",
+    "google_certificate_manager_dns_authorization",
+    "google_compute_global_address",
+    "google_container_cluster",
+    "google_dns_managed_zone",
+    "google_iam_workload_identity_pool",
+    "google_pubsub_subscription",
+    "google_secret_manager_secret",
+    "google_service_networking_connection",
+    "google_sql_database",
+    "google_sql_database_instance",
+    "google_sql_user",
+    "terraform_data",
+}
+"""Kinds that hold data, or a name or an address that others hold."""
 
 
 def test_each_role_is_given_in_a_known_place() -> None:
@@ -25,7 +42,8 @@ def test_each_role_is_given_in_a_known_place() -> None:
 
 
 def test_nothing_random_is_kept_in_the_state() -> None:
-    assert {address.split("_")[0] for address, _ in blocks("resource")} == {"google"}
+    kinds = {address.split(".")[0] for address, _ in blocks("resource")} - {"terraform_data"}
+    assert {kind.split("_")[0] for kind in kinds} == {"google"}
     assert [address for address, _ in blocks("ephemeral")] == [
         "random_password.database",
         "random_password.metrics_token",
@@ -57,6 +75,23 @@ def test_each_variable_says_what_it_is() -> None:
     for name, body in blocks("variable"):
         assert body.get("description", "").endswith("."), name
         assert "type" in body, name
+
+
+def test_what_cannot_be_had_again_is_protected() -> None:
+    # by the provider's argument, or else by Terraform; what stands with the instance is left to it
+    for address, body in blocks("resource"):
+        if address.split(".")[0] in PROTECTED:
+            protected = (
+                body.get("deletion_protection") == "${var.deletion_protection}"
+                or body.get("deletion_policy") == "ABANDON"
+                or [each.get("prevent_destroy") for each in body.get("lifecycle", [])] == [True]
+            )
+            assert protected or address == "google_compute_global_address.database", f"a slip deletes {address}"
+
+
+def test_each_environment_has_a_state_of_its_own() -> None:
+    prefixes = {name: parse(ROOT / "environments" / f"{name}.gcs.tfbackend")["prefix"] for name in ENVIRONMENTS}
+    assert prefixes == {name: f"taskpulse/{name}" for name in ENVIRONMENTS}, "in one bucket they would share a state"
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
