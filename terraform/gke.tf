@@ -91,9 +91,12 @@ resource "google_container_cluster" "this" {
     }
   }
 
-  # What the short-lived default pool starts with; without it that would run as the project's default account.
+  # What the short-lived default pool starts with. Without it that would run as the project's default account, and its
+  # 100 GB of SSD in each zone would exceed the quota of a new project (terraform-google-kubernetes-engine#1795).
   node_config {
     service_account = google_service_account.nodes.email
+    disk_type       = "pd-standard"
+    disk_size_gb    = 20
 
     shielded_instance_config {
       enable_secure_boot          = true

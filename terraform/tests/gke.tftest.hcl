@@ -94,6 +94,14 @@ run "cluster" {
   }
 
   assert {
+    condition = (
+      google_container_cluster.this.node_config[0].disk_type == "pd-standard" &&
+      google_container_cluster.this.node_config[0].disk_size_gb <= 20
+    )
+    error_message = "The pool that a cluster starts with takes more disk than a new project may have."
+  }
+
+  assert {
     condition     = google_container_cluster.this.node_pool_defaults[0].node_config_defaults[0].insecure_kubelet_readonly_port_enabled == "FALSE"
     error_message = "A new pool would open the kubelet's read-only port."
   }

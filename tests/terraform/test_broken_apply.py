@@ -135,6 +135,27 @@ def test_a_rotation_that_breaks_off_is_finished_by_the_next(installation: Instal
     assert unchanged.returncode == 0, unchanged.stdout
 
 
+@pytest.mark.parametrize("address", ["google_container_cluster.this", "google_sql_database_instance.this"])
+@pytest.mark.parametrize("command", ["untaint", "state rm"])
+def test_a_tainted_object_is_kept_or_made_again_by_the_documented_command(
+    installation: Installation, command: str, address: str
+) -> None:
+    page = (ROOT.parent / "docs" / "broken-apply.md").read_text()
+    assert f"\n    make terraform ENV=main ARGS='{command} {address}'\n" in page
+    assert installation.apply().returncode == 0
+    assert installation.terraform(installation.directory, "taint", address).returncode == 0
+    plan = installation.run("plan")
+    assert f"{address} is tainted, so must be replaced" in " ".join(plan.stdout.split())
+
+    assert installation.terraform(installation.directory, *command.split(), address).returncode == 0
+    made = len(installation.applied())
+    assert installation.apply().returncode == 0
+    again = [kind for kind, _ in installation.applied()[made:]]
+    assert again.count(address.partition(".")[0]) == (command == "state rm")
+    both_hold_the_same(installation)
+    assert installation.run("plan", "-detailed-exitcode").returncode == 0
+
+
 def test_values_of_another_environment_are_refused(installation: Installation) -> None:
     assert installation.apply().returncode == 0
     before = (installation.directory / "log").read_text()
