@@ -15,6 +15,67 @@ resource "google_compute_global_address" "api" {
   depends_on = [google_project_service.this]
 }
 
+# Google's default still takes TLS 1.0.
+resource "google_compute_ssl_policy" "api" {
+  count = local.https
+
+  name            = "taskpulse-api"
+  min_tls_version = "TLS_1_2"
+  profile         = "MODERN"
+
+  depends_on = [google_project_service.this]
+}
+
+# Cloud Armor: all may ask, but no address without end. A worker that pulses and claims sends a few requests a second.
+resource "google_compute_security_policy" "api" {
+  # checkov:skip=CKV_GCP_73:there is no Java here, and the rule would refuse tasks whose text speaks of it
+  count = local.https
+
+  name = "taskpulse-api"
+  type = "CLOUD_ARMOR"
+
+  rule {
+    description = "At most 6,000 requests a minute from one address"
+    priority    = 1000
+    action      = "throttle"
+
+    match {
+      versioned_expr = "SRC_IPS_V1"
+
+      config {
+        src_ip_ranges = ["*"]
+      }
+    }
+
+    rate_limit_options {
+      conform_action = "allow"
+      exceed_action  = "deny(429)"
+      enforce_on_key = "IP"
+
+      rate_limit_threshold {
+        count        = 6000
+        interval_sec = 60
+      }
+    }
+  }
+
+  rule {
+    description = "Whatever no other rule matches"
+    priority    = 2147483647
+    action      = "allow"
+
+    match {
+      versioned_expr = "SRC_IPS_V1"
+
+      config {
+        src_ip_ranges = ["*"]
+      }
+    }
+  }
+
+  depends_on = [google_project_service.this]
+}
+
 # Proves by a CNAME that the name is ours, so that the certificate is there before traffic is.
 resource "google_certificate_manager_dns_authorization" "api" {
   count = local.https

@@ -108,6 +108,41 @@ def streams_outlive_the_gateways_default(render: Render) -> Iterator[str]:
         )
 
 
+@rule("tls-version")
+def old_versions_of_tls_are_refused(render: Render) -> Iterator[str]:
+    strict = {
+        policy["spec"]["targetRef"]["name"]
+        for policy in render.of("GCPGatewayPolicy")
+        if dig(policy, "spec", "default", "sslPolicy")
+    }
+    for gateway in render.of("Gateway"):
+        if gateway["metadata"]["name"] not in strict:
+            yield f"{identity(gateway)} needs a GCPGatewayPolicy with sslPolicy: Google's default takes TLS 1.0."
+
+
+@rule("cloud-armor")
+def one_address_cannot_flood(render: Render) -> Iterator[str]:
+    guarded = {
+        policy["spec"]["targetRef"]["name"]
+        for policy in render.of("GCPBackendPolicy")
+        if dig(policy, "spec", "default", "securityPolicy")
+    }
+    for name in sorted(backends(render) - guarded):
+        yield f"Service/{name} needs a GCPBackendPolicy with securityPolicy: nothing bounds the requests of an address."
+
+
+@rule("access-log")
+def requests_from_outside_leave_a_trace(render: Render) -> Iterator[str]:
+    logged = {
+        policy["spec"]["targetRef"]["name"]
+        for policy in render.of("GCPBackendPolicy")
+        if dig(policy, "spec", "default", "logging", "enabled") is True
+        and dig(policy, "spec", "default", "logging", "sampleRate") != 0
+    }
+    for name in sorted(backends(render) - logged):
+        yield f"Service/{name} needs a GCPBackendPolicy whose logging is enabled, with a sampleRate above 0."
+
+
 def backends(render: Render) -> set[str]:
     """Names of the Services that a gateway sends to."""
     return {

@@ -16,7 +16,7 @@ rule = partial(register, RULES)
 KINDS = {
     *("Namespace", "ServiceAccount", "ConfigMap", "Secret", "Service", "Deployment"),
     *("HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy"),
-    *("Gateway", "HTTPRoute", "HealthCheckPolicy", "GCPBackendPolicy"),
+    *("Gateway", "HTTPRoute", "HealthCheckPolicy", "GCPBackendPolicy", "GCPGatewayPolicy"),
     *("ServiceMonitor", "PrometheusRule", "AlertmanagerConfig"),
 }
 
@@ -112,7 +112,7 @@ def references(each: Object) -> Iterator[tuple[str, str]]:
     match each["kind"]:
         case "HorizontalPodAutoscaler":
             yield each["spec"]["scaleTargetRef"]["kind"], each["spec"]["scaleTargetRef"]["name"]
-        case "GCPBackendPolicy" | "HealthCheckPolicy":
+        case "GCPBackendPolicy" | "GCPGatewayPolicy" | "HealthCheckPolicy":
             yield each["spec"]["targetRef"]["kind"], each["spec"]["targetRef"]["name"]
         case "HTTPRoute":
             yield from (("Gateway", parent["name"]) for parent in each["spec"].get("parentRefs", []))

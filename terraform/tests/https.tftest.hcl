@@ -45,6 +45,24 @@ run "with_a_host_name" {
   }
 
   assert {
+    condition = (
+      google_compute_ssl_policy.api[0].name == "taskpulse-api" &&
+      google_compute_ssl_policy.api[0].min_tls_version == "TLS_1_2" &&
+      google_compute_ssl_policy.api[0].profile == "MODERN"
+    )
+    error_message = "The front takes TLS older than 1.2."
+  }
+
+  assert {
+    condition = (
+      google_compute_security_policy.api[0].name == "taskpulse-api" &&
+      [for rule in google_compute_security_policy.api[0].rule : "${rule.action} ${one(rule.rate_limit_options[*].exceed_action)} ${one(rule.rate_limit_options[*].enforce_on_key)}" if rule.priority == 1000] == ["throttle deny(429) IP"] &&
+      [for rule in google_compute_security_policy.api[0].rule : rule.action if rule.priority == 2147483647] == ["allow"]
+    )
+    error_message = "Cloud Armor does not bound the requests of each address and let the others through."
+  }
+
+  assert {
     condition = jsonencode(output.dns_records) == jsonencode([{
       address = { name = "tasks.example.com", type = "A", data = "198.51.100.7" }
       proof   = { name = "_acme-challenge.tasks.example.com.", type = "CNAME", data = "example.authorize.certificatemanager.goog." }
@@ -63,6 +81,8 @@ run "without_a_host_name" {
   assert {
     condition = 0 == sum([
       length(google_compute_global_address.api),
+      length(google_compute_ssl_policy.api),
+      length(google_compute_security_policy.api),
       length(google_certificate_manager_dns_authorization.api),
       length(google_certificate_manager_certificate.api),
       length(google_certificate_manager_certificate_map.api),

@@ -95,6 +95,13 @@ def test_gateway_has_the_front_that_terraform_makes(overlay: Render, variables: 
         assert wanted == certificates, (
             f"the gateway wants the certificate map {wanted}, but https.tf makes {certificates}"
         )
+    for kind, field, made in (
+        ("GCPGatewayPolicy", "sslPolicy", "google_compute_ssl_policy.api"),
+        ("GCPBackendPolicy", "securityPolicy", "google_compute_security_policy.api"),
+    ):
+        wanted = {policy["spec"]["default"].get(field) for policy in overlay.of(kind)}
+        there = {terraform.resource(made)["name"]} if host else set()
+        assert wanted == there, f"{kind} names {wanted}, but https.tf makes {there} ({made})"
     for route in overlay.of("HTTPRoute"):
         named = set(route["spec"]["hostnames"])
         assert named == {host}, f"a route is for {named}, but the certificate is for {host} (api_hostname)"

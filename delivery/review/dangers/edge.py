@@ -99,12 +99,24 @@ def policy(before: Object | None, after: Object | None) -> Iterator[str]:
         yield f"Cloud Armor policy {was} no longer protects {name}: what it blocks gets through."
     elif was and was != now:
         yield f"Cloud Armor policy {now} protects {name} instead of {was}: it may let more through."
+    yield from unlogged(old.get("logging") or {}, new.get("logging") or {}, name)
     if dig(old, "redirectToHttps", "enabled") is True and dig(new, "redirectToHttps", "enabled") is not True:
         yield "Requests over HTTP are no longer sent to HTTPS: they are answered in the clear."
     if (ssl := old.get("sslPolicy")) and ssl != new.get("sslPolicy"):
         yield f"SSL policy {ssl} no longer holds: older versions and ciphers of TLS may be accepted."
     if new.get("allowGlobalAccess") is True and old.get("allowGlobalAccess") is not True:
         yield "Clients of every region may connect (allowGlobalAccess)."
+
+
+def unlogged(old: Object, new: Object, name: str) -> Iterator[str]:
+    """What the load balancer no longer logs; 1,000,000 and 1.0 are all requests, by the kind of the policy."""
+    was, now = (
+        each.get("sampleRate", 1_000_000) if each.get("enable", each.get("enabled")) else 0 for each in (old, new)
+    )
+    if was and not now:
+        yield f"Requests to {name} are no longer logged at the load balancer."
+    elif now < was:
+        yield f"Fewer requests to {name} are logged at the load balancer: {now} instead of {was} (sampleRate)."
 
 
 def armor(settings: Object) -> str:

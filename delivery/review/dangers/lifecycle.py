@@ -18,6 +18,8 @@ LOSS = {
     "Service": "its address and its name in DNS go",
     "Gateway": "its listeners stop answering",
     "GCPBackendPolicy": "the time-outs, draining and protection that it sets no longer apply",
+    "GCPGatewayPolicy": "its listeners take every version of TLS that Google takes by default",
+    "FrontendConfig": "its Ingress takes every version of TLS that Google takes by default",
     "BackendConfig": "the time-outs, draining and protection that it sets no longer apply",
     "HealthCheckPolicy": "the load balancer chooses by its own rules which pods get requests",
     "HTTPRoute": "requests that it routed are answered with 404",

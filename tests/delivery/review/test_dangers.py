@@ -25,7 +25,7 @@ VERSIONS = {
     "AlertmanagerConfig": "monitoring.coreos.com/v1alpha1",
     "HorizontalPodAutoscaler": "autoscaling/v2",
     "PodDisruptionBudget": "policy/v1",
-    "GCPBackendPolicy": "networking.gke.io/v1",
+    **dict.fromkeys(("GCPBackendPolicy", "GCPGatewayPolicy"), "networking.gke.io/v1"),
     "StorageClass": "storage.k8s.io/v1",
     **dict.fromkeys(
         ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"), "admissionregistration.k8s.io/v1"
