@@ -139,6 +139,13 @@ def test_both_reviews_are_one() -> None:
     assert jobs["comment"]["permissions"] == READ | {"pull-requests": "write"}
 
 
+def test_the_token_that_may_write_meets_only_the_code_of_the_base() -> None:
+    writing = {name: job for name, job in load("changes")["jobs"].items() if "write" in job["permissions"].values()}
+    assert writing.keys() == {"comment"}
+    (checkout,) = [step for step in writing["comment"]["steps"] if step.get("uses", "").startswith("actions/checkout@")]
+    assert checkout["with"].get("ref") == "${{ github.event.pull_request.base.sha }}", "the pull request's code runs"
+
+
 def test_images_are_pushed_over_plain_http_only_where_the_builder_is_told() -> None:
     steps = load("e2e")["jobs"]["e2e"]["steps"]
     actions = [step.get("uses", "").partition("@")[0] for step in steps]
