@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from delivery import chart, secrets
+from delivery import chart, manifests, secrets
 from delivery.chart import NAMESPACE, RELEASE
 from delivery.checkout import ROOT
 from delivery.deploy.lock import Lock
@@ -39,12 +39,13 @@ def install(overlay: str, given: list[Object], say: Callable[[str], None]) -> No
     pinned = chart.pin(ROOT)
     inputs = fingerprint(pinned, overlay)
     say(f"chart {pinned['chart'].rsplit('/', 1)[-1]} {pinned['version']} with the values of {overlay}")
-    kubectl.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}])
+    own = manifests.load_all((ROOT / chart.FOLDER / "namespace.yaml").read_text("utf-8"))
+    kubectl.apply([each for each in own if each["kind"] == "Namespace"])
     lock = Lock(NAMESPACE)  # the Namespace goes first, for it is where the lock lives
     lock.acquire(LOCK_S, say)
     try:
-        kubectl.apply(given, force=True, check=lock.check)  # Secret Manager is their source
-        say(f"Namespace {NAMESPACE} and its Secrets are there")
+        kubectl.apply([*own, *given], force=True, check=lock.check)  # Secret Manager is the source of the Secrets
+        say(f"Namespace {NAMESPACE}, its NetworkPolicies and its Secrets are there")
         last = settle(lock, say)
         if last.get("status") == "deployed" and last.get(INPUTS) == inputs:
             say("it is installed with the same values already")

@@ -40,7 +40,7 @@ DEVELOPER = [
         "metadata": {"name": "developer"},
         "rules": [
             {"apiGroups": [group], "resources": ["*"], "verbs": ["*"]}
-            for group in ("", "apps", "apiextensions.k8s.io", "stand-in.example.com")
+            for group in ("", "apps", "apiextensions.k8s.io", "networking.k8s.io", "stand-in.example.com")
         ],
     }
 ]
@@ -108,6 +108,10 @@ def test_it_works(cluster: Cluster, secrets: Path) -> None:
     assert grafana["status"]["readyReplicas"] == 1
     assert grafana["spec"]["template"]["metadata"]["annotations"]["channel"] == "#taskpulse-dev-alerts"
     assert cluster.get("probe", "monitoring", "--namespace=monitoring")["spec"] == {"first": "35d"}
+    labels = cluster.get("namespace", "monitoring")["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/warn"] == "baseline"
+    policies = cluster.get("networkpolicies", "--namespace=monitoring")["items"]
+    assert [each["metadata"]["name"] for each in policies] == ["own-pods-only", "webhook"]
 
 
 @pytest.mark.usefixtures("stand_in")

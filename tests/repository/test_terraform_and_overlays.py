@@ -122,9 +122,8 @@ def test_chart_takes_secrets_from_secret_manager() -> None:
     for path in folder.glob("*.yaml"):
         text = path.read_text()
         wanted |= set(re.findall(r"/secrets/([a-z-]+)/([a-z-]+)", text))
-        admin = dig(yaml.safe_load(text), "grafana", "admin")
-        if admin:
-            wanted.add((admin["existingSecret"], admin["passwordKey"]))
+        admins = [dig(each, "grafana", "admin") for each in yaml.safe_load_all(text)]
+        wanted |= {(admin["existingSecret"], admin["passwordKey"]) for admin in admins if admin}
     missing = wanted - kept()
     assert not missing, f"{missing} is asked for in monitoring/chart, but is not in terraform/secrets.yaml"
 
