@@ -62,8 +62,9 @@ def access_token() -> str:
     command = [gcloud, "auth", "print-access-token", "--quiet"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0:
-        last = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise DeliveryError(f"gcloud gives no access token: run `gcloud auth login`. It says: {last}")
+        lines = result.stderr.strip().splitlines() or ["no reason given"]
+        reason = next((line for line in lines if line.startswith("ERROR: ")), lines[0])  # advice follows it
+        raise DeliveryError(f"gcloud gives no access token: run `gcloud auth login`. It says: {reason}")
     return result.stdout.strip()
 
 

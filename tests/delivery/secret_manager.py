@@ -11,10 +11,23 @@ from typing import Any, Self
 ENDPOINT = "CLOUDSDK_API_ENDPOINT_OVERRIDES_SECRETMANAGER"
 VALUE = "tp-%-value"
 TOKEN = "ya29.token"
+SIGNED_OUT = """WARNING: Python 3.9 is deprecated.
+ERROR: (gcloud.auth.print-access-token) You do not currently have an active account selected.
+Please run:
+
+  gcloud auth login
+
+to obtain new credentials.
+
+If you have already logged in with a different account, run:
+
+  gcloud config set account ACCOUNT
+
+to select an already authenticated account to use."""
 # prints what the real one prints; refuses any other command line
 GCLOUD = f"""#!/bin/sh
 [ "$*" = "auth print-access-token --quiet" ] || exit 64
-[ -z "$SIGNED_OUT" ] || {{ echo "ERROR: (gcloud.auth.print-access-token) You have no active account." >&2; exit 1; }}
+[ -z "$SIGNED_OUT" ] || {{ printf '%s\\n' "{SIGNED_OUT}" >&2; exit 1; }}
 echo {TOKEN}
 """
 Answer = tuple[int, dict[str, Any]]
