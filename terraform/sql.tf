@@ -15,6 +15,7 @@ resource "google_sql_database_instance" "this" {
     disk_type                   = "PD_SSD"
     disk_size                   = 10 # GB
     disk_autoresize             = true
+    disk_autoresize_limit       = var.database_disk_limit # a disk grows by itself, and never shrinks again
     deletion_protection_enabled = var.deletion_protection
     retain_backups_on_delete    = true
     user_labels                 = local.labels

@@ -41,6 +41,30 @@ variable "deletion_protection" {
   default     = true
 }
 
+# Budget
+
+variable "billing_account" {
+  description = "Billing account on which a budget with alerts is made; null where somebody else owns it."
+  type        = string
+  nullable    = true
+  default     = null
+
+  validation {
+    condition     = var.billing_account == null || can(regex("^[0-9A-F]{6}(-[0-9A-F]{6}){2}$", var.billing_account))
+    error_message = "billing_account must be an id such as 012345-6789AB-CDEF01; `gcloud billing accounts list` shows yours."
+  }
+}
+
+variable "monthly_budget" {
+  description = "What a month may cost, in the currency of the billing account, before alerts are sent."
+  type        = number
+
+  validation {
+    condition     = var.monthly_budget >= 1
+    error_message = "monthly_budget must be at least 1."
+  }
+}
+
 # Network
 
 variable "node_range" {
@@ -141,6 +165,16 @@ variable "database_availability_type" {
   validation {
     condition     = contains(["REGIONAL", "ZONAL"], var.database_availability_type)
     error_message = "database_availability_type must be REGIONAL or ZONAL."
+  }
+}
+
+variable "database_disk_limit" {
+  description = "Most gigabytes that the database's disk may grow to; a full disk stops all writes."
+  type        = number
+
+  validation {
+    condition     = var.database_disk_limit >= 20
+    error_message = "database_disk_limit must be at least 20 GB; 0 would be no limit."
   }
 }
 

@@ -19,6 +19,10 @@ provider "google" {
   project = var.project_id
   region  = var.region
 
+  # Whose quota a call takes: budgets refuse calls of a person that name no project.
+  user_project_override = true
+  billing_project       = var.project_id
+
   default_labels = local.labels
 }
 

@@ -4,6 +4,9 @@ environment = "dev"
 project_id                 = ""
 github_repository_owner_id = ""
 github_repository_id       = ""
+billing_account            = null # an id such as "012345-6789AB-CDEF01", to get a budget with alerts
+
+monthly_budget = 200 # in the currency of the billing account
 
 region           = "us-central1"
 cluster_location = "us-central1-a"
@@ -18,4 +21,5 @@ node_count        = { min = 1, max = 3 }
 
 database_tier              = "db-g1-small"
 database_availability_type = "ZONAL"
+database_disk_limit        = 50 # GB
 database_max_connections   = 100

@@ -4,7 +4,10 @@ environment = "main"
 project_id                 = ""
 github_repository_owner_id = ""
 github_repository_id       = ""
+billing_account            = null # an id such as "012345-6789AB-CDEF01", to get a budget with alerts
 api_hostname               = "taskpulse.example.com"
+
+monthly_budget = 900 # in the currency of the billing account
 
 region           = "us-central1"
 cluster_location = "us-central1"
@@ -19,4 +22,5 @@ node_count        = { min = 3, max = 6 }
 
 database_tier              = "db-custom-2-7680"
 database_availability_type = "REGIONAL"
+database_disk_limit        = 200 # GB
 database_max_connections   = 200

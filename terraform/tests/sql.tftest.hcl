@@ -69,6 +69,11 @@ run "database" {
   }
 
   assert {
+    condition     = google_sql_database_instance.this.settings[0].disk_autoresize && google_sql_database_instance.this.settings[0].disk_autoresize_limit == var.database_disk_limit
+    error_message = "The disk does not grow, or grows without a limit."
+  }
+
+  assert {
     condition     = google_sql_database_instance.this.settings[0].retain_backups_on_delete
     error_message = "The backups die with the instance."
   }

@@ -272,3 +272,33 @@ run "smtp_password_with_a_line_break" {
   expect_failures = [var.smtp_password]
 }
 
+
+run "billing_account_by_name" {
+  command = plan
+
+  variables {
+    billing_account = "My Billing Account"
+  }
+
+  expect_failures = [var.billing_account]
+}
+
+run "budget_of_nothing" {
+  command = plan
+
+  variables {
+    monthly_budget = 0
+  }
+
+  expect_failures = [var.monthly_budget]
+}
+
+run "disk_without_a_limit" {
+  command = plan
+
+  variables {
+    database_disk_limit = 0
+  }
+
+  expect_failures = [var.database_disk_limit]
+}

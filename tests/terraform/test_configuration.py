@@ -30,6 +30,7 @@ PROTECTED = {
 def test_each_role_is_given_in_a_known_place() -> None:
     # terraform/tests/iam.tftest.hcl and its neighbours say what each of these may give
     assert [address for address, _ in blocks("resource") if "_iam_" in address.split(".")[0]] == [
+        "google_project_iam_audit_config.this",
         "google_iam_workload_identity_pool.github",
         "google_iam_workload_identity_pool_provider.github",
         "google_service_account_iam_member.github",
