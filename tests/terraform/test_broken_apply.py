@@ -148,6 +148,10 @@ def test_a_tainted_object_is_kept_or_made_again_by_the_documented_command(
     assert f"{address} is tainted, so must be replaced" in " ".join(plan.stdout.split())
 
     assert installation.terraform(installation.directory, *command.split(), address).returncode == 0
+    if (command, address) == ("state rm", "google_container_cluster.this"):
+        pool = "google_container_node_pool.this"
+        assert f"\n    make terraform ENV=main ARGS='state rm {pool}'\n" in page
+        assert installation.terraform(installation.directory, "state", "rm", pool).returncode == 0
     made = len(installation.applied())
     assert installation.apply().returncode == 0
     again = [kind for kind, _ in installation.applied()[made:]]
