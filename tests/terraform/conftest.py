@@ -61,6 +61,12 @@ class Terraform:
         return [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
 
 
+def errors(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The diagnostics that are no warnings: Terraform warns of each run that has a target."""
+    found = [message["diagnostic"] for message in messages if message["type"] == "diagnostic"]
+    return [diagnostic for diagnostic in found if diagnostic["severity"] == "error"]
+
+
 @pytest.fixture(scope="session")
 def terraform(tmp_path_factory: pytest.TempPathFactory) -> Terraform:
     """Terraform with its providers; skips, saying why, where they cannot be had."""

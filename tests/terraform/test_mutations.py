@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from tests.terraform.configuration import assertions, only, replace
-from tests.terraform.conftest import Terraform
+from tests.terraform.conftest import Terraform, errors
 
 MUTATIONS = [
     mutation
@@ -43,7 +43,7 @@ def test_mutation_is_noticed(terraform: Terraform, tmp_path: Path, mutation: dic
 
     messages = terraform.test(copy, mutation.get("environment", "dev"))
 
-    diagnostics = [message["diagnostic"] for message in messages if message["type"] == "diagnostic"]
+    diagnostics = errors(messages)
     if assertion.name == assertion.run:
         assert "Missing expected failure" in {diagnostic["summary"] for diagnostic in diagnostics}
     else:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.terraform.configuration import ENVIRONMENTS, ROOT
-from tests.terraform.conftest import NO_TERRAFORM, Terraform
+from tests.terraform.conftest import NO_TERRAFORM, Terraform, errors
 
 KNOWN_DEPRECATION = "remove_default_node_pool"  # gke.tf says why it stays
 
@@ -40,7 +40,7 @@ def test_valid(terraform: Terraform, tmp_path: Path) -> None:
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_assertions_hold(terraform: Terraform, tmp_path: Path, environment: str) -> None:
     messages = terraform.test(terraform.copy(tmp_path / "copy"), environment)
-    assert [m["diagnostic"] for m in messages if m["type"] == "diagnostic"] == []
+    assert errors(messages) == []
     summary = messages[-1]["test_summary"]
     assert summary["status"] == "pass"
     assert summary["passed"] > 0
