@@ -221,6 +221,8 @@ def test_a_run_of_somebody_else_is_waited_for_and_never_taken_back(
         assert "Somebody else's Helm has left the release monitoring pending-upgrade" in result.output
         assert cluster.run("get", *selector).stdout != ""
         theirs.kill()
+
+
 @pytest.mark.usefixtures("deployer")
 def test_the_deployer_may_install_the_chart_and_its_roles(cluster: Cluster, secrets: Path) -> None:
     result = install(secrets)
