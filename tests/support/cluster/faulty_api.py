@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import re
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,13 +33,15 @@ def refusal(status: int) -> bytes:
 class FaultyApi(Proxy):
     """Passes requests on to the API server of `source`, a kubeconfig; clients use `kubeconfig`.
 
-    The faults of Proxy come first. Of the other requests, each waits up to `latency_s` seconds, a `share` gets one of
-    STATUSES, half of these after the API server has done what was asked, and watches are cut after up to `watch_s`.
+    The faults of Proxy come first. Of the other requests, each that matches `slow` waits up to `latency_s` seconds, a
+    `share` gets one of STATUSES, half of these after the API server has done what was asked, and watches are cut after
+    up to `watch_s`.
     """
 
     source: Path = Path()
     folder: Path = Path()
     latency_s: tuple[float, float] = (0, 0)
+    slow: str = ""
     share: float = 0.0
     watch_s: float | None = None
     seed: int = 0
@@ -70,7 +73,8 @@ class FaultyApi(Proxy):
         if fault is not None:
             await super()._act(fault, call, writer)
             return
-        await asyncio.sleep(self._random.uniform(*self.latency_s))
+        if re.search(self.slow, call.decode("latin-1")):
+            await asyncio.sleep(self._random.uniform(*self.latency_s))
         if b"watch=" in call.partition(b"\r\n")[0]:
             await self._watch(call, writer)
         elif self._random.random() < self.share:
