@@ -39,7 +39,7 @@ def install(overlay: str, given: list[Object], say: Callable[[str], None]) -> No
     pinned = chart.pin(ROOT)
     inputs = fingerprint(pinned, overlay)
     say(f"chart {pinned['chart'].rsplit('/', 1)[-1]} {pinned['version']} with the values of {overlay}")
-    own = manifests.load_all((ROOT / chart.FOLDER / "namespace.yaml").read_text("utf-8"))
+    own = list(manifests.load_all((ROOT / chart.FOLDER / "namespace.yaml").read_text("utf-8")))
     kubectl.apply([each for each in own if each["kind"] == "Namespace"])
     lock = Lock(NAMESPACE)  # the Namespace goes first, for it is where the lock lives
     lock.acquire(LOCK_S, say)

@@ -27,7 +27,6 @@ REQUIRED = {
 SHOWN = ("Ready", "Attached")
 """Conditions that must be true on objects of any other kind that show them; `Attached` is of GKE's policies."""
 PHASES = {
-    ("", "PersistentVolumeClaim"): ("phase", "Bound"),
     ("networking.gke.io", "ManagedCertificate"): ("certificateStatus", "Active"),
 }
 """A field of the status, and what it says of an object that is ready."""
@@ -80,6 +79,9 @@ def _lacks(live: Object) -> Iterator[Lack]:
         yield Lack(f"Reconciling: {why(conditions['Reconciling'])}")
     yield from _unmet(conditions, REQUIRED.get(kind, ()), live)
     yield from _unmet(conditions, [name for name in SHOWN if name in conditions], live)
+    if kind == ("", "PersistentVolumeClaim") and status.get("phase") == "Lost":
+        # A pending one may wait for its first pod, and the rollout waits for the pod.
+        yield Lack("its volume is lost", is_final=True)
     if kind in PHASES:
         name, wanted = PHASES[kind]
         if status.get(name) != wanted:

@@ -40,7 +40,14 @@ DEVELOPER = [
         "metadata": {"name": "developer"},
         "rules": [
             {"apiGroups": [group], "resources": ["*"], "verbs": ["*"]}
-            for group in ("", "apps", "apiextensions.k8s.io", "networking.k8s.io", "stand-in.example.com")
+            for group in (
+                "",
+                "apps",
+                "apiextensions.k8s.io",
+                "coordination.k8s.io",
+                "networking.k8s.io",
+                "stand-in.example.com",
+            )
         ],
     }
 ]

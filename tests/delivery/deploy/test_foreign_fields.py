@@ -235,7 +235,7 @@ def test_what_controllers_set_is_not_shown(project: Project) -> None:
     kubectl(project, "rollout", "restart", f"deployment/{API}")
     kubectl(project, "scale", f"deployment/{API}", "--replicas=3")
     kubectl(project, "annotate", "service", API, 'cloud.google.com/neg-status={"zones": []}')
-    balancer = {"loadBalancer": {"ingress": [{"ip": "203.0.113.9"}]}}
+    balancer = {"loadBalancer": {"ingress": [{"ip": "127.0.0.9"}]}}
     kubectl(project, "patch", "service", API, "--subresource=status", f"--patch={json.dumps({'status': balancer})}")
     finalizers = ["service.kubernetes.io/load-balancer-cleanup"]
     patch(project, "service", API, metadata={"finalizers": finalizers})
@@ -243,7 +243,7 @@ def test_what_controllers_set_is_not_shown(project: Project) -> None:
         assert project.plan() == {}
         project.deployed()
         service = project.cluster.get("service", API, f"--namespace={project.namespace}")
-        assert service["status"]["loadBalancer"]["ingress"][0]["ip"] == "203.0.113.9"
+        assert service["status"]["loadBalancer"]["ingress"][0]["ip"] == "127.0.0.9"
         assert service["metadata"]["finalizers"] == finalizers
     finally:
         kubectl(project, "patch", "service", API, "--type=merge", '--patch={"metadata": {"finalizers": null}}')
