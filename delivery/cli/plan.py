@@ -11,7 +11,7 @@ from delivery.deploy import freeze, release, slack, steps
 from delivery.deploy import overlay as overlays
 from delivery.deploy.commits import head
 from delivery.deploy.freeze import Freeze
-from delivery.deploy.plan import REFUSE, Plan
+from delivery.deploy.plan import ADOPT, REFUSE, Plan
 from delivery.deploy.release import Release
 from delivery.deploy.report import Report, as_json, summary
 from delivery.errors import ArgumentError, DeliveryError
@@ -85,7 +85,7 @@ def wanted_release(overlay: str, image: str | None, commit: str | None) -> Relea
 
 def alert(overlay: str, wanted: Release, planned: Plan, report: Report) -> DeliveryError | None:
     """Tell Slack of what was changed by hand, and return the error to end with; None where nothing was."""
-    drifted = [action for action in planned.actions if action.drift]
+    drifted = [action for action in planned.actions if action.drift and action.what != ADOPT]
     if not drifted:
         return None
     slack.tell(wanted, slack.drift_message(overlay, drifted), [], report.detail)

@@ -6,7 +6,8 @@ from collections.abc import Collection
 from delivery.deploy import plan as planning
 from delivery.deploy import rollout, waiting
 from delivery.deploy.additions import autoscaled_in, take_over
-from delivery.deploy.plan import PRUNE, RECREATE, Plan
+from delivery.deploy.ownership import applied_by_us, former_of
+from delivery.deploy.plan import ADOPT, GIVE_BACK, PRUNE, RECREATE, Action, Plan
 from delivery.deploy.release import Key, Record, Release
 from delivery.deploy.state import Deploy
 from delivery.errors import DeliveryError
@@ -27,7 +28,7 @@ def apply_objects(deploy: Deploy, objects: list[Object], given: list[Object], pl
     """
     forced = {action.key for action in planned.actions if action.force}
     recreated = {action.key for action in planned.of(RECREATE)}
-    foreign = {action.key: action.drift for action in planned.actions if action.take_over}
+    foreign = {action.key: action for action in planned.actions if action.take_over}
     autoscaled = autoscaled_in(objects)
     spaces = [each for each in objects if each["kind"] == "Namespace"]
     rest = [each for each in objects if each["kind"] != "Namespace"]
@@ -38,7 +39,7 @@ def apply_objects(deploy: Deploy, objects: list[Object], given: list[Object], pl
                 raise DeliveryError(f"{Key.of(each)} is not gone: it {planning.going(left[0])}.")
     for each in [*objects, *given]:
         if Key.of(each) in foreign:
-            deploy.report.detail(f"removing from {Key.of(each)} what others added: {', '.join(foreign[Key.of(each)])}")
+            say_taken_over(deploy, foreign[Key.of(each)])
             is_autoscaled = (each["kind"], each["metadata"]["name"]) in autoscaled
             take_over(each, autoscaled=is_autoscaled, check=deploy.lock.check)
     for batch, force in (
@@ -53,17 +54,43 @@ def apply_objects(deploy: Deploy, objects: list[Object], given: list[Object], pl
     deploy.report.detail(f"{len(objects) + len(given)} objects are as they should be")
 
 
+def say_taken_over(deploy: Deploy, action: Action) -> None:
+    if action.what == ADOPT:
+        deploy.report.detail(f"adopting {action.key}: {action.reason}")
+    if action.drift:
+        deploy.report.detail(f"removing from {action.key} what others added: {', '.join(action.drift)}")
+
+
 def remove_objects(deploy: Deploy, past: list[Record], wanted: Release) -> None:
     """Delete what recorded releases had and `wanted` has not.
 
     What somebody's finalizer holds is named, and goes later by itself: the release is as good without waiting for it.
     """
     live = planning.find([], past)
-    for action in planning.removals(past, wanted.owned(), live):
-        deploy.report.detail(f"{action.what:9}{action.key}")
+    for action in planning.removals(past, wanted, live):
+        deploy.report.detail(f"{action.what:9} {action.key}")
+        if action.what == GIVE_BACK and action.before:
+            give_back(deploy, action.before)
         if action.what == PRUNE:
             for left in kubectl.delete([live[action.key]], check=deploy.lock.check, wait_s=GONE_S):
                 deploy.report.detail(f"         not gone yet: it {planning.going(left)}")
+
+
+def give_back_adopted(deploy: Deploy, past: list[Record]) -> None:
+    """Give back what was adopted and has not been in a good release since."""
+    for key, live in planning.find([], past).items():
+        former = former_of(live, past, None)
+        if former and applied_by_us(live) and not kubectl.is_going(live):
+            deploy.report.detail(f"{GIVE_BACK} {key}, which was adopted")
+            give_back(deploy, former)
+
+
+def give_back(deploy: Deploy, former: Object) -> None:
+    """Put an object back as it was before a release adopted it; one that cannot be put back stays as it is."""
+    try:
+        kubectl.restore(former, check=deploy.lock.check)
+    except kubectl.KubectlError as refusal:
+        deploy.report.detail(f"          it stays as it is: {refusal.message}")
 
 
 def roll_out(deploy: Deploy, wanted: Release, unchanged: Collection[Key] = ()) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
 
-from delivery.deploy.plan import PART_OF
+from delivery.deploy.ownership import PART_OF
 from delivery.errors import DeliveryError
 from delivery.manifests import Object
 from delivery.tools import kubectl

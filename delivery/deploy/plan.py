@@ -9,14 +9,15 @@ from typing import NamedTuple
 
 from delivery.deploy.additions import NONE, Addition, added, autoscaled_in
 from delivery.deploy.difference import difference
-from delivery.deploy.release import LABEL, Key, Record, Release, applied
+from delivery.deploy.ownership import applied_by_us, former_of, ours, refusal, set_by
+from delivery.deploy.release import LABEL, Key, Record, Release, applied, good
 from delivery.manifests import Object
 from delivery.tools import kubectl
 
 CREATE, CHANGE, PUT_BACK, RECREATE = "create", "change", "put back", "recreate"
 PRUNE, KEEP, REFUSE, NOTHING = "prune", "keep", "refuse", "unchanged"
+ADOPT, GIVE_BACK = "adopt", "give back"
 
-PART_OF = ("app.kubernetes.io/part-of", "taskpulse")
 HOLDS_DATA = ("Namespace", "PersistentVolumeClaim", "PersistentVolume", "CustomResourceDefinition", "StatefulSet")
 """Kinds whose deletion loses data, or everything that is in them: never deleted."""
 
@@ -43,6 +44,8 @@ class Action:
     """Whether others hold fields that are ours."""
     take_over: bool = False
     """Whether others added fields, which the apply is to remove."""
+    before: Object | None = None
+    """An object that is adopted or given back, as it was before the adoption."""
 
     def as_json(self) -> Object:
         return {
@@ -101,14 +104,38 @@ def make(release: Release, past: list[Record], *, may_lack_kinds: bool = False) 
     old = {Key.of(each): each for each in last.release.objects} if last else {}
     new = {Key.of(each): each for each in release.objects}
     outcomes = try_all([each for key, each in new.items()], live)
+    kept = {key for record in good(past)[-1:] for key in record.release.owned()}
     additions = find_additions(release, live, outcomes)
     moved = [each for key, each in old.items() if key in live and each != new.get(key)]
     before = try_all(moved, live)
     actions = []
     for key in new:
-        baseline = (before.get(key) or outcomes[key]) if key in old else None
-        actions.append(decide(key, live.get(key), outcomes[key], baseline, additions.get(key, NONE)))
-    return Plan(actions + removals(past, new, live))
+        there, outcome, addition = live.get(key), outcomes[key], additions.get(key, NONE)
+        if there and is_others(key, there, outcome, recorded=key in kept):
+            actions.append(adopt(key, there, outcome, addition, release.overlay))
+            continue
+        baseline = (before.get(key) or outcome) if key in old else None
+        actions.append(decide(key, there, outcome, baseline, addition))
+    return Plan(actions + removals(past, release, live))
+
+
+def is_others(key: Key, live: Object, outcome: Outcome, *, recorded: bool) -> bool:
+    """Whether an object must be adopted first. Others meet in a Namespace: only fields of it may be theirs."""
+    if ours(live, recorded=recorded) or (kubectl.is_going(live) and key.kind not in HOLDS_DATA):
+        return False
+    return key.kind != "Namespace" or outcome.force
+
+
+def adopt(key: Key, live: Object, outcome: Outcome, addition: Addition, overlay: str) -> Action:
+    """What becomes of an object of the release that others made, and what differs, for whoever decides about it."""
+    fields = difference(live, outcome.result) if outcome.result else []
+    reason = refusal(key, live, overlay)
+    cannot = outcome.error or addition.refusal
+    if not reason and cannot:
+        reason = f"it was not made by a deploy, and cannot be adopted; delete it first: {cannot}"
+    if reason:
+        return Action(REFUSE, key, reason, [*fields, *(line for line in addition.fields if line not in fields)])
+    return Action(ADOPT, key, set_by(live), fields, addition.fields, force=True, take_over=True, before=live)
 
 
 def find(wanted: list[Object], past: list[Record]) -> dict[Key, Object]:
@@ -155,8 +182,7 @@ def try_one(live: dict[Key, Object], each: Object) -> Outcome:
     try:
         return Outcome(kubectl.apply([each], dry_run=True)[0])
     except kubectl.KubectlError as refusal:
-        there = live.get(Key.of(each))
-        if not CONFLICT.search(refusal.message) or there is None or not ours(there):
+        if not CONFLICT.search(refusal.message) or Key.of(each) not in live:
             return Outcome(None, refusal.message)
     try:
         return Outcome(kubectl.apply([each], dry_run=True, force=True)[0], force=True)
@@ -165,12 +191,12 @@ def try_one(live: dict[Key, Object], each: Object) -> Outcome:
 
 
 def find_additions(release: Release, live: dict[Key, Object], outcomes: dict[Key, Outcome]) -> dict[Key, Addition]:
-    """What others added to objects of the release that are there, and that it may change."""
+    """What others added to objects of the release that are there."""
     autoscaled = autoscaled_in(release.objects)
     return {
         key: added(outcome.result, autoscaled=(key.kind, key.name) in autoscaled)
         for key, outcome in outcomes.items()
-        if outcome.result and key in live and (ours(live[key]) or key.kind == "Namespace")
+        if outcome.result and key in live
     }
 
 
@@ -182,13 +208,11 @@ def decide(
         drift = ["was deleted by others"] if before else []
         return Action(REFUSE, key, outcome.error) if outcome.error else Action(CREATE, key, drift=drift)
     if outcome.result is None:
-        return undo(key, live, outcome)
+        return undo(key, outcome)
     if kubectl.is_going(live) and key.kind != "Namespace":
         what = REFUSE if key.kind in HOLDS_DATA else RECREATE
         return Action(what, key, f"it {going(live)}")
     fields = difference(live, outcome.result)
-    if fields and not ours(live) and key.kind != "Namespace":
-        return Action(REFUSE, key, "it is there and was not made by a deploy; rename one of the two, or delete it")
     drift = difference(live, before.result) if before and before.result else []
     own = difference(before.result, outcome.result) if before and before.result else fields
     if drift or addition.fields:
@@ -210,23 +234,22 @@ def put_back(action: Action, addition: Addition) -> Action:
     return replace(action, what=what, reason=reason, drift=drift)
 
 
-def undo(key: Key, live: Object, outcome: Outcome) -> Action:
+def undo(key: Key, outcome: Outcome) -> Action:
     """What is done about an object that cannot be changed to what it must be."""
     if not IMMUTABLE.search(outcome.error):
         return Action(REFUSE, key, outcome.error)
-    if not ours(live):
-        return Action(REFUSE, key, f"it was not made by a deploy and cannot be changed: {outcome.error}")
     if key.kind in HOLDS_DATA:
         return Action(REFUSE, key, f"to change it, it must be deleted, and that loses data: {outcome.error}")
     what = "deleted and made anew, because a field of it cannot be changed"
     return Action(RECREATE, key, f"{what} (what it provides is away meanwhile): {outcome.error}")
 
 
-def removals(past: list[Record], new: Collection[Key], live: dict[Key, Object]) -> list[Action]:
-    """What earlier releases had and this one has not: ours to delete once this one is healthy."""
+def removals(past: list[Record], wanted: Release, live: dict[Key, Object]) -> list[Action]:
+    """What earlier releases had and `wanted` has not: ours to delete once it is healthy, or to give back."""
     owned = {Key.of(each): None for record in past for each in record.release.objects}
+    new = set(wanted.owned())
     gone = [key for key in owned if key not in new and key in live and applied_by_us(live[key])]
-    return [removal(key, live[key]) for key in gone]
+    return [removal(key, live[key], past, wanted) for key in gone]
 
 
 def left_behind(wanted: Release, namespaces: Collection[str]) -> list[Action]:
@@ -243,9 +266,11 @@ def left_behind(wanted: Release, namespaces: Collection[str]) -> list[Action]:
     ]
 
 
-def removal(key: Key, live: Object) -> Action:
+def removal(key: Key, live: Object, past: list[Record], wanted: Release) -> Action:
     if kubectl.is_going(live):
         return Action(KEEP, key, f"no longer wanted, and {going(live)}")
+    if former := former_of(live, past, wanted):
+        return Action(GIVE_BACK, key, "was adopted; put back as it was before that, and not deleted", before=former)
     if key.kind in HOLDS_DATA:
         return Action(KEEP, key, "no longer wanted, but deleting it loses data: do that by hand")
     return Action(PRUNE, key, "no longer wanted; deleted when the rest is healthy")
@@ -257,17 +282,6 @@ def going(live: Object) -> str:
     if not finalizers:
         return "is being deleted"
     return f"is being deleted, and waits for whoever takes its finalizer off: {finalizers}"
-
-
-def applied_by_us(live: Object) -> bool:
-    managers = live["metadata"].get("managedFields", [])
-    return any(each["manager"] == kubectl.MANAGER and each["operation"] == "Apply" for each in managers)
-
-
-def ours(live: Object) -> bool:
-    """Whether a deploy made an object, or somebody applied our manifests by hand."""
-    label, value = PART_OF
-    return applied_by_us(live) or live["metadata"].get("labels", {}).get(label) == value
 
 
 def who_changed(live: Object, addition: Addition, *, alone: bool) -> str:

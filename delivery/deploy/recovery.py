@@ -2,7 +2,7 @@
 
 from delivery.deploy import migrations, release
 from delivery.deploy import plan as planning
-from delivery.deploy.changes import apply_objects, remove_objects, roll_out
+from delivery.deploy.changes import apply_objects, give_back_adopted, remove_objects, roll_out
 from delivery.deploy.lock import LostLockError
 from delivery.deploy.smoke import smoke_test
 from delivery.deploy.state import Deploy
@@ -27,6 +27,7 @@ def recover(deploy: Deploy, failure: DeliveryError) -> str:
     good = [each for each in release.good(deploy.past) if each.number != failed.number]
     if not good:
         deploy.report.step("Nothing is put back: no release was good before. What there is stays, to look at.")
+        give_back_adopted(deploy, [*(each for each in deploy.past if each.number != failed.number), record])
         return "failed"
     target = good[-1]
     between = migrations.barriers([*deploy.past, failed], target.release)

@@ -9,7 +9,7 @@ import gzip
 import json
 import time
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from delivery.errors import DeliveryError
@@ -70,6 +70,8 @@ class Record:
     time: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
     restores: int = 0
     """Number of the release that a rollback brings back; 0 for a deploy."""
+    adopted: list[Object] = field(default_factory=list)
+    """Objects that the release took over from others, as they were before."""
 
     @property
     def origin(self) -> int:
@@ -77,7 +79,12 @@ class Record:
         return self.restores or self.number
 
     def ended(self, state: str, note: str) -> "Record":
-        return Record(self.number, self.release, state, note, restores=self.restores)
+        return Record(self.number, self.release, state, note, restores=self.restores, adopted=self.adopted)
+
+    def adopting(self, objects: list[Object]) -> "Record":
+        """The record with what the release takes over now, too; what it took over in an earlier run stays."""
+        known = {Key.of(each): each for each in [*self.adopted, *objects]}
+        return replace(self, adopted=list(known.values()))
 
     def as_object(self) -> Object:
         """The ConfigMap.
@@ -86,11 +93,11 @@ class Record:
             DeliveryError: the manifests are too large for one.
         """
         release = self.release
-        packed = gzip.compress(json.dumps(release.objects, sort_keys=True).encode(), mtime=0)
-        text = base64.b64encode(packed).decode()
-        if len(text) > LIMIT:
+        content = {"manifests": pack(release.objects)} | ({"adopted": pack(self.adopted)} if self.adopted else {})
+        if (size := sum(map(len, content.values()))) > LIMIT:
+            adopted = " with the objects that it adopts" if self.adopted else ""
             raise DeliveryError(
-                f"The manifests take {len(text)} bytes packed; a release may take {LIMIT}."
+                f"The manifests{adopted} take {size} bytes packed; a release may take {LIMIT}."
                 " Render fewer or smaller objects."
             )
         return {
@@ -111,7 +118,7 @@ class Record:
                 "migrations": json.dumps(release.migrations),
                 "restores": str(self.restores),
             },
-            "binaryData": {"manifests": text},
+            "binaryData": content,
         }
 
     @classmethod
@@ -133,12 +140,12 @@ class Record:
     @classmethod
     def _parse(cls, config: Object) -> "Record":
         data = config["data"]
-        objects: list[Object] = json.loads(gzip.decompress(base64.b64decode(config["binaryData"]["manifests"])))
+        content = config["binaryData"]
+        objects = unpack(content["manifests"])
+        adopted = unpack(content["adopted"]) if "adopted" in content else []
         migrations: dict[str, str | None] = json.loads(data["migrations"])
-        if not isinstance(objects, list) or not isinstance(migrations, dict):
+        if not isinstance(migrations, dict):
             raise TypeError
-        for each in objects:
-            Key.of(each)  # raises where it is none
         release = Release(
             overlay=data["overlay"],
             namespace=config["metadata"]["namespace"],
@@ -148,7 +155,7 @@ class Record:
             migrations=migrations,
         )
         number, restores = int(config["metadata"]["labels"][LABEL]), int(data.get("restores", 0))
-        return cls(number, release, data["state"], data["note"], data["time"], restores)
+        return cls(number, release, data["state"], data["note"], data["time"], restores, adopted)
 
     def as_json(self) -> Object:
         return {
@@ -160,6 +167,20 @@ class Record:
             "note": self.note,
             "restores": self.restores or None,
         }
+
+
+def pack(objects: list[Object]) -> str:
+    return base64.b64encode(gzip.compress(json.dumps(objects, sort_keys=True).encode(), mtime=0)).decode()
+
+
+def unpack(text: str) -> list[Object]:
+    """The objects that `pack` was given; raises what `Record.parse` catches where there are none."""
+    objects: list[Object] = json.loads(gzip.decompress(base64.b64decode(text)))
+    if not isinstance(objects, list):
+        raise TypeError
+    for each in objects:
+        Key.of(each)  # raises where it is none
+    return objects
 
 
 def records(namespace: str) -> list[Record]:
@@ -271,5 +292,7 @@ def next_record(past: list[Record], release: Release, restores: int = 0) -> Reco
     """The record to write for `release`: the last one again where it wanted the same, whatever became of it."""
     if past and past[-1].release == release:
         last = past[-1]
-        return last if last.state == GOOD else Record(last.number, release, restores=restores)
+        if last.state == GOOD:
+            return last
+        return Record(last.number, release, restores=restores, adopted=last.adopted)
     return Record(past[-1].number + 1 if past else 1, release, restores=restores)

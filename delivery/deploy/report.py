@@ -6,12 +6,24 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from delivery.deploy.plan import CHANGE, CREATE, KEEP, PRUNE, PUT_BACK, RECREATE, REFUSE, Action, Plan
+from delivery.deploy.plan import (
+    ADOPT,
+    CHANGE,
+    CREATE,
+    GIVE_BACK,
+    KEEP,
+    PRUNE,
+    PUT_BACK,
+    RECREATE,
+    REFUSE,
+    Action,
+    Plan,
+)
 from delivery.manifests import Object
 
 SHOWN = 12
 """Fields of one object that the progress shows; the JSON has them all."""
-VERBS = (CREATE, CHANGE, PUT_BACK, RECREATE, PRUNE, KEEP, REFUSE)
+VERBS = (CREATE, CHANGE, PUT_BACK, RECREATE, ADOPT, PRUNE, GIVE_BACK, KEEP, REFUSE)
 
 
 class Report:

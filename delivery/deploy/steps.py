@@ -9,7 +9,7 @@ from delivery.deploy.bake import Bake, alerts_before
 from delivery.deploy.changes import apply_objects, remove_objects, roll_out
 from delivery.deploy.commits import is_older
 from delivery.deploy.front_door import ask_from_outside
-from delivery.deploy.plan import NOTHING, REFUSE, Plan
+from delivery.deploy.plan import ADOPT, NOTHING, REFUSE, Plan
 from delivery.deploy.recovery import recover
 from delivery.deploy.release import Record, Release
 from delivery.deploy.report import Report
@@ -67,6 +67,7 @@ def plan(deploy: Deploy) -> None:
         may_lack_kinds=deploy.chart_secrets is not None,
     )
     deploy.report.plan(deploy.plan)
+    deploy.record = deploy.record.adopting([each.before for each in deploy.plan.of(ADOPT) if each.before])
     refuse([f"{action.key}: {action.reason}" for action in deploy.plan.of(REFUSE)])
 
 
@@ -178,7 +179,7 @@ def make_plan(
     refuse(live_secrets.missing_secrets(wanted.objects, there, wanted.namespace))
     made = planning.make(wanted, past, may_lack_kinds=may_lack_kinds)
     left = planning.left_behind(wanted, release.namespaces_of(wanted.overlay))
-    return report.masked(Plan([*live_secrets.changes(given), *made.actions, *left]))
+    return report.masked(Plan([*live_secrets.changes(given, wanted.overlay), *made.actions, *left]))
 
 
 def refuse_frozen(deploy: Deploy) -> None:

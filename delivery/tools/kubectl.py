@@ -195,9 +195,39 @@ def try_replace(each: Object) -> Object:
         KubectlError: the API server refuses it.
         UnreachableError: the API server is away.
     """
+    return listed(output(*REPLACE, "--dry-run=server", "--output=json", stdin=as_yaml([any_version(each)])))[0]
+
+
+def any_version(each: Object) -> Object:
     metadata = {name: value for name, value in each["metadata"].items() if name != "resourceVersion"}
-    text = output(*REPLACE, "--dry-run=server", "--output=json", stdin=as_yaml([{**each, "metadata": metadata}]))
-    return listed(text)[0]
+    return {**each, "metadata": metadata}
+
+
+def restore(each: Object, *, check: Check) -> None:
+    """Make an object that is there what it was before, its managers included.
+
+    By a patch, because `kubectl replace` rewrites the annotation by which `kubectl apply` knows what it applied.
+
+    Raises:
+        KubectlError: the API server refuses it.
+        UnreachableError: the API server is away.
+    """
+    wanted = {name: value for name, value in any_version(each).items() if name != "status"}
+    for live in find([each], "--show-managed-fields"):
+        there = {name: value for name, value in any_version(live).items() if name != "status"}
+        options = ("--type=merge", f"--field-manager={MANAGER}", "--patch-file=/dev/stdin", "--output=name")
+        target = (resource(each), *([f"--namespace={place}"] if (place := each["metadata"].get("namespace")) else []))
+        output("patch", *target, *options, stdin=json.dumps(merge_patch(there, wanted)), check=check)
+
+
+def merge_patch(before: Object, after: Object) -> Object:
+    """The JSON merge patch (RFC 7396) that makes `after` of `before`."""
+    patch: Object = {name: None for name in before if name not in after}
+    for name, value in after.items():
+        old = before.get(name)
+        if value != old:
+            patch[name] = merge_patch(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return patch
 
 
 def replaced(each: Object, *, check: Check) -> bool:
@@ -288,6 +318,12 @@ def which(each: Object) -> tuple[str, str, str, str]:
     """What tells an object from all others: group, kind, namespace and name."""
     metadata = each["metadata"]
     return each["apiVersion"].rpartition("/")[0], each["kind"], metadata.get("namespace", ""), metadata["name"]
+
+
+def resource(each: Object) -> str:
+    """An object as an argument of kubectl: `configmap/NAME`, `gateway.gateway.networking.k8s.io/NAME`."""
+    group, kind, _, name = which(each)
+    return f"{'.'.join(filter(None, [kind.lower(), group]))}/{name}"
 
 
 def stub(each: Object) -> Object:

@@ -36,6 +36,16 @@ def release(commit: str = "c0ffee0", **migrations: str | None) -> Release:
 def test_a_record_comes_back_as_it_was_written() -> None:
     record = Record(3, release(one=None, two="reason"), GOOD, "note")
     assert Record.parse(record.as_object()) == record
+    adopting = record.adopting([CONFIG])
+    assert Record.parse(adopting.as_object()) == adopting
+
+
+def test_what_was_adopted_first_is_kept_however_often_the_same_release_runs() -> None:
+    before, after = CONFIG, {**CONFIG, "data": {"a": "2"}}
+    record = Record(3, release()).adopting([before]).ended(FAILED, "note")
+    again = next_record([record], release()).adopting([])
+    assert again.adopted == [before]
+    assert again.adopting([after]).adopted == [after]
 
 
 @pytest.mark.parametrize(
