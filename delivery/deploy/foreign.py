@@ -134,7 +134,9 @@ def step(value: Any, key: str) -> tuple[Any, Any]:
     if not isinstance(value, list):
         return rest, _NONE
     number = find(value, key)
-    return ("", _NONE) if number is None else (list(by_name(value))[number], value[number])
+    if number is None:
+        return "", _NONE
+    return json.loads(rest) if sort == "v" else list(by_name(value))[number], value[number]
 
 
 def find(items: list[Any], key: str) -> int | None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from delivery.deploy.foreign import foreign, own_tree, taken_over, without
 from delivery.tools.kubectl import MANAGER
 
@@ -35,6 +37,7 @@ def test_it_names_fields_and_whole_items_and_leaves_known_ones_out() -> None:
     found = foreign(pod(entry(MANAGER, "Apply", OURS), entry("kubectl-edit", "Update", THEIRS)))
     assert {(each.path, each.manager) for each in found} == {
         ("metadata.annotations.mine", "kubectl-edit"),
+        ("metadata.finalizers[hold]", "kubectl-edit"),
         ("spec.containers[api].tty", "kubectl-edit"),
         ("spec.containers[side]", "kubectl-edit"),
     }
@@ -42,7 +45,7 @@ def test_it_names_fields_and_whole_items_and_leaves_known_ones_out() -> None:
 
 def test_an_update_under_our_own_name_is_foreign_too() -> None:
     found = foreign(pod(entry(MANAGER, "Apply", OURS), entry(MANAGER, "Update", THEIRS)))
-    assert len(found) == 3
+    assert len(found) == 4
 
 
 def test_without_them_the_object_is_as_before() -> None:
@@ -50,6 +53,7 @@ def test_without_them_the_object_is_as_before() -> None:
     bare = without(live, foreign(live))
     assert bare["spec"] == {"containers": [{"name": "api", "image": "a"}]}
     assert "annotations" not in bare["metadata"]
+    assert bare["metadata"]["finalizers"] == []
     assert live["spec"]["containers"][1]["name"] == "side"
 
 
@@ -61,8 +65,26 @@ def test_taken_over_they_are_ours_and_nobody_elses() -> None:
     assert own["f:spec"]["f:containers"][SIDE] == {".": {}, "f:name": {}, "f:image": {}}
     assert own["f:spec"]["f:containers"][API] == {".": {}, "f:name": {}, "f:tty": {}}
     (theirs,) = [each for each in changed["metadata"]["managedFields"] if each["manager"] == "me"]
-    kept = {"f:metadata": {"f:finalizers": {".": {}, 'v:"hold"': {}}}, "f:status": {"f:ready": {}}}
-    assert theirs["fieldsV1"] == kept
+    assert theirs["fieldsV1"] == {"f:status": {"f:ready": {}}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "finalizer", "is_known"),
+    [
+        ("Service", "service.kubernetes.io/load-balancer-cleanup", True),
+        ("Service", "gke.networking.io/l4-netlb-v3", True),
+        ("Service", "networking.gke.io/neg-finalizer", True),
+        ("Gateway", "gateway.finalizer.networking.gke.io", True),
+        ("PersistentVolumeClaim", "kubernetes.io/pvc-protection", True),
+        ("ConfigMap", "service.kubernetes.io/load-balancer-cleanup", False),
+        ("Service", "example.com/hold", False),
+    ],
+)
+def test_finalizers_of_known_controllers_are_not_foreign(kind: str, finalizer: str, *, is_known: bool) -> None:
+    fields: dict[str, Any] = {"f:metadata": {"f:finalizers": {".": {}, f'v:"{finalizer}"': {}}}}
+    metadata = {"name": "a", "finalizers": [finalizer], "managedFields": [entry("any", "Update", fields)]}
+    found = foreign({"apiVersion": "v1", "kind": kind, "metadata": metadata})
+    assert [each.path for each in found] == ([] if is_known else [f"metadata.finalizers[{finalizer}]"])
 
 
 def test_replicas_that_no_manifest_has_are_one_or_the_autoscalers() -> None:

@@ -39,7 +39,7 @@ DEFINED = (
     "ServiceMonitor",
 )
 KINDS = ",".join(each for each in (*BUILT_IN, *DEFINED) if each != "Namespace")
-OTHERS = re.compile(r"taskpulse-release-\d+|default|kube-root-ca\.crt")
+OTHERS = re.compile(r"taskpulse-release-\d+|default|kube-root-ca\.crt|owner")
 """Names of objects in the namespace that no deploy applies."""
 
 
@@ -73,6 +73,14 @@ def apply_client_side(project: Project) -> None:
     spec = live["spec"] | {"behavior": {"scaleDown": {"stabilizationWindowSeconds": 5}}}
     manifest = {key: live[key] for key in ("apiVersion", "kind")} | {"metadata": {"name": API}, "spec": spec}
     kubectl(project, "apply", "--filename=-", stdin=json.dumps(manifest))
+
+
+def own_by_hand(project: Project) -> None:
+    """Have an object deleted together with one that no deploy knows."""
+    kubectl(project, "create", "configmap", "owner")
+    owner = project.cluster.get("configmap", "owner", f"--namespace={project.namespace}")
+    reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner["metadata"]["uid"]}
+    patch(project, "networkpolicy", "dns", metadata={"ownerReferences": [reference]})
 
 
 CASES: dict[str, tuple[Callable[[Project], object], str, list[str]]] = {
@@ -115,6 +123,12 @@ CASES: dict[str, tuple[Callable[[Project], object], str, list[str]]] = {
         ["metadata.annotations"],
     ),
     "client-side-apply": (apply_client_side, "HorizontalPodAutoscaler", ["spec.behavior"]),
+    "finalizer": (
+        lambda project: patch(project, "networkpolicy", "dns", metadata={"finalizers": ["example.com/hold"]}),
+        "NetworkPolicy",
+        ["metadata.finalizers: ['example.com/hold'] -> none"],
+    ),
+    "owner": (own_by_hand, "NetworkPolicy", ["metadata.ownerReferences: [{"]),
     "custom-resource": (
         lambda project: kubectl(
             project, "patch", "servicemonitor", API, "--type=merge", '--patch={"spec": {"targetLimit": 1}}'
