@@ -15,6 +15,7 @@ from delivery.cli.command import Command, in_words
 from delivery.deploy import chart_release, freeze, release, slack, steps
 from delivery.deploy import overlay as overlays
 from delivery.deploy.commits import head, refuse_uncommitted
+from delivery.deploy.ownership import taken_by
 from delivery.deploy.release import Record, Release
 from delivery.deploy.report import Report, as_json, summary
 from delivery.deploy.state import Deploy
@@ -120,6 +121,8 @@ def rollback_command(
     def prepare() -> Deploy:
         namespace = overlays.namespace_of(overlay)
         known = release.records(namespace)
+        if other := taken_by(known, overlays.folder_of(overlay).name):
+            raise DeliveryError(f"Overlay {other} was deployed to namespace {namespace} last: roll that one back.")
         target = wanted(known)
 
         def choose(past: list[Record]) -> Release:

@@ -60,7 +60,7 @@ def change(each: Object, live: Object | None, overlay: str) -> Action:
 def adopt(each: Object, live: Object, overlay: str, fields: list[str], foreign: list[str]) -> Action:
     """What becomes of a Secret that others made. Its values are kept nowhere, so it is never given back."""
     key = Key.of(each)
-    if reason := refusal(key, live, overlay):
+    if reason := refusal(live, overlay):
         return Action(REFUSE, key, reason, [*fields, *foreign])
     if live.get("immutable"):
         return Action(REFUSE, key, "it was not made by a deploy, and is immutable: delete it first")

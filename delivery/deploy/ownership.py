@@ -23,22 +23,46 @@ def applied_by_us(live: Object) -> bool:
 def ours(live: Object, *, recorded: bool) -> bool:
     """Whether a deploy made an object, or it is a copy of one that a recorded release has."""
     label, value = PART_OF
-    return applied_by_us(live) or (recorded and labels(live).get(label) == value)
+    return applied_by_us(live) or (recorded and labels(live).get(label) == value and not owner_of(live))
 
 
-def refusal(key: Key, live: Object, overlay: str) -> str:
+def refusal(live: Object, overlay: str) -> str:
     """Why a deploy of `overlay` must not take over an object that is not ours; "" where it is marked for that."""
     if owner := owner_of(live):
         return f"it belongs to {owner}. Rename one of the two, or take it out of there first, with that mark"
     chosen = annotations(live).get(ADOPT)
     if chosen == overlay:
         return ""
-    place = f" --namespace {key.namespace}" if key.namespace else ""
-    command = f"kubectl{place} annotate --overwrite {kubectl.resource(live)} {ADOPT}={overlay}"
+    command = marking(live, overlay)
     marked = f" Its annotation {ADOPT} names {chosen}, not {overlay}." if chosen else ""
     return (
         f"it is there and was not made by a deploy; {set_by(live)}.{marked} Rename one of the two, delete it, or have"
         f" the deploy adopt it: `{command}`"
+    )
+
+
+def marking(live: Object, overlay: str) -> str:
+    """The command that marks an object for an overlay."""
+    place = f" --namespace {found}" if (found := live["metadata"].get("namespace")) else ""
+    return f"kubectl{place} annotate --overwrite {kubectl.resource(live)} {ADOPT}={overlay}"
+
+
+def taken_by(past: list[Record], overlay: str) -> str:
+    """Another overlay that was the last to be deployed well to a namespace; "" where `overlay` was, or came later."""
+    deploys = [record for record in past if not record.restores]
+    last = max((number for number, record in enumerate(deploys) if record.state == GOOD), default=0)
+    found = [record.release.overlay for record in deploys[last:]]
+    return found[0] if found and overlay not in found else ""
+
+
+def handed_over(live: Object, past: list[Record], overlay: str) -> str:
+    """Why `overlay` must not be deployed to the Namespace `live`; "" where it is its own, or is marked for it."""
+    other = taken_by(past, overlay)
+    if not other or annotations(live).get(ADOPT) == overlay:
+        return ""
+    return (
+        f"overlay {other} was deployed there last, and this deploy would delete what only that one has. Give {overlay}"
+        f" a namespace of its own, or hand this one over: `{marking(live, overlay)}`"
     )
 
 

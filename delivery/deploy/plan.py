@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from delivery.deploy.additions import NONE, Addition, added, autoscaled_in
 from delivery.deploy.difference import difference
-from delivery.deploy.ownership import applied_by_us, former_of, ours, refusal, set_by
+from delivery.deploy.ownership import applied_by_us, former_of, handed_over, ours, refusal, set_by
 from delivery.deploy.release import LABEL, Key, Record, Release, applied, good
 from delivery.manifests import Object
 from delivery.tools import kubectl
@@ -80,10 +80,11 @@ class Outcome(NamedTuple):
     force: bool = False
 
 
-def make(release: Release, past: list[Record], *, may_lack_kinds: bool = False) -> Plan:
+def make(release: Release, past: list[Record], *, may_lack_kinds: bool = False, restores: bool = False) -> Plan:
     """Ask the API server what `release` would change, where `past` was recorded.
 
-    With `may_lack_kinds`, objects of kinds that the cluster does not know yet are left for the apply to judge.
+    With `may_lack_kinds`, objects of kinds that the cluster does not know yet are left for the apply to judge. One that
+    `restores` is of the past of this namespace, whatever overlay it was made from.
 
     Raises:
         KubectlError: the cluster does not know a kind.
@@ -96,7 +97,7 @@ def make(release: Release, past: list[Record], *, may_lack_kinds: bool = False) 
             raise
         known = [each for each in release.objects if kind_of(each) not in unserved]
         later = [Key.of(each) for each in release.objects if kind_of(each) in unserved]
-        made = make(replace(release, objects=known), past)
+        made = make(replace(release, objects=known), past, restores=restores)
         return Plan([*made.actions, *(Action(CREATE, key, NO_KIND) for key in later)])
     if not any(key.kind == "Namespace" for key in live):
         return Plan([Action(CREATE, key, UNJUDGED if key.kind == "Namespace" else "") for key in release.owned()])
@@ -111,6 +112,9 @@ def make(release: Release, past: list[Record], *, may_lack_kinds: bool = False) 
     actions = []
     for key in new:
         there, outcome, addition = live.get(key), outcomes[key], additions.get(key, NONE)
+        if there and key.kind == "Namespace" and not restores and (why := handed_over(there, past, release.overlay)):
+            actions.append(Action(REFUSE, key, why))
+            continue
         if there and is_others(key, there, outcome, recorded=key in kept):
             actions.append(adopt(key, there, outcome, addition, release.overlay))
             continue
@@ -129,7 +133,7 @@ def is_others(key: Key, live: Object, outcome: Outcome, *, recorded: bool) -> bo
 def adopt(key: Key, live: Object, outcome: Outcome, addition: Addition, overlay: str) -> Action:
     """What becomes of an object of the release that others made, and what differs, for whoever decides about it."""
     fields = difference(live, outcome.result) if outcome.result else []
-    reason = refusal(key, live, overlay)
+    reason = refusal(live, overlay)
     cannot = outcome.error or addition.refusal
     if not reason and cannot:
         reason = f"it was not made by a deploy, and cannot be adopted; delete it first: {cannot}"

@@ -27,7 +27,10 @@ def recover(deploy: Deploy, failure: DeliveryError) -> str:
     good = [each for each in release.good(deploy.past) if each.number != failed.number]
     if not good:
         deploy.report.step("Nothing is put back: no release was good before. What there is stays, to look at.")
-        give_back_adopted(deploy, [*(each for each in deploy.past if each.number != failed.number), record])
+        try:
+            give_back_adopted(deploy, [*(each for each in deploy.past if each.number != failed.number), record])
+        except DeliveryError as trouble:
+            deploy.report.step(f"What was adopted could not be given back whole: {trouble.message}")
         return "failed"
     target = good[-1]
     between = migrations.barriers([*deploy.past, failed], target.release)
@@ -41,7 +44,7 @@ def put_back(deploy: Deploy, target: release.Record, failed: release.Record) -> 
     deploy.report.step(f"Put back release {target.number}: commit {target.release.commit[:12]}")
     try:
         past = [*(each for each in deploy.past if each.number != failed.number), failed]
-        planned = planning.make(target.release, past)
+        planned = planning.make(target.release, past, restores=True)
         deploy.report.plan(planned)
         none: list[Object] = []  # values of Secrets are kept nowhere, so what was applied stays
         apply_objects(deploy, target.release.objects, none, planned)

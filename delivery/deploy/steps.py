@@ -65,6 +65,7 @@ def plan(deploy: Deploy) -> None:
         may_be_older=deploy.may_be_older,
         may_lack_migrations=deploy.may_lack_migrations,
         may_lack_kinds=deploy.chart_secrets is not None,
+        restores=bool(deploy.restores),
     )
     deploy.report.plan(deploy.plan)
     deploy.record = deploy.record.adopting([each.before for each in deploy.plan.of(ADOPT) if each.before])
@@ -156,6 +157,7 @@ def make_plan(
     may_be_older: bool,
     may_lack_migrations: bool,
     may_lack_kinds: bool = False,
+    restores: bool = False,
 ) -> Plan:
     """The plan for `wanted` with the Secrets `given`, after the refusals that no dry run tells.
 
@@ -177,7 +179,7 @@ def make_plan(
     there = live_secrets.with_live(wanted.objects, given, wanted.namespace)
     report.secret |= secrets.values_of(there)
     refuse(live_secrets.missing_secrets(wanted.objects, there, wanted.namespace))
-    made = planning.make(wanted, past, may_lack_kinds=may_lack_kinds)
+    made = planning.make(wanted, past, may_lack_kinds=may_lack_kinds, restores=restores)
     left = planning.left_behind(wanted, release.namespaces_of(wanted.overlay))
     return report.masked(Plan([*live_secrets.changes(given, wanted.overlay), *made.actions, *left]))
 

@@ -1,6 +1,7 @@
 """The one way to the cluster: kubectl, against the current kubeconfig, patient while the API server is away."""
 
 import json
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterable
@@ -35,6 +36,9 @@ NO_CREDENTIALS = (
     " Get new ones with `gcloud auth login` and `gcloud container clusters get-credentials`,"
     " then run the same command again."
 )
+
+NO_PLUGIN = re.compile(r"exec: executable (\S+) not found")
+"""The program from which kubectl gets its credentials is not there."""
 
 REPLACE = ("replace", "--validate=false", f"--field-manager={MANAGER}", "--filename=-")
 
@@ -93,11 +97,16 @@ class Patience:
         """Whether to run it again, after a pause; no where it succeeded, or failed for good.
 
         Raises:
-            UnreachableError: the API server was away for AWAY_S, or does not know us.
+            UnreachableError: the API server was away for AWAY_S, or does not know us, or kubectl cannot say who we are.
         """
         if result.returncode == 0:
             return False
         waited_s = time.monotonic() - self.began
+        if missing := NO_PLUGIN.search(result.stderr):
+            raise UnreachableError(
+                f"kubectl gets its credentials from {missing[1]}, which is not installed here. Install it, as with"
+                " `gcloud components install gke-gcloud-auth-plugin`, then run the same command again."
+            )
         if api_faults.lacks_credentials(result.stderr):
             if waited_s > NO_CREDENTIALS_S:
                 raise UnreachableError(NO_CREDENTIALS.format(last_line(result.stderr)))

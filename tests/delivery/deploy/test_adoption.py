@@ -240,3 +240,25 @@ def test_an_object_that_somebody_restored_from_a_copy_is_still_ours(project: Pro
     assert "NetworkPolicy/dns" not in project.plan()
     project.deployed()
     assert project.plan() == {}
+
+
+def test_a_namespace_of_another_overlay_is_refused_until_it_is_handed_over(project: Project) -> None:
+    project.commit(**project.with_settings("extra", a="1"))
+    project.deployed()
+    first = project.overlay
+    project.overlay = first.with_name("another")
+    first.rename(project.overlay)
+    commit = project.commit(**project.without("extra"))
+    result = project.deploy()
+    assert result.returncode == 1
+    assert f"Namespace/{project.namespace}: overlay {first.name} was deployed there last" in result.stderr
+    assert "extra" in project.names("configmaps")
+    rollback = project.delivery("rollback", str(project.overlay))
+    assert f"Overlay {first.name} was deployed to namespace {project.namespace} last" in rollback.stderr
+
+    (command,) = COMMAND.findall(result.stderr)
+    project.cluster.kubectl(*shlex.split(command))
+    project.deployed()
+    assert project.running() == {(GOOD, commit)}
+    assert "extra" not in project.names("configmaps")
+    assert project.plan() == {}

@@ -4,11 +4,9 @@ from typing import Any
 
 import pytest
 
-from delivery.deploy.ownership import ADOPT, former_of, marks, ours, owner_of, refusal
-from delivery.deploy.release import FAILED, GOOD, PUT_BACK, Key, Record, Release
+from delivery.deploy.ownership import ADOPT, former_of, marks, ours, owner_of, refusal, taken_by
+from delivery.deploy.release import FAILED, GOOD, PUT_BACK, Record, Release
 from delivery.tools.kubectl import MANAGER
-
-KEY = Key("", "ConfigMap", "n", "extra")
 
 
 def config(name: str = "extra", uid: str = "1", **metadata: Any) -> dict[str, Any]:
@@ -24,12 +22,12 @@ def test_it_says_who_made_it_and_how_to_adopt_it() -> None:
     live = config(
         managedFields=[entry("kubectl-edit"), entry("controller", subresource="status"), entry("kubectl-create")]
     )
-    assert refusal(KEY, live, "main") == (
+    assert refusal(live, "main") == (
         "it is there and was not made by a deploy; its fields were set by kubectl-create, kubectl-edit. Rename one of"
         " the two, delete it, or have the deploy adopt it: `kubectl --namespace n annotate --overwrite configmap/extra"
         " taskpulse/adopt=main`"
     )
-    assert "nobody is recorded as the manager of its fields" in refusal(KEY, config(), "main")
+    assert "nobody is recorded as the manager of its fields" in refusal(config(), "main")
 
 
 @pytest.mark.parametrize(
@@ -46,13 +44,13 @@ def test_it_says_who_made_it_and_how_to_adopt_it() -> None:
 )
 def test_the_command_names_the_group_and_the_place(api: str, kind: str, metadata: dict[str, str], command: str) -> None:
     live = {"apiVersion": api, "kind": kind, "metadata": {"name": "a", **metadata}}
-    assert command in refusal(Key.of(live), live, "main")
+    assert command in refusal(live, "main")
 
 
 def test_it_is_adopted_only_by_the_overlay_that_its_mark_names() -> None:
     live = config(annotations={ADOPT: "main"})
-    assert refusal(KEY, live, "main") == ""
-    assert "Its annotation taskpulse/adopt names main, not dev." in refusal(KEY, live, "dev")
+    assert refusal(live, "main") == ""
+    assert "Its annotation taskpulse/adopt names main, not dev." in refusal(live, "dev")
 
 
 @pytest.mark.parametrize("mark", marks(), ids=lambda mark: mark.get("label") or mark["annotation"])
@@ -61,7 +59,7 @@ def test_what_another_tool_keeps_is_refused_whoever_marked_it(mark: dict[str, An
     fields: dict[str, Any] = {"annotations": {ADOPT: "main"}, "labels": {}}
     fields[f"{sort}s"][mark[sort]] = "web"
     live = config(**fields, managedFields=[entry(each) for each in mark.get("managers", [])])
-    reason = refusal(KEY, live, "main")
+    reason = refusal(live, "main")
     assert reason.startswith(f"it belongs to {mark['tool']} ({sort} {mark[sort]}: web). Rename one of the two, or take")
 
 
@@ -75,13 +73,15 @@ def test_the_label_that_argo_cd_shares_with_others_counts_only_with_its_manager(
 def test_what_goes_with_another_object_is_refused() -> None:
     owner = {"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "name": "all", "uid": "2"}
     live = config(ownerReferences=[owner], annotations={ADOPT: "main"})
-    assert refusal(KEY, live, "main").startswith("it belongs to ExternalSecret/all (metadata.ownerReferences).")
+    assert refusal(live, "main").startswith("it belongs to ExternalSecret/all (metadata.ownerReferences).")
 
 
 def test_a_label_alone_makes_nothing_ours_unless_the_last_good_release_has_it() -> None:
     copy = config(labels={"app.kubernetes.io/part-of": "taskpulse"}, managedFields=[entry("kubectl-create")])
     assert not ours(copy, recorded=False)
     assert ours(copy, recorded=True)
+    copy["metadata"]["annotations"] = {"meta.helm.sh/release-name": "web"}
+    assert not ours(copy, recorded=True)
     assert not ours(config(), recorded=True)
     assert ours(config(managedFields=[entry(MANAGER, "Apply")]), recorded=False)
     assert not ours(config(managedFields=[entry(MANAGER)]), recorded=False)
@@ -124,3 +124,34 @@ def test_what_was_adopted_goes_back_where_it_is_not_ours_to_delete(
     past: list[Record], wanted: Release | None, is_given_back: bool
 ) -> None:
     assert former_of(config(), past, wanted) == (FORMER if is_given_back else None)
+
+
+def deploy_of(overlay: str, state: str = GOOD, number: int = 1, restores: int = 0) -> Record:
+    return Record(number, Release(overlay, "n", "1", "image@sha256:1", [], {}), state, restores=restores)
+
+
+@pytest.mark.parametrize(
+    ("past", "taken"),
+    [
+        ([], ""),
+        ([deploy_of("other")], "other"),
+        ([deploy_of("other", FAILED)], "other"),
+        ([deploy_of("other"), deploy_of("main", FAILED)], ""),
+        ([deploy_of("other"), deploy_of("main", PUT_BACK), deploy_of("main")], ""),
+        ([deploy_of("main"), deploy_of("other")], "other"),
+        ([deploy_of("main"), deploy_of("other", PUT_BACK)], ""),
+        ([deploy_of("other"), deploy_of("main"), deploy_of("other", restores=1)], ""),
+    ],
+    ids=[
+        "none",
+        "another",
+        "another-failed",
+        "began",
+        "good-at-last",
+        "another-since",
+        "another-put-back",
+        "rolled-back-across",
+    ],
+)
+def test_a_namespace_is_the_overlays_that_was_deployed_well_there_last(past: list[Record], taken: str) -> None:
+    assert taken_by(past, "main") == taken

@@ -22,7 +22,7 @@ STATUSES = {
 
 def refusal(status: int) -> bytes:
     """Return an answer with `status`, as the API server or a load balancer before it gives it."""
-    reason = STATUSES.get(status, "Forbidden")
+    reason = {**STATUSES, 401: "Unauthorized"}.get(status, "Forbidden")
     if not reason:
         return response(status, "<html><title>Bad Gateway</title></html>")
     body = {"apiVersion": "v1", "kind": "Status", "status": "Failure", "reason": reason, "message": "by the test"}
