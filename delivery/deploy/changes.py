@@ -7,7 +7,7 @@ from delivery.deploy import plan as planning
 from delivery.deploy import rollout, waiting
 from delivery.deploy.additions import autoscaled_in, take_over
 from delivery.deploy.ownership import applied_by_us, former_of
-from delivery.deploy.plan import ADOPT, GIVE_BACK, PRUNE, RECREATE, Action, Plan
+from delivery.deploy.plan import ADOPT, PRUNE, RECREATE, RESTORE, Action, Plan
 from delivery.deploy.release import Key, Record, Release
 from delivery.deploy.state import Deploy
 from delivery.errors import DeliveryError
@@ -68,8 +68,8 @@ def remove_objects(deploy: Deploy, past: list[Record], wanted: Release) -> None:
     """
     live = planning.find([], past)
     for action in planning.removals(past, wanted, live):
-        deploy.report.detail(f"{action.what:9} {action.key}")
-        if action.what == GIVE_BACK and action.before:
+        deploy.report.detail(f"{action.what:9}{action.key}")
+        if action.what == RESTORE and action.before:
             give_back(deploy, action.before)
         if action.what == PRUNE:
             for left in kubectl.delete([live[action.key]], check=deploy.lock.check, wait_s=GONE_S):
@@ -81,7 +81,7 @@ def give_back_adopted(deploy: Deploy, past: list[Record]) -> None:
     for key, live in planning.find([], past).items():
         former = former_of(live, past, None)
         if former and applied_by_us(live) and not kubectl.is_going(live):
-            deploy.report.detail(f"{GIVE_BACK} {key}, which was adopted")
+            deploy.report.detail(f"{RESTORE:9}{key}")
             give_back(deploy, former)
 
 
@@ -90,7 +90,7 @@ def give_back(deploy: Deploy, former: Object) -> None:
     try:
         kubectl.restore(former, check=deploy.lock.check)
     except kubectl.KubectlError as refusal:
-        deploy.report.detail(f"          it stays as it is: {refusal.message}")
+        deploy.report.detail(f"         it stays as it is: {refusal.message}")
 
 
 def roll_out(deploy: Deploy, wanted: Release, unchanged: Collection[Key] = ()) -> None:

@@ -16,7 +16,7 @@ from delivery.tools import kubectl
 
 CREATE, CHANGE, PUT_BACK, RECREATE = "create", "change", "put back", "recreate"
 PRUNE, KEEP, REFUSE, NOTHING = "prune", "keep", "refuse", "unchanged"
-ADOPT, GIVE_BACK = "adopt", "give back"
+ADOPT, RESTORE = "adopt", "restore"
 
 HOLDS_DATA = ("Namespace", "PersistentVolumeClaim", "PersistentVolume", "CustomResourceDefinition", "StatefulSet")
 """Kinds whose deletion loses data, or everything that is in them: never deleted."""
@@ -274,7 +274,7 @@ def removal(key: Key, live: Object, past: list[Record], wanted: Release) -> Acti
     if kubectl.is_going(live):
         return Action(KEEP, key, f"no longer wanted, and {going(live)}")
     if former := former_of(live, past, wanted):
-        return Action(GIVE_BACK, key, "was adopted; put back as it was before that, and not deleted", before=former)
+        return Action(RESTORE, key, "was adopted; becomes what it was before that, and is not deleted", before=former)
     if key.kind in HOLDS_DATA:
         return Action(KEEP, key, "no longer wanted, but deleting it loses data: do that by hand")
     return Action(PRUNE, key, "no longer wanted; deleted when the rest is healthy")

@@ -10,12 +10,12 @@ from delivery.deploy.plan import (
     ADOPT,
     CHANGE,
     CREATE,
-    GIVE_BACK,
     KEEP,
     PRUNE,
     PUT_BACK,
     RECREATE,
     REFUSE,
+    RESTORE,
     Action,
     Plan,
 )
@@ -23,7 +23,7 @@ from delivery.manifests import Object
 
 SHOWN = 12
 """Fields of one object that the progress shows; the JSON has them all."""
-VERBS = (CREATE, CHANGE, PUT_BACK, RECREATE, ADOPT, PRUNE, GIVE_BACK, KEEP, REFUSE)
+VERBS = (CREATE, CHANGE, PUT_BACK, RECREATE, ADOPT, PRUNE, RESTORE, KEEP, REFUSE)
 
 
 class Report:

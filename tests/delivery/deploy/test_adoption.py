@@ -134,7 +134,7 @@ def test_a_first_deploy_that_fails_gives_back_all_that_was_applied_by_hand(proje
     result = project.deploy(CRASHES)
     assert result.returncode == 1
     assert "Nothing is put back: no release was good before." in result.stdout
-    assert "    give back Deployment/taskpulse-api, which was adopted\n" in result.stdout
+    assert "    restore  Deployment/taskpulse-api\n" in result.stdout
     assert [state(project, kind, "taskpulse-api") for kind in kinds] == before
     assert {action["action"] for key, action in project.plan().items() if key in by_hand} == {"adopt"}
 
@@ -153,7 +153,7 @@ def test_a_release_that_is_put_back_or_rolled_back_gives_back_what_it_adopted(pr
     before = state(project, "configmap", "extra")
     with_configs(project, "extra")
     result = project.deploy(CRASHES)
-    assert "    give back ConfigMap/extra\n" in result.stdout
+    assert "    restore  ConfigMap/extra\n" in result.stdout
     assert project.running() == {(GOOD, first)}
     assert state(project, "configmap", "extra") == before
 
@@ -163,8 +163,8 @@ def test_a_release_that_is_put_back_or_rolled_back_gives_back_what_it_adopted(pr
     assert result.returncode == 0, result.stderr
     (action,) = [each for each in json.loads(result.stdout)["plan"] if each["name"] == "extra"]
     assert (action["action"], action["reason"]) == (
-        "give back",
-        "was adopted; put back as it was before that, and not deleted",
+        "restore",
+        "was adopted; becomes what it was before that, and is not deleted",
     )
     assert state(project, "configmap", "extra") == before
 
@@ -178,7 +178,7 @@ def test_a_killed_deploy_leaves_nothing_that_the_next_one_would_delete(project: 
     killed_after(project, HEALTHY)
     assert state(project, "configmap", "extra")["data"] == {"a": "1"}
     project.commit(**project.without("extra"))
-    assert "    give back ConfigMap/extra\n" in project.deploy().stdout
+    assert "    restore  ConfigMap/extra\n" in project.deploy().stdout
     assert state(project, "configmap", "extra") == before
 
 
