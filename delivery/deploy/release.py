@@ -1,7 +1,7 @@
 """A release: what one deploy wants to be in the cluster, and the record of it that the cluster keeps.
 
-Each record is a ConfigMap in the overlay's namespace, written before anything is applied. Neither the manifests nor what
-they adopt are Secrets, so no values of Secrets are recorded.
+Each record is a ConfigMap in the overlay's namespace, written before anything is applied. Neither the manifests nor
+what they adopt are Secrets, so no values of Secrets are recorded.
 """
 
 import base64
