@@ -1,5 +1,8 @@
-# Dependabot keeps the tag. A rebuild takes Debian's and Python's fixes with it.
-FROM docker.io/library/python:3.13-slim AS build
+# Dependabot moves tag and digest of this line, the only one with an image from outside. A rebuild changes nothing by
+# itself: Debian's and Python's fixes come with such a move.
+FROM docker.io/library/python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS base
+
+FROM base AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \
     PIP_ROOT_USER_ACTION=ignore \
@@ -21,7 +24,7 @@ RUN stdlib="$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')
     && python -m compileall -q -j 0 --invalidation-mode unchecked-hash \
         -x '/(test|idlelib|tkinter|turtledemo|ensurepip|lib2to3|pydoc_data)/|/usr/.*/site-packages/' "$stdlib" /opt/taskpulse/lib
 
-FROM docker.io/library/python:3.13-slim
+FROM base
 COPY --from=build /opt/taskpulse /opt/taskpulse
 ENV PATH=/opt/taskpulse/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -9,6 +9,8 @@ PYTHON ?= python3
 PORT ?= 8000
 DATA ?= .data
 TERRAFORM_DIR ?= terraform
+DOCKERFILE ?= Dockerfile
+CHART_PIN ?= monitoring/chart/pin.yaml
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -20,7 +22,7 @@ HEAD ?= HEAD
 
 include tools/tools.mk
 
-.PHONY: help run run-monitoring oncall alerts test test-quick test-all render validate check format lock clean
+.PHONY: help run run-monitoring oncall alerts test test-quick test-all render validate check format lock pins clean
 .PHONY: review review-comment image-test client-check e2e e2e-kind bench compare attack bench-scale bench-leases terraform terraform-audit github-variables
 
 help: ## Show this help
@@ -37,7 +39,7 @@ test-quick: $(TOOLS) ## The quick tests alone (ARGS=tests/app for those of a fol
 	@$(PYTEST) -m 'not slow' $(ARGS)
 
 test-all: $(READY) ## All tests except those of e2e and client-check: the quick and the slow ones
-	@$(MAKE) --jobs check validate $(CONTROLPLANE) $(MONITORING) $(HELM) $(ACT) $(LOAD)
+	@$(MAKE) --jobs check validate $(CONTROLPLANE) $(MONITORING) $(HELM) $(ACT) $(CRANE) $(LOAD)
 	@$(PYTEST) -m 'not e2e and not clients' $(ARGS)
 
 check: $(READY) ## Lint, format, layers, types and YAML only
@@ -100,6 +102,12 @@ review: $(TOOLS) ## What a commit would change, as comment, page and renders (BA
 
 review-comment: $(READY)
 	@$(BIN)/python -m delivery comment --file '$(OUT)/comment.md' --pull-request '$(PULL_REQUEST)' --commit '$(HEAD)' --page '$(PAGE)'
+
+pins: $(CRANE) ## Pin the base image and the monitoring chart by the digests that their versions have now
+	@image="$$(sed -n 's|^FROM \([^@ ]*\).* AS base$$|\1|p' '$(DOCKERFILE)')"; digest="$$(.tools/bin/crane digest "$$image")"; \
+	sed -i "s|^FROM .* AS base$$|FROM $$image@$$digest AS base|" '$(DOCKERFILE)'; \
+	chart="$$(sed -n 's|^chart: oci://||p' '$(CHART_PIN)'):$$(sed -n 's|^version: ||p' '$(CHART_PIN)')"; digest="$$(.tools/bin/crane digest "$$chart")"; \
+	sed -i -e '/^digest: /d' -e "/^version: /a digest: $$digest" '$(CHART_PIN)'
 
 format: $(READY) ## Format the Python code
 	@$(BIN)/ruff format .

@@ -1,5 +1,6 @@
 """The monitoring chart: which one is pinned, its values, and what they render to."""
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from delivery.tools import helm
 RELEASE = NAMESPACE = "monitoring"
 FOLDER = Path("monitoring", "chart")
 PIN = FOLDER / "pin.yaml"
+REGISTRY = "oci://"
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def environments(root: Path) -> list[str]:
@@ -46,7 +49,7 @@ def load(path: Path) -> Object:
 
 
 def pin(root: Path) -> dict[str, str]:
-    """The chart and its version, as the checkout at `root` pins them.
+    """The chart, its version and, once it is pinned, its digest, as the checkout at `root` says them.
 
     Raises:
         DeliveryError: it does not say them.
@@ -56,12 +59,32 @@ def pin(root: Path) -> dict[str, str]:
         raise DeliveryError(f"{PIN} must say `chart` and `version`, both as text.")
     if pinned["chart"].startswith("-"):  # Helm would take it for an option, such as one that runs a program
         raise DeliveryError(f"{PIN} must say a chart's address or folder as `chart`, not {pinned['chart']!r}.")
+    if "digest" in pinned and not (is_of_registry(pinned) and DIGEST.fullmatch(str(pinned["digest"]))):
+        raise DeliveryError(f"{PIN}: `digest` must be that of a chart in a registry, as `make pins` writes it.")
     return pinned
 
 
 def source(pinned: dict[str, str]) -> list[str]:
-    """Helm's arguments for a pinned chart."""
-    return [pinned["chart"], f"--version={pinned['version']}"]
+    """Helm's arguments for a pinned chart. It refuses a digest that is not the version's."""
+    at = f"@{pinned['digest']}" if "digest" in pinned else ""
+    return [f"{pinned['chart']}{at}", f"--version={pinned['version']}"]
+
+
+def is_of_registry(pinned: dict[str, str]) -> bool:
+    return pinned["chart"].startswith(REGISTRY)
+
+
+def refuse_unpinned(pinned: dict[str, str]) -> None:
+    """Refuse to install what may have changed since it was tested: a version can be pushed again with other content.
+
+    Raises:
+        DeliveryError: the chart is in a registry, and its digest is not pinned.
+    """
+    if is_of_registry(pinned) and "digest" not in pinned:
+        raise DeliveryError(
+            f"{PIN} names the chart by its version, which can be pushed again with other content. Run `make pins`,"
+            " and commit the digest that it writes."
+        )
 
 
 def render(environment: str, root: Path) -> str:
@@ -80,7 +103,7 @@ def render(environment: str, root: Path) -> str:
 
 
 @cache
-def unreachable(chart: str, version: str, root: Path) -> str:
+def unreachable(root: Path, *source: str) -> str:
     """What Helm says where it cannot have a chart; "" where it can."""
-    shown = helm.run("show", "chart", chart, f"--version={version}", folder=root)
+    shown = helm.run("show", "chart", *source, folder=root)
     return " ".join(shown.stderr.split())[:300] if shown.returncode else ""

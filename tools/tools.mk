@@ -4,6 +4,7 @@ CONTROLPLANE := .tools/controlplane/.ready
 MONITORING := .tools/bin/.monitoring
 HELM := .tools/bin/.helm
 ACT := .tools/bin/.act
+CRANE := .tools/bin/.crane
 GO := .tools/go
 GO_READY := .tools/.go
 GO_MINOR := 26
@@ -18,11 +19,12 @@ endif
 
 $(if $(wildcard $(GO)/bin/go),,$(shell rm -f $(GO_READY))) # the machine's Go may have been replaced
 
-.PHONY: tools controlplane monitoring helm act deploy-tools unpack-deploy-tools
+.PHONY: tools controlplane monitoring helm act crane deploy-tools unpack-deploy-tools
 
 tools: $(TOOLS) ## Build kustomize, kubeconform and actionlint, and lay out the schemas
 controlplane: $(CONTROLPLANE) ## Build a real Kubernetes control plane for tests (minutes, once)
 helm: $(HELM) ## Build Helm (a minute or two, once)
+crane: $(CRANE) ## Build crane, which copies images between registries and folders (seconds, once)
 act: $(ACT) ## Build act, which runs the workflows in tests (a minute, once)
 monitoring: $(MONITORING) ## Build Prometheus, Alertmanager and their tools (minutes, once)
 deploy-tools: $(DEPLOY_TOOLS) ## Build what a deploy runs, and pack it for another machine
@@ -86,6 +88,12 @@ $(ACT): tools/act/go.mod tools/act/go.sum | $(GO_READY)
 	@echo "Building act; once, a minute ..."
 	@mkdir -p .tools/bin
 	@cd tools/act && ../../$(GO)/bin/go build -ldflags '-s -w' -o ../../.tools/bin/ tool
+	@touch $@
+
+$(CRANE): tools/crane/go.mod tools/crane/go.sum | $(GO_READY)
+	@echo "Building crane; once, some seconds ..."
+	@mkdir -p .tools/bin
+	@cd tools/crane && ../../$(GO)/bin/go build -ldflags '-s -w' -o ../../.tools/bin/ tool
 	@touch $@
 
 # only what a deploy runs, so without Go; tar, because artifacts of GitHub Actions lose the executable bit

@@ -180,9 +180,11 @@ def chart_secrets(folder: Path, overlay: str) -> list[Object]:
 
     Raises:
         ArgumentError: the chart has no values for the overlay.
+        DeliveryError: no digest is pinned, a secret is missing or wrong, or DB_USER is not set.
     """
     if overlay not in (known := chart.environments(ROOT)):
         raise ArgumentError(f"--with-chart: the chart has values for {', '.join(known)}, not for {overlay}.")
+    chart.refuse_unpinned(chart.pin(ROOT))
     return chart_release.read_by_chart(folder, overlay)
 
 

@@ -34,9 +34,11 @@ def install(overlay: str, given: list[Object], say: Callable[[str], None]) -> No
     the last release back when the new one does not become ready within TIMEOUT.
 
     Raises:
-        DeliveryError: a tool is missing, others hold the lock or run Helm, or the API server or Helm refuses.
+        DeliveryError: no digest is pinned, a tool is missing, others hold the lock or run Helm, or the API server or
+            Helm refuses.
     """
     pinned = chart.pin(ROOT)
+    chart.refuse_unpinned(pinned)
     inputs = fingerprint(pinned, overlay)
     say(f"chart {pinned['chart'].rsplit('/', 1)[-1]} {pinned['version']} with the values of {overlay}")
     own = list(manifests.load_all((ROOT / chart.FOLDER / "namespace.yaml").read_text("utf-8")))

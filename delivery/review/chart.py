@@ -46,7 +46,7 @@ def unavailable(folder: Path) -> str:
         pinned = chart.pin(folder)
     except DeliveryError as error:
         return f"The monitoring chart was not rendered; its values files are shown instead. {error.message}"
-    if reason := chart.unreachable(pinned["chart"], pinned["version"], folder):
+    if reason := chart.unreachable(folder, *chart.source(pinned)):
         return (
             f"The monitoring chart {pinned['chart']} {pinned['version']} was not rendered, as it could not be had "
             f"({reason}); its values files are shown instead."

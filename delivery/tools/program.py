@@ -31,6 +31,7 @@ SOURCES = {
     "kubeconform": Source((BUILT,), "tools"),
     "amtool": Source((BUILT,), "monitoring"),
     "promtool": Source((BUILT,), "monitoring"),
+    "crane": Source((BUILT,), "crane"),
     # the runner of a review has one, and builds none
     "helm": Source((BUILT, PATH), "helm"),
     # the machine's fits its cluster

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.image.conftest import BASE, REVISION, Image
+from tests.image.conftest import REVISION, Image
 from tests.image.engine import Engine
 from tests.support.service import free_port
 
@@ -74,7 +74,7 @@ def test_every_module_is_compiled(files: dict[str, Any]) -> None:
 
 
 def test_it_is_small(image: Image, tmp_path: Path) -> None:
-    base, layers = image.engine.layers(BASE), image.engine.layers(image.reference)
+    base, layers = image.engine.layers(image.base), image.engine.layers(image.reference)
     assert layers[: len(base)] == base
     archive = tmp_path / "image.tar"
     image.engine.save(image.reference, archive)

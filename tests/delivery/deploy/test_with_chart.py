@@ -68,3 +68,15 @@ def test_an_overlay_without_values_for_the_chart_is_refused_first(project: Proje
     assert result.returncode == 2
     assert f"Error: --with-chart: the chart has values for dev, main, not for {project.overlay.name}." in result.stderr
     assert project.cluster.run("get", "namespace", project.namespace).returncode == 1
+
+
+def test_a_chart_without_a_digest_is_refused_first(project: Project) -> None:
+    folder = project.folder / "monitoring" / "chart"
+    pin = {"chart": "oci://registry.example/charts/stack", "version": "88.5.3"}
+    (folder / "pin.yaml").write_text(yaml.safe_dump(pin))
+    (folder / "values-dev.yaml").rename(folder / f"values-{project.overlay.name}.yaml")
+    project.commit()
+    result = project.deploy(GOOD, "--with-chart")
+    assert result.returncode == 1
+    assert "pin.yaml names the chart by its version, which can be pushed again" in result.stderr
+    assert "==> Plan" not in result.stdout
