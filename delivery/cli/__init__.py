@@ -9,6 +9,8 @@ COMMANDS = {
     "validate": "manifests.validate_command",
     "review": "review.review_command",
     "comment": "review.comment_command",
+    "find-image": "image.find_image_command",
+    "push-image": "image.push_image_command",
     "fetch-secrets": "environment.fetch_secrets_command",
     "monitoring-chart": "environment.monitoring_chart_command",
     "plan": "plan.plan_command",
