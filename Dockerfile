@@ -34,7 +34,7 @@ EXPOSE 8000
 CMD ["taskpulse", "serve"]
 
 ARG REVISION=unknown
-ENV REVISION=$REVISION
+ENV REVISION=$REVISION IMAGE_REVISION=$REVISION
 LABEL org.opencontainers.image.title="TaskPulse" \
       org.opencontainers.image.description="A task API whose workers have a pulse" \
       org.opencontainers.image.licenses="MIT" \

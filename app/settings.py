@@ -37,7 +37,9 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
     port: Port = 8000
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     revision: str = "unknown"
-    """The commit that the image was built from."""
+    """The commit that runs: a deploy says it, and otherwise it is the one that the image was built from."""
+    image_revision: str = ""
+    """The commit that the image was built from; "" outside an image."""
     heavy_calls_per_key: Annotated[int, Meta(ge=1, le=100_000)] = 20
     """Lists, histories and exports that a key may have under way at the same time in one process."""
     heavy_calls: Annotated[int, Meta(ge=1, le=100_000)] = 200

@@ -8,6 +8,7 @@ output "github_actions_variables" {
     GKE_LOCATION               = google_container_cluster.this.location
     IMAGE_REPOSITORY           = "gcr.io/${var.project_id}/taskpulse-api"
     PUBLISHER_SERVICE_ACCOUNT  = google_service_account.publisher.email
+    TESTED_IMAGE_REPOSITORY    = "gcr.io/${coalesce(var.promotes_from, var.project_id)}/taskpulse-api"
     WORKLOAD_IDENTITY_PROVIDER = google_iam_workload_identity_pool_provider.github.name
   }
 }

@@ -45,3 +45,13 @@ resource "google_artifact_registry_repository_iam_member" "image" {
   role       = each.key
   member     = each.value
 }
+
+# The next environment copies the image that was tested here, so that it runs the same bytes.
+resource "google_artifact_registry_repository_iam_member" "promotion" {
+  count = var.promotes_to == null ? 0 : 1
+
+  location   = google_artifact_registry_repository.image.location
+  repository = google_artifact_registry_repository.image.name
+  role       = "roles/artifactregistry.reader"
+  member     = "serviceAccount:${google_service_account.publisher.account_id}@${var.promotes_to}.iam.gserviceaccount.com"
+}

@@ -41,6 +41,32 @@ variable "deletion_protection" {
   default     = true
 }
 
+# Promotion
+
+variable "promotes_from" {
+  description = "Project whose images this environment runs where the files are the same, as main those of dev; null: it builds all of its own."
+  type        = string
+  nullable    = true
+  default     = null
+
+  validation {
+    condition     = var.promotes_from == null || can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.promotes_from))
+    error_message = "promotes_from is not the id of a Google project. In environments/main.tfvars it is the project of dev, which has to promote to this one."
+  }
+}
+
+variable "promotes_to" {
+  description = "Project whose publisher may copy the images of this environment; null: nobody else reads them. Its publisher must exist."
+  type        = string
+  nullable    = true
+  default     = null
+
+  validation {
+    condition     = var.promotes_to == null || can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.promotes_to))
+    error_message = "promotes_to is not the id of a Google project. In environments/dev.tfvars it is the project of main, once its accounts are there."
+  }
+}
+
 # Budget
 
 variable "billing_account" {

@@ -30,7 +30,7 @@ secrets_option = click.option(
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder with a file for each secret of terraform/secrets.yaml. DB_USER comes from the environment.",
 )
-commit_option = click.option("--commit", help="Commit that the image was built from.  [default: git HEAD]")
+commit_option = click.option("--commit", help="Commit that is deployed, which `/` shows.  [default: git HEAD]")
 older_option = click.option(
     "--allow-older", is_flag=True, help="Also a commit older than what runs, or without a marked migration."
 )

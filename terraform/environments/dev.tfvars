@@ -5,6 +5,7 @@ project_id                 = ""
 github_repository_owner_id = ""
 github_repository_id       = ""
 billing_account            = null # an id such as "012345-6789AB-CDEF01", to get a budget with alerts
+promotes_to                = null # the project of main, once it is applied: main runs the images tested here
 
 monthly_budget = 200 # in the currency of the billing account
 

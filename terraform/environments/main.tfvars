@@ -5,6 +5,7 @@ project_id                 = ""
 github_repository_owner_id = ""
 github_repository_id       = ""
 billing_account            = null # an id such as "012345-6789AB-CDEF01", to get a budget with alerts
+promotes_from              = ""   # the project of dev, whose tested images main runs
 api_hostname               = "taskpulse.example.com"
 
 monthly_budget = 900 # in the currency of the billing account

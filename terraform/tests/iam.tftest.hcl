@@ -68,6 +68,30 @@ run "roles" {
   }
 }
 
+run "no_promotion" {
+  command = plan
+
+  assert {
+    condition     = length(google_artifact_registry_repository_iam_member.promotion) == 0
+    error_message = "Somebody else reads the images without being asked for."
+  }
+}
+
+run "promotion" {
+  command = plan
+
+  variables {
+    promotes_to = "taskpulse-next"
+  }
+
+  assert {
+    condition = [for binding in google_artifact_registry_repository_iam_member.promotion : "${binding.member} ${binding.role}"] == [
+      "serviceAccount:taskpulse-publisher@taskpulse-next.iam.gserviceaccount.com roles/artifactregistry.reader"
+    ]
+    error_message = "The publisher of the next environment does not read the images, or does more."
+  }
+}
+
 run "registry" {
   command = plan
 

@@ -37,8 +37,25 @@ run "outputs" {
       GKE_LOCATION               = var.cluster_location
       IMAGE_REPOSITORY           = "gcr.io/taskpulse-example/taskpulse-api"
       PUBLISHER_SERVICE_ACCOUNT  = "taskpulse-publisher@taskpulse-example.iam.gserviceaccount.com"
+      TESTED_IMAGE_REPOSITORY    = "gcr.io/taskpulse-example/taskpulse-api"
       WORKLOAD_IDENTITY_PROVIDER = "projects/3003/locations/global/workloadIdentityPools/github/providers/example"
     }
     error_message = "The variables for GitHub Actions are not the listed ones."
+  }
+}
+
+run "tested_elsewhere" {
+  command = plan
+
+  variables {
+    promotes_from = "taskpulse-earlier"
+  }
+
+  assert {
+    condition = (
+      output.github_actions_variables.TESTED_IMAGE_REPOSITORY == "gcr.io/taskpulse-earlier/taskpulse-api" &&
+      output.github_actions_variables.IMAGE_REPOSITORY == "gcr.io/taskpulse-example/taskpulse-api"
+    )
+    error_message = "The workflow does not look for images where they were tested, or pushes them there."
   }
 }

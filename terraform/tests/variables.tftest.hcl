@@ -302,3 +302,23 @@ run "disk_without_a_limit" {
 
   expect_failures = [var.database_disk_limit]
 }
+
+run "promoted_from_nowhere" {
+  command = plan
+
+  variables {
+    promotes_from = ""
+  }
+
+  expect_failures = [var.promotes_from]
+}
+
+run "promoted_to_nowhere" {
+  command = plan
+
+  variables {
+    promotes_to = "gcr.io/project"
+  }
+
+  expect_failures = [var.promotes_to]
+}

@@ -117,7 +117,8 @@ def _serve(image: Image, environment: Mapping[str, str]) -> tuple[float, float]:
             assert time.monotonic() - begin < 60
             time.sleep(0.01)
         ready = time.monotonic() - begin
-        assert httpx.get(url).json()["revision"] == REVISION
+        shown = httpx.get(url).json()
+        assert (shown["revision"], shown["image_revision"]) == (REVISION, REVISION)
         time.sleep(3)
         metrics = httpx.get(f"{url}/metrics", headers={"Authorization": "Bearer scrape-me"}).text
         resident = next(line for line in metrics.splitlines() if line.startswith("process_resident_memory_bytes "))

@@ -22,6 +22,7 @@ GIVEN = {
     "vars.DB_USER": "taskpulse",
     "vars.GCP_PROJECT_ID": "example",
     "vars.IMAGE_REPOSITORY": "gcr.io/example/taskpulse-api",
+    "vars.TESTED_IMAGE_REPOSITORY": "gcr.io/example-dev/taskpulse-api",
 }
 """What the expressions stand for in a push to dev, and in a rollback by hand."""
 NO_ROW: Mapping[str, str] = {}

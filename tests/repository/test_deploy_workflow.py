@@ -80,17 +80,25 @@ def test_what_was_built_is_what_is_deployed(tmp_path: Path) -> None:
     assert words[3:5] == ["deploy", "dev"]
     assert words[words.index("--image") + 1] == f"gcr.io/example/taskpulse-api@{DIGEST}"
     assert words[words.index("--commit") + 1] == COMMIT
-    push = action("image", "docker/build-push-action")
+    (push,) = [step for step in commands("image") if " delivery push-image " in step["run"]]
     assert push["id"] == "push"
+    assert arguments("image", push, tmp_path)[4:] == ["gcr.io/example/taskpulse-api", "--folder", "build/image"]
     assert jobs()["image"]["outputs"]["digest"] == "${{ steps.push.outputs.digest }}"
-    assert push["with"]["build-args"] == "REVISION=${{ github.sha }}"
-    assert {"push-by-digest=true", "push=true"} <= set(push["with"]["outputs"].splitlines()[0].split(","))
-    assert (push["with"]["sbom"], push["with"]["provenance"]) == (True, "mode=max")
+    build = action("image", "docker/build-push-action")["with"]
+    assert (build["build-args"], build["sbom"], build["provenance"]) == ("REVISION=${{ github.sha }}", True, "mode=max")
+    assert build["outputs"] == "type=oci,dest=build/image,tar=false"
+
+
+def test_a_tree_is_built_once(tmp_path: Path) -> None:
+    (find,) = [step for step in commands("image") if " delivery find-image " in step["run"]]
+    own, tested = "gcr.io/example/taskpulse-api", "gcr.io/example-dev/taskpulse-api"
+    assert arguments("image", find, tmp_path)[4:] == [own, tested, "--folder", "build/image"]
+    builders = [step for step in jobs()["image"]["steps"] if step.get("uses", "").startswith("docker/setup-buildx")]
+    for step in (*builders, action("image", "docker/build-push-action")):
+        assert step["if"] == f"${{{{ !steps.{find['id']}.outputs.image }}}}"
 
 
 def test_what_was_built_is_what_is_scanned_without_a_token() -> None:
-    outputs = action("image", "docker/build-push-action")["with"]["outputs"].splitlines()
-    assert [line for line in outputs if line.startswith("type=oci,")] == ["type=oci,dest=build/image,tar=false"]
     upload = action("image", "actions/upload-artifact")
     assert upload["with"]["path"] == "build/image"
     assert jobs()["image"]["outputs"]["artifact"] == f"${{{{ steps.{upload['id']}.outputs.artifact-id }}}}"

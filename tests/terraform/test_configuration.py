@@ -39,6 +39,7 @@ def test_each_role_is_given_in_a_known_place() -> None:
         "google_pubsub_topic_iam_member.dead_letter",
         "google_pubsub_subscription_iam_member.event",
         "google_artifact_registry_repository_iam_member.image",
+        "google_artifact_registry_repository_iam_member.promotion",
     ]
 
 

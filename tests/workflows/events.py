@@ -10,6 +10,8 @@ from typing import Any
 REPOSITORY = "team/taskpulse"
 FILES = ("Makefile", "Dockerfile", "tests/e2e/crashing/Dockerfile", "tools/go.mod")
 """What steps look for in a checkout."""
+COMMITS = {"older": "first", "newer": "second", "merged": "second"}
+"""What the commits hold that the tests know."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Event:
 
 
 class Origin:
-    """A repository with two commits, the older one first."""
+    """A repository with three commits, the oldest first; the last one has the same tree as the one before it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -33,13 +35,17 @@ class Origin:
         for name in FILES:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text("")
-        self.commits = {name: self._commit(name) for name in ("older", "newer")}
+        self.commits = {name: self._commit(name, text) for name, text in COMMITS.items()}
 
-    def _commit(self, name: str) -> str:
-        (self.folder / "Makefile").write_text(f"# {name}\n")
+    def _commit(self, name: str, text: str) -> str:
+        (self.folder / "Makefile").write_text(f"# {text}\n")
         self._git("add", ".")
-        self._git("commit", "--quiet", "--message", name)
+        self._git("commit", "--quiet", "--allow-empty", "--message", name)
         return self._git("rev-parse", "HEAD").strip()
+
+    def tree(self, name: str) -> str:
+        """The hash of what a commit holds."""
+        return self._git("rev-parse", f"{self.commits[name]}^{{tree}}").strip()
 
     def _git(self, *words: str) -> str:
         who = {
@@ -55,7 +61,7 @@ class Origin:
         """The event that a case gives.
 
         Args:
-            given: one of `schedule`, the default branch; `push`, a branch, with `commit`, `older` or `newer`;
+            given: one of `schedule`, the default branch; `push`, a branch, with `commit`, a name of COMMITS;
                 `dispatch`, a ref, with `inputs`; `pull_request`, `own` or `fork`, with `action` and, of an edit, `body`
                 and `changes`.
         """

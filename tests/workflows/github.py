@@ -48,10 +48,19 @@ class Outcome:
 class GitHub:
     """A repository on GitHub, with the workflows in a folder."""
 
-    def __init__(self, folder: Path, workflows: Path, origin: Origin, *, failing: list[str], running: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        workflows: Path,
+        origin: Origin,
+        *,
+        failing: list[str],
+        running: str,
+        registry: Mapping[str, str],
+    ) -> None:
         self.folder = folder
         self.workflows = workflows
-        self.stand = Stand(folder, origin, failing, running)
+        self.stand = Stand(folder, origin, failing, running, registry)
         self.attempt = 1
 
     def run(self, name: str, event: Event) -> Outcome:

@@ -23,7 +23,7 @@ TEMP = Path(os.environ["RUNNER_TEMP"])
 LEVELS = ("none", "read", "write")
 GIT = ["git", "-c", "advice.detachedHead=false"]
 VENV_PYTHON = Path(".venv/bin/python")
-GOALS_THAT_BUILD_TOOLS = {"tools", "review", "test", "test-all", "deploy-tools"}
+GOALS_THAT_BUILD_TOOLS = {"tools", "crane", "review", "test", "test-all", "deploy-tools"}
 Inputs = Mapping[str, str]
 
 
@@ -56,7 +56,7 @@ def step_done(name: str, text: str = "") -> None:
 
 
 def give(name: str, value: str) -> None:
-    with Path(os.environ["OUTPUTS"]).open("a") as outputs:
+    with Path(os.environ.get("OUTPUTS") or os.environ["GITHUB_OUTPUT"]).open("a") as outputs:
         outputs.write(f"{name}={value}\n")
 
 
@@ -104,36 +104,43 @@ def download(inputs: Inputs) -> None:
     fail("no such artifact")
 
 
-def build_and_push(inputs: Inputs) -> None:
-    image = inputs["tags"] or re.sub(r".*\bname=([^,]*).*", r"\1", inputs["outputs"])
+def build(inputs: Inputs) -> None:
+    """Write the image to a folder where the outputs name one, else push it."""
     if not Path(inputs["context"], "Dockerfile").exists():
         fail("no Dockerfile: nothing is checked out")
-    if inputs["push"] != "true" and "push=true" not in inputs["outputs"]:
-        fail("pushes nothing")
-    if inputs["outputs"]:
-        need_step("login")
     digest = f"sha256:{hashlib.sha256(os.environ['GITHUB_SHA'].encode()).hexdigest()}"
-    note(f"push {image}@{digest} {inputs['build-args']}")
+    if folder := re.fullmatch(r"type=oci,dest=([^,]+),tar=false", inputs["outputs"]):
+        note(f"build {inputs['build-args']}")
+        write(Path(folder[1], "index.json"), digest)
+    elif inputs["push"] == "true":
+        note(f"push {inputs['tags']}@{digest} {inputs['build-args']}")
+    else:
+        fail("keeps nothing of what it builds")
     give("digest", digest)
 
 
 def scan(inputs: Inputs) -> None:
-    (STATE / "scanned").write_text(inputs["image-ref"])
+    if (TEMP / "google").exists() or json.loads(os.environ["GRANTED"]).get("id-token") == "write":
+        fail("the scanner could become an account")
+    scanned = Path(inputs["input"], "index.json")
+    (STATE / "scanned").write_text(scanned.read_text() if inputs["input"] and scanned.exists() else "")
     vulnerable = "scan" in json.loads((STATE / "failing").read_text())
     if vulnerable and inputs["exit-code"] == "1" and "CRITICAL" in inputs["severity"]:
         fail("a vulnerability")
 
 
 def log_in_to_google(inputs: Inputs) -> None:
-    """As the condition in terraform/github.tf: by push or by hand, on the branch of the environment."""
+    """As terraform/github.tf: by push or by hand, on the branch of the environment, which has an account of its own."""
     need_right("id-token", "write")
     environment = os.environ["ENVIRONMENT"]
-    if os.environ["GITHUB_REF"] != f"refs/heads/{environment}":
-        fail(f"{os.environ['GITHUB_REF']} may not be the deployer of {environment!r}")
+    branch = environment.removesuffix("-image")
+    if os.environ["GITHUB_REF"] != f"refs/heads/{branch}":
+        fail(f"{os.environ['GITHUB_REF']} may not become an account of {environment!r}")
     if os.environ["GITHUB_EVENT_NAME"] not in {"push", "workflow_dispatch"}:
-        fail("only a push or somebody may be the deployer")
-    if inputs["service_account"] != f"DEPLOYER_SERVICE_ACCOUNT-of-{environment}":
-        fail("no such account")
+        fail("only a push or somebody may become an account")
+    account = "DEPLOYER" if environment == branch else "PUBLISHER"
+    if inputs["service_account"] != f"{account}_SERVICE_ACCOUNT-of-{branch}":
+        fail(f"{environment} may not become {inputs['service_account']!r}")
     step_done("google")
     if inputs["token_format"]:
         give("access_token", "token-of-google")
@@ -164,7 +171,7 @@ ACTIONS = {
     "helm/kind-action": nothing,
     "docker/setup-buildx-action": nothing,
     "docker/login-action": log_in_to_registry,
-    "docker/build-push-action": build_and_push,
+    "docker/build-push-action": build,
     "aquasecurity/trivy-action": scan,
     "google-github-actions/auth": log_in_to_google,
     "google-github-actions/setup-gcloud": nothing,
@@ -206,6 +213,10 @@ def delivery(arguments: list[str]) -> None:
     command, *rest = arguments[2:]
     options = dict(pairwise(rest))
     need_step("google")
+    if command in {"find-image", "push-image"}:
+        need_step("login")
+        find_image(rest) if command == "find-image" else push_image(rest)
+        return
     if command != "fetch-secrets":
         need_step("cluster")
     if "--secrets" in options and not Path(options["--secrets"], "password").exists():
@@ -214,9 +225,47 @@ def delivery(arguments: list[str]) -> None:
         write(Path(options["--out"], "password"), "secret")
     if command == "deploy":
         refuse_older(options["--commit"])
-        if options["--image"] != (STATE / "scanned").read_text():
+        repository, _, digest = options["--image"].partition("@")
+        if digest not in registry().get(repository, {}).values():
+            fail("there is no such image in the registry")
+        if digest != (STATE / "scanned").read_text():
             fail("that image was never scanned")
     note(f"delivery {shlex.join([command, *rest])}")
+
+
+def find_image(arguments: list[str]) -> None:
+    """As delivery/tree_image.py: the first repository that has the tree counts."""
+    *repositories, option, folder = arguments
+    if option != "--folder" or "" in repositories:
+        fail(f"find-image has no such arguments: {arguments}")
+    for repository in repositories:
+        if digest := registry().get(repository, {}).get(tree()):
+            note(f"pull {repository}@{digest}")
+            write(Path(folder, "index.json"), digest)
+            give("image", f"{repository}@{digest}")
+            return
+
+
+def push_image(arguments: list[str]) -> None:
+    repository, option, folder = arguments
+    if option != "--folder" or not Path(folder, "index.json").exists():
+        fail("no image in the folder")
+    digest = Path(folder, "index.json").read_text()
+    note(f"push {repository}@{digest}")
+    known = registry()
+    known.setdefault(repository, {})[tree()] = digest
+    (STATE / "registry").write_text(json.dumps(known))
+    give("digest", digest)
+
+
+def registry() -> dict[str, dict[str, str]]:
+    """The digest of each tree, by repository."""
+    found: dict[str, dict[str, str]] = json.loads((STATE / "registry").read_text())
+    return found
+
+
+def tree() -> str:
+    return subprocess.run([*GIT, "rev-parse", "HEAD^{tree}"], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def refuse_older(commit: str) -> None:

@@ -1,9 +1,10 @@
 """The stand-ins of a test, and the files through which they and the test know of each other."""
 
+import hashlib
 import json
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,9 +23,15 @@ VARIABLES = (
     "GKE_CLUSTER",
     "GKE_LOCATION",
     "IMAGE_REPOSITORY",
+    "PUBLISHER_SERVICE_ACCOUNT",
     "WORKLOAD_IDENTITY_PROVIDER",
 )
-"""What Terraform makes in each environment."""
+"""What Terraform makes in each environment, beside TESTED_IMAGE_REPOSITORY."""
+
+
+def digest(commit: str) -> str:
+    """The digest of the image that a build of this commit makes."""
+    return f"sha256:{hashlib.sha256(commit.encode()).hexdigest()}"
 
 
 class Stand:
@@ -32,12 +39,16 @@ class Stand:
 
     TOKEN: ClassVar = "token-of-github"
 
-    def __init__(self, folder: Path, origin: Origin, failing: list[str], running: str) -> None:
+    def __init__(
+        self, folder: Path, origin: Origin, failing: list[str], running: str, registry: Mapping[str, str]
+    ) -> None:
         self._state = folder / "state"
         (self._state / "artifacts").mkdir(parents=True)
         (self._state / "origin").symlink_to(origin.folder)
         self.fail(failing)
         (self._state / "running").write_text(running)
+        images = {name: {origin.tree(commit): digest(origin.commits[commit])} for name, commit in registry.items()}
+        (self._state / "registry").write_text(json.dumps(images))
         self._actions = folder / "actions"
         self._write_actions()
         programs = folder / "programs"
@@ -90,7 +101,9 @@ class Stand:
     def variables(self, ref: str) -> Iterator[str]:
         """The variables of the environment of a branch."""
         branch = ref.removeprefix("refs/heads/")
-        yield from (f"{name}={name}-of-{branch}" for name in VARIABLES if branch in {"dev", "main"})
+        if branch in {"dev", "main"}:
+            yield from (f"{name}={name}-of-{branch}" for name in VARIABLES)
+            yield "TESTED_IMAGE_REPOSITORY=IMAGE_REPOSITORY-of-dev"
 
     def collector(self, jobs: list[str]) -> dict[str, Any]:
         """A job that writes down the results and outputs of all others."""

@@ -12,6 +12,7 @@ import yaml
 from delivery.checkout import ROOT
 from tests.workflows.events import Origin
 from tests.workflows.github import ACTIONLINT, GitHub, Outcome
+from tests.workflows.stand_ins import digest
 
 HERE = Path(__file__).parent
 WORKFLOWS = ROOT / ".github" / "workflows"
@@ -34,7 +35,8 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Origin:
 def run(case: Case, folder: Path, origin: Origin, workflows: Path = WORKFLOWS) -> Outcome:
     """What a case comes to."""
     running = origin.commits.get(case.get("running", ""), "")
-    github = GitHub(folder, workflows, origin, failing=case.get("failing", []), running=running)
+    failing, registry = case.get("failing", []), case.get("registry", {})
+    github = GitHub(folder, workflows, origin, failing=failing, running=running, registry=registry)
     event = origin.event(case["event"])
     outcome = github.run(case["workflow"], event)
     return github.run_again(case["workflow"], event, outcome, case["again"]) if "again" in case else outcome
@@ -43,6 +45,7 @@ def run(case: Case, folder: Path, origin: Origin, workflows: Path = WORKFLOWS) -
 def seen(outcome: Outcome, case: Case, origin: Origin) -> dict[str, Any]:
     """An outcome as cases.yaml puts it, as far as the case says something of it."""
     names = {commit: name.upper() for name, commit in origin.commits.items()}
+    names |= {digest(commit): name for commit, name in names.items()}
     did = {job: [named(line, names) for line in lines] for job, lines in outcome.did.items()}
     for job in PARALLEL & did.keys():
         did[job].sort()
@@ -63,8 +66,7 @@ def seen(outcome: Outcome, case: Case, origin: Origin) -> dict[str, Any]:
 
 
 def named(line: str, names: Mapping[str, str]) -> str:
-    line = re.sub(r"sha256:[0-9a-f]{64}", "DIGEST", line)
-    return re.sub(r"[0-9a-f]{40}", lambda found: names.get(found[0], found[0]), line)
+    return re.sub(r"sha256:[0-9a-f]{64}|[0-9a-f]{40}", lambda found: names.get(found[0], found[0]), line)
 
 
 def expected(case: Case) -> dict[str, Any]:

@@ -19,8 +19,10 @@ class Service(msgspec.Struct):
     name: str
     version: str
     revision: str
-    """The commit that the image was built from; `unknown` outside an image."""
+    """The commit that was deployed; without a deploy the one that the image was built from, or `unknown`."""
     docs: str
+    image_revision: str | msgspec.UnsetType = msgspec.UNSET
+    """The commit that the image was built from, which has the same files as `revision`; absent outside an image."""
 
 
 class Health(msgspec.Struct):
@@ -31,8 +33,9 @@ class Health(msgspec.Struct):
 
 @get("/", operation_id="describeService", summary="What runs here")
 async def root(request: Request[Any, Any, Any]) -> Service:
-    """Say name, version and revision, and where the documentation is."""
-    return Service("TaskPulse", __version__, services(request).settings.revision, "/docs")
+    """Say name, version and revision, where the documentation is, and from which commit the image was built."""
+    settings = services(request).settings
+    return Service("TaskPulse", __version__, settings.revision, "/docs", settings.image_revision or msgspec.UNSET)
 
 
 @get("/health/live", operation_id="checkLive", summary="Is the process alive?")

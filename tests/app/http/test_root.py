@@ -17,11 +17,13 @@ def test_it_works(anonymous: httpx.Client) -> None:
     assert "server" not in response.headers
 
 
-def test_the_revision_of_the_image(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
-    service = Service(fresh_database(postgres), tmp_path / "log", {"REVISION": "4f2a9c1"})
+def test_what_was_deployed_and_what_the_image_was_built_from(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    settings = {"REVISION": "4f2a9c1", "IMAGE_REVISION": "b7e01d5"}
+    service = Service(fresh_database(postgres), tmp_path / "log", settings)
     service.start()
     try:
-        assert httpx.get(service.url).json()["revision"] == "4f2a9c1"
+        shown = httpx.get(service.url).json()
+        assert (shown["revision"], shown["image_revision"]) == ("4f2a9c1", "b7e01d5")
         scrape = httpx.get(f"{service.url}/metrics", headers={"Authorization": "Bearer scrape-me"})
         assert f'taskpulse_build_info{{revision="4f2a9c1",version="{__version__}"}} 1.0' in scrape.text
     finally:
