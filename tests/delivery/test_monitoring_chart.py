@@ -91,6 +91,7 @@ def deployer(
     yield
     names = ("taskpulse-deployer", "developer", "monitoring-operator")
     cluster.kubectl("delete", "--ignore-not-found", "clusterrole,clusterrolebinding", *names)
+    cluster.kubectl("delete", "--ignore-not-found", "validatingwebhookconfiguration", "monitoring-admission")
 
 
 @pytest.fixture
@@ -236,6 +237,7 @@ def test_the_deployer_may_install_the_chart_and_its_roles(cluster: Cluster, secr
     assert result.exit_code == 0, result.output
     role = cluster.get("clusterrole", "monitoring-operator")
     assert role["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "Helm"
+    assert cluster.get("validatingwebhookconfiguration", "monitoring-admission")["metadata"]["name"]
     mine = (f"--user={DEPLOYER}", f"--as={DEPLOYER}")
     administrator = cluster.run("create", "clusterrolebinding", "mine", "--clusterrole=cluster-admin", *mine)
     assert "attempting to grant RBAC permissions not currently held" in administrator.stderr
