@@ -28,6 +28,10 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
     db_password: str = ""
     db_password_file: str = ""
     """A file that holds the password; read again for each new connection, so that rotation needs no restart."""
+    db_service_user: str = ""
+    """For `taskpulse migrate`: the user that serves, which it makes and grants what serving takes. Empty: none."""
+    db_service_password: str = ""
+    db_service_password_file: str = ""
     db_sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = "prefer"
     db_sslrootcert: str = ""
     """A file of PEM certificates; needed by verify-ca and verify-full."""
@@ -82,6 +86,12 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
             shown = "" if name == "METRICS_TOKEN" else f", not {json.dumps(given[name], ensure_ascii=False)}"
             raise SettingsError(f"{name} must be {_expected(name)}{shown}.") from None
         settings.read_password()
+        settings.read_service_password()
+        if settings.db_service_user == settings.db_user:
+            raise SettingsError(
+                f"DB_SERVICE_USER must be another user than DB_USER, which is {settings.db_user} too: one migrates,"
+                " the other serves."
+            )
         settings.read_proxies()
         if settings.db_sslmode.startswith("verify-") and not Path(settings.db_sslrootcert).is_file():
             raise SettingsError(
@@ -103,16 +113,28 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
             ) from None
 
     def read_password(self) -> str:
-        """Return the database password, from DB_PASSWORD_FILE where that is set.
+        """Return the password of DB_USER, from DB_PASSWORD_FILE where that is set.
 
         Raises SettingsError when the file cannot be read.
         """
-        if not self.db_password_file:
-            return self.db_password
-        try:
-            return Path(self.db_password_file).read_text("utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"DB_PASSWORD_FILE={self.db_password_file!r} cannot be read: {error}.") from None
+        return _read("DB_PASSWORD_FILE", self.db_password_file, self.db_password)
+
+    def read_service_password(self) -> str:
+        """Return the password of DB_SERVICE_USER, from DB_SERVICE_PASSWORD_FILE where that is set.
+
+        Raises SettingsError when the file cannot be read.
+        """
+        return _read("DB_SERVICE_PASSWORD_FILE", self.db_service_password_file, self.db_service_password)
+
+
+def _read(name: str, file: str, otherwise: str) -> str:
+    """Return the content of the file that the setting `name` names, or `otherwise` where it names none."""
+    if not file:
+        return otherwise
+    try:
+        return Path(file).read_text("utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{name}={file!r} cannot be read: {error}.") from None
 
 
 def _expected(name: str) -> str:

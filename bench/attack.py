@@ -26,7 +26,7 @@ from bench.attacks import ATTACKS
 from bench.dataset import OPTIONS
 from bench.operations import wanted
 from bench.servers import ROOT, end_on_sigterm
-from tests.support.service import fresh_database
+from tests.support.service import conninfo, fresh_database
 from tests.support.watching import WatchedService
 
 TASKS = int(os.environ.get("TASKS", "200000"))
@@ -132,7 +132,7 @@ def main() -> None:
     print(HEADINGS, "| --- " * HEADINGS.count(" | ") + "| --- |", sep="\n", flush=True)
     with tempfile.TemporaryDirectory() as name, EmbeddedPostgres(Path(name) / "postgres", OPTIONS) as postgres:
         settings = fresh_database(postgres)
-        task = fill(settings, f"host={settings.db_host} dbname={settings.db_name} user={settings.db_user}")
+        task = fill(settings, conninfo(settings))
         for attack in names:
             print(row(attack, settings, Path(name), task), flush=True)
 

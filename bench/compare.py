@@ -22,7 +22,10 @@ from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 
+import psycopg
+
 from app.dev.postgres import EmbeddedPostgres
+from app.settings import Settings
 from bench.checkouts import CheckoutError, describe, extract, install, run
 from bench.dataset import OPTIONS, Dataset
 from bench.generator import CONNECTIONS, LoadError
@@ -30,7 +33,7 @@ from bench.operations import Operation, operations, wanted
 from bench.ratios import FEWEST, Ratio, estimate, middle
 from bench.servers import CORES, ROOT, end_on_sigterm
 from bench.sides import Cost, Loaded, Side
-from tests.support.service import environment, fresh_database
+from tests.support.service import conninfo, environment, fresh_database, owner
 
 BASE, HEAD = "base", "head"
 ORDERS = ((BASE, HEAD, HEAD, BASE), (HEAD, BASE, BASE, HEAD))
@@ -45,15 +48,15 @@ WARM_UP = 10
 class Comparison:
     """Two services on one database, started again in each round."""
 
-    def __init__(self, dataset: Dataset, commands: Mapping[str, Path], folder: Path) -> None:
+    def __init__(self, dataset: Dataset, commands: Mapping[str, Path], users: Mapping[str, str], folder: Path) -> None:
         self._dataset = dataset
         self._commands = commands
         self._folder = folder
         self._orders = cycle(ORDERS)
         self._requests: dict[str, int] = {}
         """In a slice of each operation: as many for both sides, in all rounds."""
-        for name in commands:
-            dataset.connection.execute(f"create role {name} login in role {dataset.settings.db_user}".encode())
+        for name, user in users.items():
+            dataset.connection.execute(f"create role {name} login in role {user}".encode())
 
     def round(self, measured: Iterable[Operation]) -> Iterator[tuple[str, Cost]]:
         """Start both services, and yield the name of each operation with what head costs, where base costs 1."""
@@ -128,10 +131,12 @@ def measure(commands: Mapping[str, Path], folder: Path, rounds: int, only: Seque
     ratios: dict[str, list[Cost]] = {}
     with EmbeddedPostgres(folder / "data", OPTIONS) as postgres:
         settings = fresh_database(postgres, migrated=False)
-        for command in commands.values():  # each accepts a schema that is newer than its own
-            run(str(command), "migrate", variables=environment(settings))
+        users = {}
+        for name, command in commands.items():  # each accepts a schema that is newer than its own
+            run(str(command), "migrate", variables=environment(owner(settings)))
+            users[name] = _serving_user(settings)
         dataset = Dataset(postgres, settings)
-        comparison = Comparison(dataset, commands, folder)
+        comparison = Comparison(dataset, commands, users, folder)
         known = operations(dataset.conninfo)
         measured = [each for each in known if wanted(each.name, only)]
         if not measured:
@@ -145,6 +150,13 @@ def measure(commands: Mapping[str, Path], folder: Path, rounds: int, only: Seque
         Row(name, estimate([cost.cpu for cost in costs]), estimate([cost.time for cost in costs]))
         for name, costs in ratios.items()
     ]
+
+
+def _serving_user(settings: Settings) -> str:
+    """Return the user whose rights a service has: its owner's, where its migrations make no other user to serve."""
+    with psycopg.connect(conninfo(settings)) as connection:
+        made = connection.execute("select from pg_roles where rolname = %s", (settings.db_user,)).fetchall()
+    return settings.db_user if made else owner(settings).db_user
 
 
 def main() -> None:

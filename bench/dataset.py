@@ -7,6 +7,7 @@ from app.keys import admin as keys
 from app.settings import Settings
 from bench.operations import OPEN_TASKS, Operation, Sample
 from bench.servers import ROOT
+from tests.support.service import conninfo
 
 OPTIONS = {"max_connections": "100", "shared_buffers": "512MB", "max_wal_size": "4GB"}
 """Of PostgreSQL, which is durable as by default."""
@@ -18,7 +19,7 @@ class Dataset:
     def __init__(self, postgres: EmbeddedPostgres, settings: Settings) -> None:
         self.settings = settings
         self.key = keys.create(settings, "bench", ("read", "write", "work", "metrics"), None)
-        self.conninfo = f"host={postgres.host} dbname={settings.db_name} user={settings.db_user}"
+        self.conninfo = conninfo(settings)
         self.connection = psycopg.connect(self.conninfo, autocommit=True)
         self.connection.execute((ROOT / "tests/data/many_tasks.sql").read_bytes())
         self.connection.execute((ROOT / "bench/numbered.sql").read_bytes())

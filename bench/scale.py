@@ -22,7 +22,7 @@ from app.settings import Settings
 from app.tasks import store as tasks
 from app.tasks.query import TaskQuery
 from bench.servers import CONTESTANTS, CORES, ROOT, Server
-from tests.support.service import fresh_database
+from tests.support.service import conninfo, fresh_database
 
 SIZES = (100_000, 1_000_000)
 ROUNDS = 5
@@ -119,8 +119,7 @@ def main() -> None:
         connections: dict[int, psycopg.Connection] = {}
         for size in SIZES:
             settings = fresh_database(postgres)
-            conninfo = f"host={settings.db_host} dbname={settings.db_name} user={settings.db_user}"
-            connections[size] = psycopg.connect(f"{conninfo} options='-c timezone=UTC'", autocommit=True)
+            connections[size] = psycopg.connect(f"{conninfo(settings)} options='-c timezone=UTC'", autocommit=True)
             fill(connections[size], size)
         compare(connections)
         export(settings, Path(name))

@@ -13,6 +13,8 @@ from delivery.manifests import Object, Render, all_containers, dig, projections
 TABLE = ROOT / "terraform" / "secrets.yaml"
 ELSEWHERE = {"taskpulse-grafana": [MONITORING]}
 """Secrets that are not, or not only, in the overlay's namespace, as the head of TABLE says."""
+SERVICE_USER = "taskpulse_service"
+"""The database user that serves. The one in DB_USER owns the tables, and makes it."""
 
 
 def load(folder: Path, namespace: str, environment: Mapping[str, str]) -> list[Object]:
@@ -27,7 +29,10 @@ def load(folder: Path, namespace: str, environment: Mapping[str, str]) -> list[O
     if "taskpulse-database-password" in values:
         if not environment.get("DB_USER"):
             raise DeliveryError("DB_USER is not set: the pods need the database user beside its password.")
-        constants["taskpulse-secret"] = {"DB_USER": environment["DB_USER"].encode()}
+        constants["taskpulse-secret"] = {
+            "DB_USER": environment["DB_USER"].encode(),
+            "DB_SERVICE_USER": SERVICE_USER.encode(),
+        }
     data: dict[str, dict[str, bytes]] = {}
     for file, value in values.items():
         name = table[file]["secret"]

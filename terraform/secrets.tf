@@ -10,6 +10,12 @@ ephemeral "random_password" "database" {
   min_special      = 1
 }
 
+# Nothing here gives it to the database: `taskpulse migrate` does, in each new pod.
+ephemeral "random_password" "service" {
+  length  = 40
+  special = false
+}
+
 ephemeral "random_password" "metrics_token" {
   length  = 48
   special = false
@@ -25,6 +31,7 @@ locals {
 
   secret_values = {
     taskpulse-database-password = ephemeral.random_password.database.result
+    taskpulse-service-password  = ephemeral.random_password.service.result
     taskpulse-metrics-token     = ephemeral.random_password.metrics_token.result
     taskpulse-grafana-password  = ephemeral.random_password.grafana.result
     taskpulse-slack-webhook     = var.slack_webhook
@@ -33,6 +40,7 @@ locals {
 
   secret_versions = {
     taskpulse-database-password = var.secret_version.database_password
+    taskpulse-service-password  = var.secret_version.service_password
     taskpulse-metrics-token     = var.secret_version.metrics_token
     taskpulse-grafana-password  = var.secret_version.grafana_password
     taskpulse-slack-webhook     = var.secret_version.slack_webhook

@@ -135,6 +135,8 @@ resource "google_sql_database" "this" {
   deletion_policy = "ABANDON" # it goes with the instance; dropped on its own it would be lost by a slip
 }
 
+# The owner of the tables, who migrates. Google makes each user of its API a member of cloudsqlsuperuser, so the user that
+# serves is not made here: `taskpulse migrate` makes it, by SQL, with no right but to read and write rows.
 resource "google_sql_user" "this" {
   name                = "taskpulse"
   instance            = google_sql_database_instance.this.name

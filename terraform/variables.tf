@@ -251,6 +251,7 @@ variable "secret_version" {
   description = "Version of each secret's value; raise one by one to rotate."
   type = object({
     database_password = optional(number, 1)
+    service_password  = optional(number, 1)
     metrics_token     = optional(number, 1)
     grafana_password  = optional(number, 1)
     slack_webhook     = optional(number, 1)

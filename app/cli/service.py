@@ -18,10 +18,15 @@ def serve() -> None:
     """
     from app import logs
     from app.http.server import Server
+    from app.postgres import roles
 
     settings = settings_from_environment()
     logs.configure(settings.log_level)
     _refuse_taken_port(settings.host, settings.port, "Choose another one with PORT=…")
+    try:
+        roles.refuse_missing_grants(settings)
+    except roles.GrantsError as error:
+        fail(error)
     Server(settings).run()
 
 
@@ -29,7 +34,9 @@ def serve() -> None:
 def migrate() -> None:
     """Bring the database's schema up to date.
 
-    Safe to run by many at once, and on a schema that is newer than this version.
+    Safe to run by many at once, and on a schema that is newer than this version. DB_USER owns the tables. To serve as
+    another user, who can read and write rows but not change the schema, name it in DB_SERVICE_USER, and its password
+    in DB_SERVICE_PASSWORD or DB_SERVICE_PASSWORD_FILE: this command makes the user and its grants.
     """
     import psycopg
 

@@ -18,6 +18,8 @@ import psycopg
 
 NAME = "taskpulse"
 """The name of the database and of its owner."""
+SERVICE = "taskpulse_service"
+"""The user that serves."""
 START_TIMEOUT_S = 60
 NOBODY = 65534
 """The user of the server when root starts it: PostgreSQL refuses to run as root."""

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import click
 import psycopg
+from msgspec.structs import replace
 
 from app import logs
-from app.dev.postgres import NAME, EmbeddedPostgres, PostgresError
+from app.dev.postgres import NAME, SERVICE, EmbeddedPostgres, PostgresError
 from app.http.server import Server
 from app.keys import admin as keys
 from app.postgres import migrate
@@ -43,15 +44,17 @@ def run(data: Path, port: int) -> None:
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     try:
         with EmbeddedPostgres(data) as postgres:
-            settings = Settings(
+            owner = Settings(
                 db_host=postgres.host,
                 db_name=NAME,
                 db_user=NAME,
+                db_service_user=SERVICE,
                 db_sslmode="disable",
                 host="127.0.0.1",
                 port=port,
             )
-            migrate.migrate(settings, click.echo)
+            migrate.migrate(owner, click.echo)
+            settings = replace(owner, db_user=SERVICE, db_service_user="")
             token = _local_key(settings, postgres.folder / "key")
             banner = _BANNER.format(
                 url=f"http://127.0.0.1:{port}", token=token, data=postgres.folder, host=postgres.host

@@ -10,6 +10,7 @@ from importlib.resources import files
 import psycopg
 
 from app.postgres.pool import Database, connection_parameters
+from app.postgres.roles import prepare_service_user
 from app.postgres.statements import sql
 from app.settings import Settings
 
@@ -81,8 +82,9 @@ async def pending(database: Database) -> list[str]:
 def migrate(settings: Settings, say: Callable[[str], None]) -> list[str]:
     """Apply pending migrations and return their names; `say` gets a line for each step.
 
+    Makes the user that serves, if the settings name one, and grants it what it needs.
     Several processes may call this at once: one works, the others wait and then find nothing to do.
-    Raises MigrationError, psycopg.Error.
+    Raises MigrationError, psycopg.Error, SettingsError.
     """
     parameters = connection_parameters(settings) | {"options": "-c timezone=UTC -c lock_timeout=5s"}
     with psycopg.connect(**parameters, autocommit=True) as connection:
@@ -101,6 +103,8 @@ def migrate(settings: Settings, say: Callable[[str], None]) -> list[str]:
                     f"{migration.name} was changed after this database applied it."
                     " Put the file back, and make the change in a new migration."
                 )
+        if settings.db_service_user:
+            _prepare(connection, settings)
         connection.execute(sql("events/begin_epoch"))  # before the first write to a restored database
         return done
 
@@ -116,6 +120,17 @@ def _take_lock(connection: psycopg.Connection, say: Callable[[str], None]) -> No
             say("another process is migrating; waiting for it")
             waiting = True
         time.sleep(POLL_S)
+
+
+def _prepare(connection: psycopg.Connection, settings: Settings) -> None:
+    try:
+        with connection.transaction():
+            prepare_service_user(connection, settings)
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise MigrationError(
+            f"{settings.db_user} cannot prepare the user {settings.db_service_user}, which is to serve:"
+            f" {error.diag.message_primary}. It must own the tables, and have the attribute createrole to make a user."
+        ) from error
 
 
 def _apply(connection: psycopg.Connection, migration: Migration) -> None:

@@ -14,11 +14,12 @@ rule = partial(register, RULES)
 
 # what the deploy puts into the namespace from Secret Manager: secret, keys
 DEPLOYED = {
-    "taskpulse-secret": {"DB_USER", "DB_PASSWORD"},
+    "taskpulse-secret": {"DB_USER", "DB_PASSWORD", "DB_SERVICE_USER", "DB_SERVICE_PASSWORD"},
     "taskpulse-database-ca": {"server-ca.pem"},
     "taskpulse-metrics": {"token"},
     "taskpulse-alerting": {"slack-webhook-url", "smtp-password"},
 }
+OWNER = {("taskpulse-secret", "DB_USER"), ("taskpulse-secret", "DB_PASSWORD")}
 
 
 @rule("secret-in-git")
@@ -49,6 +50,21 @@ def selectors(part: Any) -> Iterator[tuple[str, str]]:
     elif isinstance(part, dict | list):
         for each in part.values() if isinstance(part, dict) else part:
             yield from selectors(each)
+
+
+@rule("database-owner")
+def who_serves_is_not_the_owner_of_the_tables(render: Render) -> Iterator[str]:
+    for owner, template in render.pods():
+        spec = template["spec"]
+        for container in spec["containers"]:
+            mounted = {mount["name"] for mount in container.get("volumeMounts", [])}
+            volumes = [volume for volume in spec.get("volumes", []) if volume["name"] in mounted]
+            for name, key in secret_keys({"containers": [container], "volumes": volumes}):
+                if (name, key) in OWNER:
+                    yield (
+                        f"{identity(owner)} container {container['name']} reads {key} of {name}, the tables' owner:"
+                        " only an init container may. What serves needs DB_SERVICE_USER."
+                    )
 
 
 @rule("database-tls")

@@ -18,6 +18,7 @@ run "secrets" {
       "taskpulse-database-password",
       "taskpulse-grafana-password",
       "taskpulse-metrics-token",
+      "taskpulse-service-password",
       "taskpulse-slack-webhook",
       "taskpulse-smtp-password",
     ])
@@ -64,16 +65,33 @@ run "rotation" {
   }
 }
 
+run "rotation_of_the_user_that_serves" {
+  command = plan
+
+  variables {
+    secret_version = { service_password = 7 }
+  }
+
+  assert {
+    condition = (
+      google_secret_manager_secret_version.this["taskpulse-service-password"].secret_data_wo_version == "7" &&
+      google_sql_user.this.password_wo_version == 1
+    )
+    error_message = "The user that serves and the owner of the tables do not have passwords of their own."
+  }
+}
+
 run "rotation_of_the_others" {
   command = plan
 
   variables {
-    secret_version = { metrics_token = 2, grafana_password = 3, slack_webhook = 4, smtp_password = 5 }
+    secret_version = { metrics_token = 2, grafana_password = 3, slack_webhook = 4, smtp_password = 5, service_password = 6 }
   }
 
   assert {
     condition = { for name, version in google_secret_manager_secret_version.this : name => version.secret_data_wo_version } == {
       taskpulse-database-password = "1"
+      taskpulse-service-password  = "6"
       taskpulse-metrics-token     = "2"
       taskpulse-grafana-password  = "3"
       taskpulse-slack-webhook     = "4"

@@ -124,6 +124,11 @@ run "database" {
   }
 
   assert {
+    condition     = google_sql_user.this.database_roles == null
+    error_message = "The owner of the tables is no member of cloudsqlsuperuser, and so cannot make the user that serves."
+  }
+
+  assert {
     condition     = google_sql_user.this.password == null
     error_message = "The database's password is in the state."
   }

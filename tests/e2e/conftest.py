@@ -20,7 +20,7 @@ from tests.e2e.cluster import Cluster
 from tests.support.contract import Contract
 
 NAMESPACE = "taskpulse-e2e"
-DB_USER = "service"
+DB_USER = "owner"
 SCOPES = ("read", "write", "work")
 
 
@@ -30,6 +30,7 @@ class Database:
 
     host: str
     password: str
+    service_password: str
     authority: bytes
 
 
@@ -95,22 +96,22 @@ def crashing_image() -> str:
 
 @pytest.fixture(scope="session")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    """A PostgreSQL that pods reach, with a certificate, and a user who needs a password."""
+    """A PostgreSQL that pods reach, with a certificate, and an owner who is no superuser and needs a password."""
     host = setting("DATABASE_HOST")
     folder = tmp_path_factory.mktemp("database")
-    authority, password = trustme.CA(), token_hex(16)
+    authority, password, service_password = trustme.CA(), token_hex(16), token_hex(16)
     certificate, access = folder / "server.pem", folder / "pg_hba.conf"
     authority.issue_cert(host).private_key_and_cert_chain_pem.write_to_path(certificate)
     access.write_text(f"local all {NAME} trust\nlocal all all scram-sha-256\n")
     access.chmod(0o644)
     with EmbeddedPostgres(folder, {"hba_file": str(access)}) as server:
         with psycopg.connect(host=server.host, dbname=NAME, user=NAME, autocommit=True) as connection:
-            connection.execute(f"create role {DB_USER} login password '{password}'".encode())
+            connection.execute(f"create role {DB_USER} login createrole password '{password}'".encode())
             connection.execute(f"alter database {NAME} owner to {DB_USER}".encode())
         socket = f"{server.host}/.s.PGSQL.5432"
         encryption = subprocess.Popen([sys.executable, "-m", "tests.e2e.tls", host, socket, certificate])
         try:
-            yield Database(host, password, authority.cert_pem.bytes())
+            yield Database(host, password, service_password, authority.cert_pem.bytes())
         finally:
             encryption.terminate()
             encryption.wait()
@@ -155,11 +156,12 @@ def deployed(
     secrets, token, commit = tmp_path_factory.mktemp("secrets"), token_hex(16), token_hex(20)
     (secrets / "taskpulse-database-ca").write_bytes(database.authority)
     (secrets / "taskpulse-database-password").write_text(database.password)
+    (secrets / "taskpulse-service-password").write_text(database.service_password)
     (secrets / "taskpulse-metrics-token").write_text(token)
     delivery = Delivery(overlay, secrets)
     status, told = delivery.deploy(image, commit)
     assert status == 0, cluster.state()
-    for value in (token, database.password):
+    for value in (token, database.password, database.service_password):
         assert value not in told
     url = f"http://{cluster.service_address()}"
     scopes = [f"--scope={scope}" for scope in SCOPES]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.dev.postgres import EmbeddedPostgres
+from app.dev.postgres import SERVICE, EmbeddedPostgres
 from tests.image.engine import Buildah, Engine, EngineError, engine
 
 IN_ITS_PLACE = "--build-context=base=docker-image://"
@@ -68,7 +68,7 @@ def image(builder: Engine, root: Path, base: str) -> Iterator[Image]:
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Settings that lead to a PostgreSQL on loopback, from inside a container too."""
+    """Settings of the user that serves, for a PostgreSQL on loopback, from inside a container too."""
     folder = tmp_path_factory.mktemp("image-postgres")
     with EmbeddedPostgres(folder, {"listen_addresses": DATABASE_HOST, "fsync": "off"}):
-        yield {"DB_HOST": DATABASE_HOST, "DB_SSLMODE": "disable", "DB_USER": "taskpulse", "METRICS_TOKEN": "scrape-me"}
+        yield {"DB_HOST": DATABASE_HOST, "DB_SSLMODE": "disable", "DB_USER": SERVICE, "METRICS_TOKEN": "scrape-me"}

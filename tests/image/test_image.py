@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.dev.postgres import NAME, SERVICE
 from tests.image.conftest import REVISION, Image
 from tests.image.engine import Engine
 from tests.support.service import free_port
@@ -89,7 +90,8 @@ def test_it_is_small(image: Image, tmp_path: Path) -> None:
 
 
 def test_it_migrates_and_serves(image: Image, environment: Mapping[str, str]) -> None:
-    migration = image.engine.run(image.reference, ["taskpulse", "migrate"], environment)
+    owner = {**environment, "DB_USER": NAME, "DB_SERVICE_USER": SERVICE}
+    migration = image.engine.run(image.reference, ["taskpulse", "migrate"], owner)
     told, _ = migration.communicate(timeout=60)
     assert migration.returncode == 0, told
     assert "applied" in told

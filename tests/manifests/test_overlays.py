@@ -12,8 +12,8 @@ from app.http.server import DRAIN_S, GRACE_S, KEEP_ALIVE_S
 from app.settings import Settings
 from delivery.checkout import ROOT
 from delivery.kustomizations import overlays
-from delivery.manifests import Render, identity
-from delivery.policy.secrets import environment, secret_files, selectors
+from delivery.manifests import Render, dig, identity
+from delivery.policy.secrets import environment, selectors
 from delivery.render import render
 from delivery.secrets import secret_keys
 
@@ -66,15 +66,34 @@ def test_port_80_of_the_load_balancer_leads_to_port_8000_of_the_pods(renders: di
 
 
 @pytest.mark.parametrize("overlay", ["dev", "main"])
-def test_user_and_password_come_from_the_secret(renders: dict[str, Render], overlay: str) -> None:
+def test_one_database_user_migrates_and_another_serves(renders: dict[str, Render], overlay: str) -> None:
+    """Each has its password in the file that the settings name; who serves has nothing of the owner of the tables."""
+    owner, serving = {"DB_USER", "DB_PASSWORD"}, {"DB_SERVICE_USER", "DB_SERVICE_PASSWORD"}
+    expected = {
+        "migrate": ("DB_USER", "DB_PASSWORD", owner | serving),
+        "api": ("DB_SERVICE_USER", "DB_SERVICE_PASSWORD", serving),
+    }
     for where, spec, container in renders[overlay].containers():
-        variables = {each["name"]: each["valueFrom"]["secretKeyRef"] for each in container["env"]}
-        assert variables["DB_USER"] == {"name": "taskpulse-secret", "key": "DB_USER"}, where
-        [volume] = [each["secret"] for each in spec["volumes"] if each["name"] == "database-password"]
-        assert volume["secretName"] == "taskpulse-secret"
-        assert volume["items"] == [{"key": "DB_PASSWORD", "path": "DB_PASSWORD"}]
-        file = environment(renders[overlay], container)["DB_PASSWORD_FILE"]
-        assert file in secret_files(spec, container), where
+        user, password, all_keys = expected.pop(container["name"])
+        references = {each["name"]: dig(each, "valueFrom", "secretKeyRef") for each in container["env"]}
+        assert references["DB_USER"] == {"name": "taskpulse-secret", "key": user}, where
+        files = {path: key for name, key, path in secret_mounts(spec, container) if name == "taskpulse-secret"}
+        given = environment(renders[overlay], container)
+        assert files[given["DB_PASSWORD_FILE"]] == password, where
+        named = {each["key"] for each in references.values() if each and each["name"] == "taskpulse-secret"}
+        assert {*named, *files.values()} == all_keys, where
+        if container["name"] == "migrate":
+            assert references["DB_SERVICE_USER"] == {"name": "taskpulse-secret", "key": "DB_SERVICE_USER"}
+            assert files[given["DB_SERVICE_PASSWORD_FILE"]] == "DB_SERVICE_PASSWORD"
+    assert not expected
+
+
+def secret_mounts(spec: Any, container: Any) -> Iterator[tuple[str, str, str]]:
+    """Secret, key and path of each file that a container has from a Secret."""
+    volumes = {each["name"]: each["secret"] for each in spec["volumes"] if "secret" in each}
+    for mount in container["volumeMounts"]:
+        for item in volumes[mount["name"]]["items"]:
+            yield volumes[mount["name"]]["secretName"], item["key"], f"{mount['mountPath']}/{item['path']}"
 
 
 @pytest.mark.parametrize("overlay", ["dev", "main"])
@@ -87,7 +106,7 @@ def test_prometheus_token_comes_from_its_secret(renders: dict[str, Render], over
 def test_the_readme_makes_by_hand_the_secrets_that_are_read(renders: dict[str, Render]) -> None:
     made = {
         (secret, key)
-        for secret, sources in re.findall(r"create secret generic (\S+) (.*)", README.read_text())
+        for secret, sources in re.findall(r"create secret generic (\S+) (.*)", README.read_text().replace("\\\n", ""))
         for key in re.findall(r"--from-(?:file|literal)=([^=\s]+)", sources)
     }
     read = set()

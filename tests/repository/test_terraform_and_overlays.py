@@ -131,7 +131,8 @@ def test_chart_takes_secrets_from_secret_manager() -> None:
 def kept() -> set[tuple[str, str]]:
     """Name and key of each Secret that the deploy fills."""
     places = yaml.safe_load((terraform.ROOT / "secrets.yaml").read_text()).values()
-    return {(place["secret"], place["key"]) for place in places} | {("taskpulse-secret", "DB_USER")}
+    users = {("taskpulse-secret", "DB_USER"), ("taskpulse-secret", "DB_SERVICE_USER")}
+    return {(place["secret"], place["key"]) for place in places} | users
 
 
 def references(node: Any) -> Iterator[tuple[str, str]]:

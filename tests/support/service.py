@@ -15,8 +15,9 @@ from typing import Self
 
 import httpx
 import psycopg
+from msgspec.structs import replace
 
-from app.dev.postgres import NAME, EmbeddedPostgres
+from app.dev.postgres import NAME, SERVICE, EmbeddedPostgres
 from app.keys import admin as keys
 from app.postgres import migrate
 from app.settings import Settings
@@ -30,14 +31,24 @@ _numbers = count(1)
 
 
 def fresh_database(postgres: EmbeddedPostgres, *, migrated: bool = True) -> Settings:
-    """Make a database of its own on the server and return the settings that lead to it."""
+    """Make a database of its own on the server and return the settings with which the service serves it."""
     name = f"test_{next(_numbers)}"
     with psycopg.connect(host=postgres.host, dbname=NAME, user=NAME, autocommit=True) as connection:
         connection.execute(f"create database {name}".encode())
-    settings = Settings(db_host=postgres.host, db_name=name, db_user=NAME, db_sslmode="disable")
+    settings = Settings(db_host=postgres.host, db_name=name, db_user=SERVICE, db_sslmode="disable")
     if migrated:
-        migrate.migrate(settings, lambda _: None)
+        migrate.migrate(owner(settings), lambda _: None)
     return settings
+
+
+def owner(settings: Settings) -> Settings:
+    """Return the settings with which the database of these is migrated."""
+    return replace(settings, db_user=NAME, db_service_user=settings.db_user)
+
+
+def conninfo(settings: Settings) -> str:
+    """Return how the owner of the tables connects, who may do anything."""
+    return f"host={settings.db_host} dbname={settings.db_name} user={NAME}"
 
 
 def empty(database: psycopg.Connection) -> None:
@@ -63,6 +74,7 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
         "DB_HOST": settings.db_host,
         "DB_NAME": settings.db_name,
         "DB_USER": settings.db_user,
+        "DB_SERVICE_USER": settings.db_service_user,
         "DB_SSLMODE": settings.db_sslmode,
         **more,
     }
@@ -83,7 +95,7 @@ class Service:
         self.log = log
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.conninfo = f"host={settings.db_host} dbname={settings.db_name} user={settings.db_user}"
+        self.conninfo = conninfo(settings)
         self.key = keys.create(settings, "tests", ("read", "write", "work", "metrics"), None)
         self._options = dict(options or {})
         self.process: subprocess.Popen[bytes] | None = None

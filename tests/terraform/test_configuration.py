@@ -48,6 +48,7 @@ def test_nothing_random_is_kept_in_the_state() -> None:
     assert {kind.split("_")[0] for kind in kinds} == {"google"}
     assert [address for address, _ in blocks("ephemeral")] == [
         "random_password.database",
+        "random_password.service",
         "random_password.metrics_token",
         "random_password.grafana",
         "google_secret_manager_secret_version.database_password",

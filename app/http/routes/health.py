@@ -9,7 +9,7 @@ from litestar import Request, Router, get
 from app import __version__
 from app.http.openapi import problem_responses
 from app.http.services import services
-from app.postgres import migrate
+from app.postgres import migrate, roles
 from app.problems import Problem
 
 
@@ -56,9 +56,12 @@ async def ready(request: Request[Any, Any, Any]) -> Health:
         raise Problem("not-ready", "The service is shutting down.")
     if not service.schema_is_current:
         try:
-            pending = await migrate.pending(service.database)
+            lacking = await roles.missing_grants(service.database, service.settings.db_user)
+            pending = [] if lacking else await migrate.pending(service.database)
         except psycopg.OperationalError:
             raise Problem("not-ready", "The database has not been reached yet.") from None
+        if lacking:
+            raise Problem("not-ready", lacking)
         if pending:
             raise Problem("not-ready", f"Migrations are pending: {', '.join(pending)}. Run taskpulse migrate.")
         service.schema_is_current = True

@@ -19,7 +19,7 @@ from app.keys.authentication import SCOPES
 from app.postgres import migrate
 from app.settings import Settings
 from app.tasks.model import Action, Status
-from tests.support.service import TASKPULSE, environment, fresh_database
+from tests.support.service import TASKPULSE, conninfo, environment, fresh_database, owner
 
 COMMANDS = [
     [],
@@ -91,22 +91,23 @@ def test_an_unknown_command() -> None:
 def test_migrate_says_what_it_did(postgres: EmbeddedPostgres) -> None:
     settings = fresh_database(postgres, migrated=False)
     names = [migration.name for migration in migrate.migrations()]
-    first = run(settings, "migrate")
+    first = run(owner(settings), "migrate")
     assert first.returncode == 0, first.stderr
     *steps, last = first.stdout.splitlines()
     assert [re.sub(r" in \d+\.\d\d s$", "", step) for step in steps] == [f"applied {name}" for name in names]
     assert last == f"{len(names)} applied."
-    again = run(settings, "migrate")
+    again = run(owner(settings), "migrate")
     assert (again.returncode, again.stdout) == (0, "Nothing to do: the schema is up to date.\n")
 
 
 def test_two_at_once_are_safe(postgres: EmbeddedPostgres) -> None:
     settings = fresh_database(postgres, migrated=False)
-    conninfo = f"host={settings.db_host} dbname={settings.db_name} user={settings.db_user}"
-    with psycopg.connect(conninfo, autocommit=True) as holder:
+    with psycopg.connect(conninfo(settings), autocommit=True) as holder:
         holder.execute("select pg_advisory_lock(%s)", (migrate.LOCK,))
         both = [
-            subprocess.Popen([TASKPULSE, "migrate"], env=environment(settings), stdout=subprocess.PIPE, text=True)
+            subprocess.Popen(
+                [TASKPULSE, "migrate"], env=environment(owner(settings)), stdout=subprocess.PIPE, text=True
+            )
             for _ in range(2)
         ]
         for process in both:
@@ -120,20 +121,18 @@ def test_two_at_once_are_safe(postgres: EmbeddedPostgres) -> None:
 
 def test_an_edited_migration_is_refused(postgres: EmbeddedPostgres) -> None:
     settings = fresh_database(postgres)
-    conninfo = f"host={settings.db_host} dbname={settings.db_name} user={settings.db_user}"
-    with psycopg.connect(conninfo, autocommit=True) as connection:
+    with psycopg.connect(conninfo(settings), autocommit=True) as connection:
         connection.execute("update schema_migrations set sha256 = 'other' where version = 2")
-    ended = run(settings, "migrate")
+    ended = run(owner(settings), "migrate")
     assert ended.returncode == 1
     assert "0002_api_keys was changed after this database applied it. Put the file back" in ended.stderr
 
 
 def test_a_newer_schema_is_accepted(postgres: EmbeddedPostgres) -> None:
     settings = fresh_database(postgres)
-    conninfo = f"host={settings.db_host} dbname={settings.db_name} user={settings.db_user}"
-    with psycopg.connect(conninfo, autocommit=True) as connection:
+    with psycopg.connect(conninfo(settings), autocommit=True) as connection:
         connection.execute("insert into schema_migrations (version, name, sha256) values (9999, 'later', 'x')")
-    assert run(settings, "migrate").stdout == "Nothing to do: the schema is up to date.\n"
+    assert run(owner(settings), "migrate").stdout == "Nothing to do: the schema is up to date.\n"
 
 
 def test_no_database_there(tmp_path: Path) -> None:
@@ -178,4 +177,6 @@ def test_wrong_keys(postgres: EmbeddedPostgres) -> None:
         refused = run(settings, "keys", "create", "--name", name, "--scope", "read")
         assert refused.returncode == 2
         assert "1 to 100 characters, all of which can be printed" in refused.stderr
-    assert "run `taskpulse migrate` first" in run(fresh_database(postgres, migrated=False), "keys", "list").stderr
+    assert (
+        "run `taskpulse migrate` first" in run(owner(fresh_database(postgres, migrated=False)), "keys", "list").stderr
+    )

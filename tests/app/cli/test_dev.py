@@ -12,8 +12,13 @@ from pathlib import Path
 
 import httpx
 import psutil
+import psycopg
 import pytest
 
+from app.dev.postgres import NAME, SERVICE, EmbeddedPostgres
+from app.keys import admin as keys
+from app.postgres import migrate
+from app.settings import Settings
 from tests.support.service import TASKPULSE, free_port
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
@@ -88,6 +93,26 @@ def test_it_works_and_a_restart_keeps_data_and_key(tmp_path: Path) -> None:
     assert "is in use by process" in refused(tmp_path / "data")
     assert f"Port {third.port} on 127.0.0.1 cannot be used" in refused(tmp_path / "other", port=third.port)
     assert third.stop() == 0
+
+
+def test_it_serves_a_folder_of_an_older_version_as_the_user_who_cannot_change_tables(tmp_path: Path) -> None:
+    """Before there was a user who serves, the one that owns the tables did."""
+    data = tmp_path / "data"
+    with EmbeddedPostgres(data) as postgres:
+        older = Settings(db_host=postgres.host, db_sslmode="disable")
+        migrate.migrate(older, lambda _: None)
+        (data / "key").write_text(key := keys.create(older, "local development", ("read", "write"), None))
+        with psycopg.connect(host=postgres.host, dbname=NAME, user=NAME) as connection:
+            assert connection.execute("select from pg_roles where rolname = %s", (SERVICE,)).fetchall() == []
+            connection.execute("insert into tasks (title) values ('keep me')")
+    dev = Dev(data)
+    assert dev.key == key
+    assert [task["title"] for task in dev.client.get("/v1/tasks").json()["items"]] == ["keep me"]
+    (host,) = re.findall(r"export DB_HOST=(\S+)", dev.log.read_text())
+    with psycopg.connect(host=host, dbname=NAME, user=NAME) as connection:
+        query = "select distinct usename from pg_stat_activity where application_name = 'taskpulse'"
+        assert connection.execute(query).fetchall() == [(SERVICE,)]
+    assert dev.stop() == 0
 
 
 @needs_root

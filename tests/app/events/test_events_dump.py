@@ -1,4 +1,4 @@
-"""A dump is loaded into another server, by a database user who owns the tables and has no privilege besides."""
+"""A dump is loaded into another server, by a database user who owns the tables and is no superuser."""
 
 import subprocess
 import time
@@ -8,8 +8,9 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
+from msgspec.structs import replace
 
-from app.dev.postgres import NAME, EmbeddedPostgres, _binaries
+from app.dev.postgres import NAME, SERVICE, EmbeddedPostgres, _binaries
 from app.postgres import migrate
 from app.settings import Settings
 from tests.support.events import EventReader, sent_up_to
@@ -25,7 +26,7 @@ AHEAD = 1000
 def server(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL of its own, with a database for the user who is no superuser."""
     with EmbeddedPostgres(tmp_path / "database", {"fsync": "off"}) as running:
-        run(running, f"create role {PLAIN} login nosuperuser nocreatedb nocreaterole")
+        run(running, f"create role {PLAIN} login nosuperuser nocreatedb createrole")
         run(running, f"create database {PLAIN} owner {PLAIN}")
         yield running
 
@@ -59,8 +60,9 @@ def titles(reader: EventReader) -> list[str]:
 
 def test_a_dump_is_loaded_and_its_server_restarted(server: EmbeddedPostgres, tmp_path: Path) -> None:
     """The loaded rows have transactions that are still to come on this server: they are no events, and hide none."""
-    settings = Settings(db_host=server.host, db_name=PLAIN, db_user=PLAIN, db_sslmode="disable")
-    migrate.migrate(settings, lambda _: None)
+    settings = Settings(db_host=server.host, db_name=PLAIN, db_user=SERVICE, db_sslmode="disable")
+    plain = replace(settings, db_user=PLAIN, db_service_user=SERVICE)
+    migrate.migrate(plain, lambda _: None)
     with Service(settings, tmp_path / "log") as service:
         headers = {"Authorization": f"Bearer {service.key}"}
         with httpx.Client(base_url=service.url, headers=headers, timeout=20) as client:
@@ -74,7 +76,7 @@ def test_a_dump_is_loaded_and_its_server_restarted(server: EmbeddedPostgres, tmp
         run(server, f"drop database {PLAIN}")
         run(server, f"create database {PLAIN} owner {PLAIN}")
         tool(server, "pg_restore", "--no-owner", "--exit-on-error", str(tmp_path / "dump"))
-        migrate.migrate(settings, lambda _: None)
+        migrate.migrate(plain, lambda _: None)
         service.start()
         with httpx.Client(base_url=service.url, headers=headers, timeout=20) as client:
             with EventReader(service.url, service.key, after=old) as reader:
@@ -94,7 +96,7 @@ def test_a_dump_is_loaded_and_its_server_restarted(server: EmbeddedPostgres, tmp
         service.stop()
         server.stop()
         server.start()
-        restarted = Settings(db_host=server.host, db_name=PLAIN, db_user=PLAIN, db_sslmode="disable")
+        restarted = Settings(db_host=server.host, db_name=PLAIN, db_user=SERVICE, db_sslmode="disable")
         with Service(restarted, tmp_path / "log2") as again:
             with EventReader(again.url, again.key, after=seen) as reader:
                 reader.wait_for(1)

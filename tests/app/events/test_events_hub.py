@@ -15,7 +15,7 @@ from app.keys.authentication import Credentials, KeyRing
 from app.postgres.notifications import Notifier
 from app.settings import Settings
 from tests.support.pool import opened
-from tests.support.service import fresh_database
+from tests.support.service import conninfo, fresh_database
 
 INSERT = (
     "insert into history (task_id, version, action, at) select gen_random_uuid(), 1, 'created', {at}"
@@ -37,7 +37,7 @@ async def resting(settings: Settings) -> AsyncIterator[Hub]:
 
 
 def insert(settings: Settings, count: int, at: str = "now()") -> None:
-    with psycopg.connect(host=settings.db_host, dbname=settings.db_name, user=settings.db_user) as connection:
+    with psycopg.connect(conninfo(settings)) as connection:
         connection.execute(INSERT.format(at=at, count=count).encode())
 
 
@@ -51,12 +51,11 @@ def events(reader: Reader) -> int:
 def test_who_comes_while_the_hub_looks_is_not_passed_over(postgres: EmbeddedPostgres) -> None:
     """Without readers a poll asks for no events, and moves the head to the last one; not so if one has come."""
     settings = fresh_database(postgres)
-    conninfo = f"host={settings.db_host} dbname={settings.db_name} user={settings.db_user}"
 
     async def run() -> int:
         reader = new_reader()
         async with resting(settings) as hub:
-            with psycopg.connect(conninfo) as connection:
+            with psycopg.connect(conninfo(settings)) as connection:
                 connection.execute("lock table event_epochs in access exclusive mode")
                 connection.execute(INSERT.format(at="now()", count=3).encode())
                 poll = asyncio.create_task(hub._poll())
@@ -117,8 +116,8 @@ def test_a_statement_that_fails_is_logged(postgres: EmbeddedPostgres, caplog: py
 
     async def run() -> None:
         async with resting(settings) as hub:
-            async with hub._database.connection() as connection:
-                await connection.execute("alter table event_epochs rename to gone")
+            with psycopg.connect(conninfo(settings)) as connection:
+                connection.execute("alter table event_epochs rename to gone")
             looking = asyncio.create_task(hub._poll_forever())
             while "looking for events failed" not in caplog.text:  # noqa: ASYNC110 - there is no event for it
                 await asyncio.sleep(0.02)

@@ -18,7 +18,7 @@ from app.postgres import migrate
 from app.postgres.migrate import migrations
 from app.settings import Settings
 from tests.support.contract import problem
-from tests.support.service import Service, fresh_database
+from tests.support.service import Service, fresh_database, owner
 from tests.support.waiting import eventually
 
 
@@ -74,7 +74,7 @@ def test_not_ready_while_the_database_was_never_reached(tmp_path: Path, own_serv
 def test_a_newer_schema_is_as_good(own_service: Service) -> None:
     with psycopg.connect(own_service.conninfo, autocommit=True) as connection:
         connection.execute("insert into schema_migrations (version, name, sha256) values (9999, 'later', '')")
-    assert migrate.migrate(own_service.settings, lambda _: None) == []
+    assert migrate.migrate(owner(own_service.settings), lambda _: None) == []
     with own_service:
         assert httpx.get(f"{own_service.url}/health/ready").status_code == 200
 

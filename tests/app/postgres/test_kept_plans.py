@@ -25,7 +25,7 @@ from app.settings import Settings
 from app.tasks import history, store, update
 from app.tasks.query import TaskQuery
 from tests.support.pool import opened
-from tests.support.service import fresh_database
+from tests.support.service import conninfo, fresh_database
 from tests.support.waiting import eventually, logged_statements
 
 pytestmark = pytest.mark.xdist_group("kept plans")
@@ -109,7 +109,7 @@ def settings(postgres: EmbeddedPostgres) -> Settings:
 
 def connected(settings: Settings) -> psycopg.Connection:
     """Connect beside the pool."""
-    return psycopg.connect(host=settings.db_host, dbname=settings.db_name, user=settings.db_user, autocommit=True)
+    return psycopg.connect(conninfo(settings), autocommit=True)
 
 
 async def run_often(database: Database) -> None:

@@ -20,7 +20,7 @@ from app.postgres.statements import sql
 from app.tasks import store, update
 from app.tasks.model import NewTask
 from app.tasks.query import PARTS, SortName, TaskQuery
-from tests.support.service import fresh_database
+from tests.support.service import fresh_database, owner
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("plans")]
 
@@ -53,7 +53,7 @@ MIDDLE: dict[str, Any] = {
 def many(postgres: EmbeddedPostgres) -> Iterator[psycopg.Connection]:
     """A database with a hundred thousand tasks."""
     settings = fresh_database(postgres)
-    parameters = connection_parameters(settings)
+    parameters = connection_parameters(owner(settings))
     parameters["options"] += " -c statement_timeout=0"
     with psycopg.connect(**parameters, autocommit=True) as connection:
         connection.execute((Path(__file__).parents[2] / "data/many_tasks.sql").read_bytes())

@@ -11,14 +11,10 @@ from app.dev.postgres import EmbeddedPostgres
 from app.postgres.pruning import BITE, prune
 from app.settings import Settings
 from tests.support.pool import opened
-from tests.support.service import Service, fresh_database
+from tests.support.service import Service, conninfo, fresh_database
 from tests.support.waiting import eventually
 
 OLD = BITE * 2 + 50
-
-
-def conninfo(settings: Settings) -> str:
-    return f"host={settings.db_host} dbname={settings.db_name} user={settings.db_user}"
 
 
 def fill(connection: psycopg.Connection) -> None:

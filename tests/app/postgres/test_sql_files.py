@@ -13,7 +13,7 @@ from app.http import idempotency
 from app.keys import admin, authentication
 from app.leases import store as lease_store
 from app.metrics import tasks as task_metrics
-from app.postgres import plans
+from app.postgres import plans, roles
 from app.postgres.statements import Template, sql
 from app.tasks import history, query, update
 from app.tasks import store as task_store
@@ -57,6 +57,8 @@ ROWS: dict[str, Any] = {
     "leases/requeue_task": lease_store.RequeuedTask,
     "metrics/task_metrics": task_metrics.Figures,
     "plans/table_sizes": plans.SizeRow,
+    "roles/missing_grants": roles.GrantRow,
+    "roles/open_to_all": roles.GrantRow,
     "tasks/delete_task": task_store.DeletedTask,
     "tasks/get_tasks": task_store.StoredTask,
     "tasks/insert_tasks": task_store.CreatedTask,

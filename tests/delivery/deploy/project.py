@@ -19,6 +19,7 @@ COPIED = ("app/postgres/migrations", "base", "delivery", "monitoring", "overlays
 PASSWORD = "correct-horse-battery"
 SECRETS = {
     "taskpulse-database-password": PASSWORD,
+    "taskpulse-service-password": "bed-stapler-horseshoe",
     "taskpulse-database-ca": "-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIUZ\n-----END CERTIFICATE-----\n",
     "taskpulse-metrics-token": "staple-token-for-scrapes",
 }

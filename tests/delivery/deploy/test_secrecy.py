@@ -46,7 +46,8 @@ def test_a_secret_that_pods_need_and_nobody_has_is_refused(project: Project) -> 
     arguments = [each for each in project.arguments() if not each.startswith("--secrets")]
     result = project.delivery("deploy", *arguments)
     assert result.returncode == 1
-    assert "Pods need DB_PASSWORD, DB_USER of Secret taskpulse-secret" in result.stderr
+    keys = "DB_PASSWORD, DB_SERVICE_PASSWORD, DB_SERVICE_USER, DB_USER"
+    assert f"Pods need {keys} of Secret taskpulse-secret" in result.stderr
     assert project.cluster.run("get", "namespace", project.namespace).returncode == 1
 
 

@@ -18,7 +18,8 @@ def folder(path: Path, *names: str) -> Path:
 
 
 def test_it_works(tmp_path: Path) -> None:
-    names = ("taskpulse-database-password", "taskpulse-slack-webhook", "taskpulse-smtp-password")
+    database = ("taskpulse-database-password", "taskpulse-service-password")
+    names = (*database, "taskpulse-slack-webhook", "taskpulse-smtp-password")
     secrets = load(folder(tmp_path, *names, "taskpulse-grafana-password"), "taskpulse", USER)
     found = {
         (each["metadata"]["namespace"], each["metadata"]["name"]): {
@@ -34,6 +35,8 @@ def test_it_works(tmp_path: Path) -> None:
         ("taskpulse", "taskpulse-secret"): {
             "DB_USER": "taskpulse",
             "DB_PASSWORD": "value of taskpulse-database-password",
+            "DB_SERVICE_USER": "taskpulse_service",
+            "DB_SERVICE_PASSWORD": "value of taskpulse-service-password",
         },
         ("taskpulse", "taskpulse-alerting"): alerting,
         ("monitoring", "taskpulse-alerting"): alerting,
@@ -47,7 +50,7 @@ def test_it_works(tmp_path: Path) -> None:
 
 def test_a_database_password_needs_its_user(tmp_path: Path) -> None:
     with pytest.raises(DeliveryError, match="DB_USER is not set"):
-        load(folder(tmp_path, "taskpulse-database-password"), "taskpulse", {})
+        load(folder(tmp_path, "taskpulse-database-password", "taskpulse-service-password"), "taskpulse", {})
 
 
 def test_an_unknown_file_is_refused(tmp_path: Path) -> None:
