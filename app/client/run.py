@@ -32,6 +32,9 @@ CANNOT_START = 126
 STILL_RUNNING = 75
 """Exit status EX_TEMPFAIL of sysexits.h: the previous run has not ended, so this one was not started."""
 MAX_LABEL = 50
+OUT_OF_REACH = timedelta(days=365)
+"""How long past its due time a task that waits for its run stays out of other workers' reach: a worker that finished it
+instead would end the alert of a run that is missing."""
 
 
 class StillRunningError(Exception):
@@ -51,6 +54,7 @@ class _Task(msgspec.Struct):
     id: str
     status: str
     due_at: str | None
+    run_after: str | None = None
 
 
 class _Page(msgspec.Struct):
@@ -74,7 +78,8 @@ class Expectation:
 class ScriptTasks:
     """The tasks of one script: today's, and the next one, which becomes overdue if the script does not start in time.
 
-    A task is due when its run must have started, and from then on when it must have ended.
+    A task is due when its run must have started, and from then on when it must have ended. Until its run claims it, it
+    waits (`run_after`), so that no other worker can.
     """
 
     def __init__(self, api: Api, title: str, expected: Expectation, worker: str) -> None:
@@ -106,6 +111,8 @@ class ScriptTasks:
             "answer": Claimed,
         }
         try:
+            if task.run_after is not None:
+                await self._call("PATCH", f"tasks/{task.id}", answer=_Task, json={"run_after": None})
             claimed: Claimed = await self._call("POST", **self._claiming)
         except RefusedError as error:
             if error.problem == "task-claimed":
@@ -123,8 +130,9 @@ class ScriptTasks:
             if self._others:  # somebody has requeued one
                 await self._expect_next(self._others, patience_s)
             else:
-                await self._make(self._next_due_at(), f"after-{task_id}-{fence}", patience_s)
-            await self._set_due(task_id, self._now() + self._expected.max_runtime, patience_s)
+                await self._make(self._waiting_until(self._next_due_at()), f"after-{task_id}-{fence}", patience_s)
+            due_at = self._now() + self._expected.max_runtime
+            await self._change(task_id, {"due_at": due_at.isoformat()}, patience_s)
         except RefusedError as error:
             say(f"{self._title}: nobody will notice if the next run is late, as the API said {error}")
 
@@ -147,7 +155,7 @@ class ScriptTasks:
     async def _expect_next(self, waiting: list[_Task], patience_s: float) -> None:
         """Have tasks that wait for a run become overdue no sooner than the next one is late."""
         for task in waiting:
-            await self._set_due(task.id, self._next_due_at(), patience_s)
+            await self._change(task.id, self._waiting_until(self._next_due_at()), patience_s)
 
     async def _unfinished(self) -> list[_Task]:
         """Return the tasks of this script that are open or in progress, but those whose worker is gone."""
@@ -174,22 +182,21 @@ class ScriptTasks:
         minute = self._now().replace(second=0, microsecond=0)
         digest = hashlib.sha256(self._title.encode()).hexdigest()
         due_at = minute + timedelta(minutes=1) + self._expected.start_grace
-        return await self._make(due_at, f"first-{digest}-{minute.timestamp():.0f}")
+        return await self._make({"due_at": due_at.isoformat()}, f"first-{digest}-{minute.timestamp():.0f}")
 
-    async def _make(self, due_at: datetime, key: str, patience_s: float = PATIENCE_S) -> _Task:
-        task = {
-            "title": self._title,
-            "labels": [label_of(self._title)],
-            "due_at": due_at.isoformat(),
-            "max_attempts": 1,
-        }
+    @staticmethod
+    def _waiting_until(due_at: datetime) -> dict[str, str]:
+        """Return the times of a task that waits for a run that starts until `due_at`."""
+        return {"due_at": due_at.isoformat(), "run_after": (due_at + OUT_OF_REACH).isoformat()}
+
+    async def _make(self, times: dict[str, str], key: str, patience_s: float = PATIENCE_S) -> _Task:
+        task = {"title": self._title, "labels": [label_of(self._title)], "max_attempts": 1, **times}
         headers = {"Idempotency-Key": key}
         made: _Task = await self._call("POST", "tasks", patience_s, answer=_Task, json=task, headers=headers)
         return made
 
-    async def _set_due(self, task_id: str, due_at: datetime, patience_s: float) -> None:
-        body = {"due_at": due_at.isoformat()}
-        await self._call("PATCH", f"tasks/{task_id}", patience_s, answer=_Task, json=body)
+    async def _change(self, task_id: str, times: dict[str, str], patience_s: float) -> None:
+        await self._call("PATCH", f"tasks/{task_id}", patience_s, answer=_Task, json=times)
 
     async def _call(self, method: str, path: str, patience_s: float = PATIENCE_S, **parts: Any) -> Any:
         return await self._api.call(method, path, patience_s=patience_s, **parts)

@@ -66,6 +66,7 @@ class RequeuedTask(NamedTuple):
 FINISHED = ("done", "cancelled", "failed")
 REASONS = {
     "resting": "The last worker failed and asked for a pause.",
+    "scheduled": "The task waits; its claimable_at says until when.",
     "held": "A worker holds the task.",
     "cancelling": "The lease has expired, and the task is about to be cancelled.",
     "exhausted": "The lease of the last attempt has expired; the task fails unless its worker comes back.",
@@ -75,7 +76,7 @@ REASONS = {
 async def claim(connection: Connection, actor: str, task_id: UUID, wanted: Claim) -> bytes:
     """Claim one task; return it with its lease as JSON.
 
-    Raises Problem: not-found, task-claimed, task-finished.
+    Raises Problem: not-found, task-claimed, task-not-ready, task-finished.
     """
     values = {"id": task_id, "actor": actor, "worker": wanted.worker, "ttl_s": wanted.ttl_s}
     while True:
@@ -119,7 +120,8 @@ async def _why_not_claimed(connection: Connection, task_id: UUID) -> Problem | N
         return Problem("task-finished", f"The task is {refusal.status}.")
     if refusal.reason is None:
         return None
-    return Problem("task-claimed", REASONS[refusal.reason], retry_after_s=refusal.again_in_s)
+    name = "task-not-ready" if refusal.reason == "scheduled" else "task-claimed"
+    return Problem(name, REASONS[refusal.reason], retry_after_s=refusal.again_in_s)
 
 
 async def _refusal(connection: Connection, task_id: UUID) -> Refusal | None:

@@ -27,6 +27,7 @@ class Figures(NamedTuple):
     tasks: bytes | None
     """JSON: number by status."""
     overdue: int
+    scheduled: int
     oldest_open: float | None
     live: int
     expired: int
@@ -77,10 +78,14 @@ class TaskCollector(Collector):
         )
         leases = {"live": figures.live, "expired": figures.expired}
         yield _labelled("taskpulse_leases", "Leases by state; an expired one was not claimed again.", "state", leases)
+        open_tasks = {"ready": tasks["open"] - figures.scheduled, "scheduled": figures.scheduled}
+        yield _labelled(
+            "taskpulse_open_tasks", "Open tasks: ready to be claimed, or scheduled for later.", "state", open_tasks
+        )
         if figures.oldest_open is not None:
             yield GaugeMetricFamily(
                 "taskpulse_oldest_open_task_timestamp_seconds",
-                "When the oldest open task was created; absent without one.",
+                "Since when the oldest open task that is ready could be claimed; absent without one.",
                 value=figures.oldest_open,
             )
         if figures.oldest_pulse is not None:

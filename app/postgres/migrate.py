@@ -38,7 +38,8 @@ class MigrationError(Exception):
 class Migration:
     """A file of app/postgres/migrations; its first line may hold a mark that programs read.
 
-    `-- no transaction`: it runs outside one, as CREATE INDEX CONCURRENTLY must.
+    `-- no transaction`: each statement runs by itself, as CREATE INDEX CONCURRENTLY must. One that fails leaves those
+    before it applied, and an invalid index: the file must be able to run again.
     `-- old code cannot live with this: <reason>`: a rollback across it is not safe.
     """
 
@@ -142,7 +143,8 @@ def _apply(connection: psycopg.Connection, migration: Migration) -> None:
                 connection.execute(migration.text.encode())
                 connection.execute(record, values)
         else:
-            connection.execute(migration.text.encode())
+            for statement in filter(str.strip, migration.text.split(";\n")):
+                connection.execute(statement.encode())
             connection.execute(record, values)
     except psycopg.Error as error:
         raise MigrationError(f"{migration.name} failed and was not applied: {str(error).strip()}") from error

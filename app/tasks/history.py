@@ -36,6 +36,8 @@ class ChangedFields(msgspec.Struct):
     assignee: str | UnsetType | None = UNSET
     labels: list[str] | UnsetType = UNSET
     due_at: datetime | UnsetType | None = UNSET
+    run_after: datetime | UnsetType | None = UNSET
+    claimable_at: datetime | UnsetType | None = UNSET
     payload: dict[str, Any] | UnsetType = UNSET
     max_attempts: int | UnsetType = UNSET
     attempts: int | UnsetType = UNSET

@@ -1,6 +1,6 @@
 """The data model of tasks: what clients send and receive."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -42,12 +42,15 @@ class NewTask(Body):
     assignee: Assignee | None = None
     labels: Labels = []
     due_at: Time | None = None
+    run_after: Time | None = None
+    """Nobody can claim the task before."""
     payload: JSONObject = {}
     max_attempts: MaxAttempts = 3
 
     def errors(self, pointer: str) -> Iterator[FieldError]:
         """Yield what types cannot express: see `task_errors`."""
-        return task_errors(pointer, self.labels, self.due_at, self.payload)
+        times = {"due_at": self.due_at, "run_after": self.run_after}
+        return task_errors(pointer, self.labels, times, self.payload)
 
 
 class _Item(msgspec.Struct, gc=False):
@@ -89,12 +92,15 @@ class TaskPatch(Body):
     assignee: Assignee | UnsetType | None = UNSET
     labels: Labels | UnsetType | None = UNSET
     due_at: Time | UnsetType | None = UNSET
+    run_after: Time | UnsetType | None = UNSET
+    """Can be changed only while the task is open."""
     payload: JSONObject | UnsetType | None = UNSET
     max_attempts: MaxAttempts | UnsetType | None = UNSET
 
     def errors(self, pointer: str) -> Iterator[FieldError]:
         """Yield what types cannot express; the payload is measured after the merge."""
-        return task_errors(pointer, self.labels or [], self.due_at or None, {})
+        times = {"due_at": self.due_at or None, "run_after": self.run_after or None}
+        return task_errors(pointer, self.labels or [], times, {})
 
     def changes(self) -> dict[str, Any]:
         """Return the fields to set; null has become the default of a new task, and a payload to merge is not empty."""
@@ -120,6 +126,10 @@ class Task(msgspec.Struct):
     assignee: str | None
     labels: list[str]
     due_at: datetime | None
+    run_after: datetime | None
+    """Nobody can claim the task before; null: no such time."""
+    claimable_at: datetime | None
+    """When the wait ends of a task that cannot be claimed yet; it stays, past that time too, until the next change."""
     payload: dict[str, Any]
     max_attempts: int
     attempts: int
@@ -149,14 +159,17 @@ class TaskPage(msgspec.Struct):
     """Tasks on all pages, where `count=true` asks for it."""
 
 
-def task_errors(pointer: str, labels: list[str], due_at: datetime | None, payload: JSONObject) -> Iterator[FieldError]:
+def task_errors(
+    pointer: str, labels: list[str], times: Mapping[str, datetime | None], payload: JSONObject
+) -> Iterator[FieldError]:
     """Yield an error for each duplicate label, a time outside the years 1 to 9999 in UTC, and a payload too large."""
     yield from label_errors(pointer, labels)
-    if due_at is not None:
+    for name, time in times.items():
         try:
-            due_at.astimezone(UTC)
+            if time is not None:
+                time.astimezone(UTC)
         except OverflowError:
-            yield FieldError("body", f"{pointer}/due_at", f"{pointer}/due_at is outside the years 1 to 9999 in UTC.")
+            yield FieldError("body", f"{pointer}/{name}", f"{pointer}/{name} is outside the years 1 to 9999 in UTC.")
     if payload:
         yield from size_errors(f"{pointer}/payload", payload, MAX_PAYLOAD)
 

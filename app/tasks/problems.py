@@ -16,6 +16,12 @@ def task_claimed(live_for_s: int) -> Problem:
     return Problem("task-claimed", detail, retry_after_s=live_for_s)
 
 
+def not_open(status: str) -> Problem:
+    """Return the problem for a change of `run_after` while the task has this status."""
+    name = "task-claimed" if status == "in_progress" else "task-finished"
+    return Problem(name, f"run_after can be changed only while the task is open; it is {status}.")
+
+
 def precondition_failed() -> Problem:
     """Return the problem for a change based on a version that is no longer the current one."""
     return Problem("precondition-failed", "The task has another version than If-Match asks for.")

@@ -140,6 +140,7 @@ def _to_recordset(tasks: Sequence[NewTask]) -> str:
     for task in tasks:
         task.payload = _compacted(task.payload)
         task.due_at = in_utc(task.due_at)
+        task.run_after = in_utc(task.run_after)
     return msgspec.json.encode(tasks).decode()
 
 

@@ -1,6 +1,7 @@
 """Changes tasks: each statement sets only the fields that the call changes."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from functools import cache, partial
 from typing import Any, LiteralString, NamedTuple, TypeVar
 from uuid import UUID
@@ -13,7 +14,7 @@ from app.postgres.shares import Shares
 from app.postgres.statements import Template, sql, toml
 from app.problems import FieldError, invalid
 from app.tasks.model import MAX_PAYLOAD, merge
-from app.tasks.problems import precondition_failed, task_claimed, task_not_found
+from app.tasks.problems import not_open, precondition_failed, task_claimed, task_not_found
 from app.tasks.store import StoredTask, VersionedTask, array, in_utc, read, run_together
 from app.validation import JSONObject, compact
 
@@ -24,6 +25,8 @@ LOCK_PAYLOAD = sql("tasks/lock_task_payload")
 class _Field(msgspec.Struct, forbid_unknown_fields=True):
     type: str
     json: str | None = None
+    and_set: str | None = None
+    condition: str | None = msgspec.field(default=None, name="if")
 
 
 FIELDS = msgspec.convert(toml("tasks/update_tasks"), dict[str, _Field])
@@ -44,6 +47,7 @@ class UpdatedTask(NamedTuple):
     id: bytes
     version: int
     task: bytes
+    closed: str | None
     matched: bool
 
 
@@ -52,6 +56,7 @@ class UpdatedStatus(NamedTuple):
 
     version: int
     task: bytes
+    closed: str | None
     matched: bool
     fresh: bool
     live_for_s: int | None
@@ -74,8 +79,9 @@ class Updates:
     async def __call__(self, change: TaskChange) -> VersionedTask:
         """Set fields of a task; where nothing differs, its version stays.
 
-        Raises Problem: not-found, precondition-failed, invalid-request for a merged payload that is too large, and
-        task-claimed for a status other than cancelled where a worker holds the task.
+        Raises Problem: not-found, precondition-failed, invalid-request for a merged payload that is too large,
+        task-claimed for a status other than cancelled where a worker holds the task, and task-claimed or task-finished
+        for another run_after where the task is not open.
         """
         fields = tuple(change.values)
         if not fields:
@@ -86,7 +92,7 @@ class Updates:
         if updated is None:
             async with self._statements.of(change.actor).connection() as connection:
                 return await _alone(connection, change)
-        return _matched(updated)
+        return _made(updated)
 
     async def _unchanged(self, change: TaskChange) -> StoredTask:
         [found] = await read(self._database, [change.task_id])
@@ -122,7 +128,7 @@ async def _update(connection: Connection, change: TaskChange) -> VersionedTask:
     row = await (await connection.execute(_statement(fields, ""), values)).fetchone()
     if row is None:
         raise task_not_found(change.task_id)
-    return _matched(UpdatedTask._make(row))
+    return _made(UpdatedTask._make(row))
 
 
 async def _update_status(connection: Connection, fields: tuple[str, ...], change: TaskChange) -> VersionedTask:
@@ -135,22 +141,23 @@ async def _update_status(connection: Connection, fields: tuple[str, ...], change
         updated = UpdatedStatus._make(row)
         if updated.fresh:
             break
-    _matched(updated)
-    if updated.live_for_s is not None:
+    if updated.matched and updated.live_for_s is not None:
         raise task_claimed(updated.live_for_s)
-    return updated
+    return _made(updated)
 
 
 U = TypeVar("U", UpdatedTask, UpdatedStatus)
 
 
-def _matched(updated: U) -> U:
-    """Return the row of a change that was based on a current version.
+def _made(updated: U) -> U:
+    """Return the row of a change that was based on a current version, and that the status allows.
 
-    Raises Problem: precondition-failed.
+    Raises Problem: precondition-failed, task-claimed, task-finished.
     """
     if not updated.matched:
         raise precondition_failed()
+    if updated.closed is not None:
+        raise not_open(updated.closed)
     return updated
 
 
@@ -165,7 +172,7 @@ def _within_limit(payload: JSONObject) -> JSONObject:
 def _to_recordset(changes: Iterable[TaskChange]) -> str:
     rows = [
         {"id": change.task_id, "actor": change.actor, "versions": change.versions}
-        | {name: in_utc(value) if name == "due_at" else value for name, value in change.values.items()}
+        | {name: in_utc(value) if isinstance(value, datetime) else value for name, value in change.values.items()}
         for change in changes
     ]
     return msgspec.json.encode(rows).decode()
@@ -176,8 +183,9 @@ def _statement(fields: tuple[str, ...], waiting: str) -> LiteralString:
     """Compose the UPDATE that sets just these fields; PostgreSQL prepares it once for each combination."""
     return UPDATE.fill(
         columns=", ".join(f"{name} {FIELDS[name].type}" for name in fields),
-        assignments=", ".join(f"{name} = asked.{name}" for name in fields),
+        assignments=", ".join(map(_assignments, fields)),
         differs=" or ".join(map(_differs, fields)),
+        allowed=_allowed(fields),
         differences=", ".join(f"('{name}', {_as_json(name, 'old')}, {_as_json(name, 'new')})" for name in fields),
         waiting=waiting,
     )
@@ -188,9 +196,19 @@ def _status_statement(fields: tuple[str, ...]) -> LiteralString:
     others = [name for name in fields if name != "status"]
     return UPDATE_STATUS.fill(
         columns="".join(f", {name} {FIELDS[name].type}" for name in others),
-        assignments="".join(f"{name} = asked.{name}, " for name in others),
+        assignments="".join(f"{assignment}, " for assignment in map(_assignments, others)),
         differs="".join(f" or {_differs(name)}" for name in others),
+        allowed=_allowed(others),
     )
+
+
+def _assignments(name: str) -> str:
+    return ", ".join(filter(None, [f"{name} = asked.{name}", FIELDS[name].and_set]))
+
+
+def _allowed(fields: Iterable[str]) -> str:
+    conditions = [f"({FIELDS[name].condition} or not ({_differs(name)}))" for name in fields if FIELDS[name].condition]
+    return " and ".join(conditions) or "true"
 
 
 def _differs(name: str) -> str:

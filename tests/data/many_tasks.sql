@@ -1,11 +1,13 @@
 -- 100,000 tasks as a year of use might leave them: most are finished, words, assignees and labels are frequent or rare.
 insert into tasks (
-    created_at, updated_at, due_at, finished_at, status, priority, assignee, labels, title, description
+    created_at, updated_at, due_at, run_after, claimable_at, finished_at, status, priority, assignee, labels, title, description
 )
 select
     created_at,
     created_at + random() * interval '5 days',
     case when random() < 0.6 then created_at + random() * interval '30 days' end,
+    case when n % 3 = 0 then created_at + random() * interval '370 days' end,
+    case when n % 400 = 0 then now() + random() * interval '1 day' end,
     case when status in ('done', 'cancelled', 'failed') then created_at + interval '1 day' end,
     status,
     (array['low', 'normal', 'normal', 'normal', 'high', 'urgent'])[1 + floor(random() * 6)]::task_priority,

@@ -60,6 +60,11 @@ async def list_tasks(
     created_before: Annotated[str | None, _time("Only tasks created before this time.")] = None,
     created_after: Annotated[str | None, _time("Only tasks created after this time.")] = None,
     updated_after: Annotated[str | None, _time("Only tasks changed after this time.")] = None,
+    run_after_before: Annotated[str | None, _time("Only tasks whose `run_after` is before this time.")] = None,
+    run_after_after: Annotated[str | None, _time("Only tasks whose `run_after` is after this time.")] = None,
+    ready: Annotated[
+        bool | None, QueryParameter(description="Only tasks that can be claimed now, or with `false` all others.")
+    ] = None,
     overdue: Annotated[
         bool | None,
         QueryParameter(description="Only tasks that are past due and not finished, or with `false` all others."),
@@ -98,6 +103,8 @@ async def list_tasks(
         "created_before": created_before,
         "created_after": created_after,
         "updated_after": updated_after,
+        "run_after_before": run_after_before,
+        "run_after_after": run_after_after,
     }
     sets: dict[str, Sequence[str] | None] = {
         "status": status,
@@ -107,7 +114,9 @@ async def list_tasks(
     }
     filters: dict[str, Any] = {name: sorted(set(values)) for name, values in sets.items() if values}
     filters |= {name: _parse(name, text) for name, text in times.items() if text is not None}
-    given = {"overdue": None if overdue is None else str(overdue).lower(), "lease": lease, "q": q}
+    switches = {"overdue": overdue, "ready": ready}
+    given = {name: None if value is None else str(value).lower() for name, value in switches.items()}
+    given |= {"lease": lease, "q": q}
     filters |= {name: value for name, value in given.items() if value is not None}
     query = TaskQuery(filters, sort)
     if preferred(get_header(request, b"accept"), (JSON, NDJSON)) == NDJSON:

@@ -159,7 +159,11 @@ async def update_task(
         return await services(request).updates(TaskChange(task_id, actor(request), changes, versions))
 
     updated = await conditional.change(request, _present(request, task_id), attempt)
-    if changes.get("status") == "open" or changes.keys() & {"labels", "max_attempts"}:  # there may be more to claim
+    if changes.get("status") == "open" or changes.keys() & {
+        "labels",
+        "max_attempts",
+        "run_after",
+    }:  # there may be more to claim
         services(request).notifier.notify()
     else:
         services(request).notifier.notify(CHANGES)

@@ -82,6 +82,19 @@ def test_the_next_run_takes_the_task_that_waits(client: httpx.Client, service: S
     assert [task["status"] for task in tasks(client)] == ["done", "done", "done", "open"]
 
 
+def test_no_other_worker_can_take_the_task_that_waits(client: httpx.Client, service: Service) -> None:
+    """Not when the next run is missing, either: whoever finished the task would end that alert."""
+    assert run(service, "true", options=("--every", "1s", "--grace", "1s"))[0] == 0
+    eventually(lambda: overdue(client))
+    assert client.post("/v1/tasks/claim", json={"worker": "w", "ttl_s": 60}).status_code == 204
+    [waiting] = overdue(client)
+    assert waiting["claimable_at"] == waiting["run_after"]
+    assert run(service, "true")[0] == 0
+    [_, taken, following] = tasks(client)
+    assert (taken["id"], taken["status"], taken["run_after"]) == (waiting["id"], "done", None)
+    assert following["run_after"] > following["due_at"]
+
+
 def test_the_script_gets_the_task_to_the_last_digit(client: httpx.Client, service: Service) -> None:
     payload = '{"n":[0.10,1e308,123456789012345678901234567890.10]}'
     run(service, "true")

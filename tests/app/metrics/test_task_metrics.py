@@ -88,6 +88,29 @@ def test_it_works(own: Service) -> None:
     assert collected > begun
 
 
+def test_the_backlog_is_what_is_ready(own: Service) -> None:
+    """Not what is scheduled; and a task that waited counts from when it could be claimed, however old it is."""
+    with (
+        httpx.Client(base_url=own.url, headers={"Authorization": f"Bearer {own.key}"}) as client,
+        psycopg.connect(own.conninfo, autocommit=True) as database,
+    ):
+        new_task(client, title="scheduled", run_after="2100-01-01T00:00:00Z")
+        new_task(client, title="waited")
+        new_task(client, title="was past when it was made", run_after="2020-01-01T00:00:00Z")
+        database.execute(
+            "update tasks set created_at = now() - interval '30 days' where title in ('scheduled', 'waited')"
+        )
+        database.execute("update tasks set run_after = now() - interval '2 hours' where title = 'waited'")
+    own.stop(signal.SIGKILL)
+    own.start()
+    series = wait_for_figures(own)
+    assert value(series, "taskpulse_open_tasks", state="ready") == 2
+    assert value(series, "taskpulse_open_tasks", state="scheduled") == 1
+    oldest = value(series, "taskpulse_oldest_open_task_timestamp_seconds")
+    assert oldest is not None
+    assert 7190 < time.time() - oldest < 7800
+
+
 STATUSES = ("open", "in_progress", "done", "cancelled", "failed")
 
 

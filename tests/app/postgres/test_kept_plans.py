@@ -31,7 +31,7 @@ from tests.support.waiting import eventually, logged_statements
 pytestmark = pytest.mark.xdist_group("kept plans")
 
 MANY = 100_000
-AFFORDABLE = {"nothing": 200, "truncated": 200, "dead": 1500}
+AFFORDABLE = {"nothing": 200, "truncated": 200, "scheduled": 200, "dead": 1500}
 """Buffers; a scan of the table takes more than 2,000, and twice that with dead rows, whose index entries cost some."""
 NOBODY = UUID(int=0)
 LISTED = {"until_transaction": "100000000", "until_sequence": 2**40, "limit": 8}
@@ -62,7 +62,7 @@ KEPT: dict[str, tuple[Any, dict[str, Any]]] = {
     "history": (history.LIST, {"task_id": NOBODY, "after": 0, "limit": 51, "bytes": 2**20}),
     "events": (events.LIST, {"after_transaction": "0", "after_sequence": 0, "bytes": events.PAGE_BYTES, **LISTED}),
     "sweep": (expiry.SWEEP, {}),
-    "end of rests": (expiry.END_RESTS, {}),
+    "end of rests": (expiry.END_RESTS, {"bite": expiry.BITE}),
     "expired lately": (expiry.EXPIRED_LATELY, {}),
 }
 
@@ -89,6 +89,16 @@ def dead(connection: psycopg.Connection) -> None:
     fill(connection, MANY)
     connection.execute("update tasks set status = 'done', finished_at = now()")
     connection.execute("delete from tasks")
+
+
+def scheduled(connection: psycopg.Connection) -> None:
+    """Put as many open tasks in front that wait."""
+    connection.execute(
+        "insert into tasks (title, priority, due_at, run_after, claimable_at)"
+        " select 'x', 'urgent', '2020-01-01', times.at, times.at"
+        " from generate_series(1, %s) n, lateral (select now() + n * interval '1 hour' as at) as times",
+        (MANY,),
+    )
 
 
 def nothing(_: psycopg.Connection) -> None:
@@ -138,7 +148,7 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("before", [nothing, truncated, dead])
+@pytest.mark.parametrize("before", [nothing, truncated, scheduled, dead])
 def test_no_plan_is_kept_that_was_made_for_a_small_table(
     settings: Settings, before: Callable[[psycopg.Connection], None]
 ) -> None:

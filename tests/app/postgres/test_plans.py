@@ -36,7 +36,10 @@ FILTERS: dict[str, list[Any]] = {
     "created_before": [NOW - timedelta(days=340), NOW],
     "created_after": [NOW - timedelta(days=1), NOW - timedelta(days=340)],
     "updated_after": [NOW - timedelta(days=1), NOW - timedelta(days=340)],
+    "run_after_before": [NOW, NOW + timedelta(days=300)],
+    "run_after_after": [NOW, NOW + timedelta(days=300)],
     "overdue": ["true", "false"],
+    "ready": ["true", "false"],
     "lease": ["live", "expired", "none"],
     "q": ["word0", "word5", "word2900", '"word1 word2" or word2999', "nothing", "-word0", "-nothing"],
 }

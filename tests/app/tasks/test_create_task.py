@@ -28,6 +28,8 @@ def test_it_works(client: httpx.Client) -> None:
         "assignee": None,
         "labels": [],
         "due_at": None,
+        "run_after": None,
+        "claimable_at": None,
         "payload": {},
         "max_attempts": 3,
         "attempts": 0,

@@ -120,7 +120,12 @@ def test_sorts_order(tasks: httpx.Client, sort: str, titles: str) -> None:
     assert found(tasks, f"sort={sort}") == titles
 
 
-VALUES = {"status": get_args(Status), "priority": get_args(Priority), "overdue": ["true", "false"]}
+VALUES = {
+    "status": get_args(Status),
+    "priority": get_args(Priority),
+    "overdue": ["true", "false"],
+    "ready": ["true", "false"],
+}
 
 
 def test_every_filter_of_the_document_stands_in_list_tasks_toml(filters: dict[str, Any]) -> None:

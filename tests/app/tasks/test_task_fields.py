@@ -19,12 +19,23 @@ VALUES: dict[str, Any] = {
     "assignee": "alice",
     "labels": ["b", "a"],
     "due_at": "2027-03-01T08:30:00.250000Z",
+    "run_after": "2037-01-01T06:00:00.500000Z",
     "payload": {"shelves": [1, 2], "exact": True},
     "max_attempts": 7,
 }
 """A value for each field that clients write, other than what a new task has."""
 WRITABLE = set(NewTask.__struct_fields__)
-READ_ONLY = {"id", "attempts", "fence", "cancel_requested", "created_at", "updated_at", "finished_at", "version"}
+READ_ONLY = {
+    "id",
+    "claimable_at",
+    "attempts",
+    "fence",
+    "cancel_requested",
+    "created_at",
+    "updated_at",
+    "finished_at",
+    "version",
+}
 """The fields that the service alone writes."""
 NOT_IN_HISTORY = {"id", "created_at", "updated_at", "version"}
 """The fields that never change, or with every change."""
@@ -39,7 +50,7 @@ PLACES: dict[str, tuple[Iterable[str], set[str]]] = {
     "TaskPatch in app/tasks/model.py": (TaskPatch.__struct_fields__, WRITABLE),
     "app/postgres/sql/tasks/insert_tasks.sql": (
         _in_sql("tasks/insert_tasks.sql", r"insert into tasks \((.+)\)")[0].split(", "),
-        WRITABLE | {"finished_at"},
+        WRITABLE | {"claimable_at", "finished_at"},
     ),
     "app/postgres/sql/tasks/update_tasks.toml": (FIELDS, WRITABLE - {"status"}),
     "app/postgres/sql/fragments/task_text.sql": (_in_sql("fragments/task_text.sql", r'"(\w+)":'), WRITABLE | READ_ONLY),
@@ -69,9 +80,10 @@ def test_a_task_is_created_with_every_field(client: httpx.Client) -> None:
 @pytest.mark.parametrize("name", sorted(VALUES.keys() - {"title", "status"}))
 def test_null_puts_a_field_back_to_its_default(client: httpx.Client, name: str) -> None:
     default = client.post("/v1/tasks", json={"title": "x"}).json()[name]
-    before = client.post("/v1/tasks", json=VALUES).json()
+    before = client.post("/v1/tasks", json=VALUES | {"status": "open"}).json()
     after = client.patch(f"/v1/tasks/{before['id']}", json={name: None}).json()
-    assert after == before | {name: default, "version": 2, "updated_at": after["updated_at"]}
+    follows = {"claimable_at": None} if name == "run_after" else {}
+    assert after == before | follows | {name: default, "version": 2, "updated_at": after["updated_at"]}
 
 
 @pytest.mark.parametrize("name", VALUES)

@@ -25,7 +25,7 @@ leased as (
     update tasks t
     set
         status = 'in_progress', fence = leased.fence, attempts = leased.attempt - 1, claimable_at = null,
-        completed_by = null, ended_by = null, updated_at = clock_timestamp(),
+        rests_until = null, completed_by = null, ended_by = null, updated_at = clock_timestamp(),
         version = t.version + case when t.attempts < leased.attempt - 1 then 2 else 1 end
     from leased
     where t.id = leased.task_id

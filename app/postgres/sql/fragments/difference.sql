@@ -10,6 +10,15 @@ from (values
     ('labels', to_json(old.labels), to_json(new.labels)),
     ('due_at', to_json(to_char(old.due_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')),
         to_json(to_char(new.due_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))),
+    ('run_after', to_json(to_char(old.run_after, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')),
+        to_json(to_char(new.run_after, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))),
+    ('claimable_at', (
+        select to_json(to_char(/*claimable_at*/, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))
+        from (select old.status, old.run_after, old.rests_until, old.updated_at) as t
+    ), (
+        select to_json(to_char(/*claimable_at*/, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))
+        from (select new.status, new.run_after, new.rests_until, new.updated_at) as t
+    )),
     ('payload', old.payload, new.payload),
     ('max_attempts', to_json(old.max_attempts), to_json(new.max_attempts)),
     ('attempts', to_json(old.attempts), to_json(new.attempts)),

@@ -10,6 +10,8 @@ concat(
     '","assignee":', coalesce(to_json(t.assignee), 'null'),
     ',"labels":', to_json(t.labels),
     ',"due_at":', coalesce(to_char(t.due_at, '\"YYYY-MM-DD"T"HH24:MI:SS.US"Z"\"'), 'null'),
+    ',"run_after":', coalesce(to_char(t.run_after, '\"YYYY-MM-DD"T"HH24:MI:SS.US"Z"\"'), 'null'),
+    ',"claimable_at":', coalesce(to_char(/*claimable_at*/, '\"YYYY-MM-DD"T"HH24:MI:SS.US"Z"\"'), 'null'),
     ',"payload":', t.payload,
     ',"max_attempts":', t.max_attempts,
     ',"attempts":', t.attempts,

@@ -19,7 +19,25 @@ with expired as (
     from tasks t
     where
         t.status = 'open'
-        and (t.claimable_at is null or t.claimable_at <= statement_timestamp())
+        and t.claimable_at is null
+        and /*labelled*/
+    order by t.priority desc, t.due_at, t.id
+    limit /*limit*/
+    for update skip locked
+), rested as (
+    -- Their wait has ended and no sweep has seen that. There are many only for a moment, and a claim looks at some.
+    select t.id, t.status, t.fence, t.attempts, t.max_attempts, t.cancel_requested, t.claimable_at, t.priority, t.due_at
+    from tasks t
+    where
+        t.id = any(array(
+            select r.id
+            from tasks r
+            where r.claimable_at <= statement_timestamp()
+            order by r.claimable_at
+            limit 1000
+        ))
+        and t.status = 'open'
+        and t.claimable_at <= statement_timestamp()
         and /*labelled*/
     order by t.priority desc, t.due_at, t.id
     limit /*limit*/
@@ -28,6 +46,8 @@ with expired as (
     select * from expired
     union all
     select * from waiting
+    union all
+    select * from rested
     order by priority desc, due_at, id
     limit /*limit*/
 ), /*claim*/

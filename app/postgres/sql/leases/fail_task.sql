@@ -8,9 +8,7 @@
     set
         status = outcome.status,
         finished_at = case when outcome.status <> 'open' then moment.at end,
-        claimable_at = case
-            when outcome.status = 'open' then moment.at + %(retry_in_s)s * interval '1 second'
-        end,
+        claimable_at = rest.until, rests_until = rest.until,
         attempts = lease.attempt, cancel_requested = false, ended_by = %(token)s,
         updated_at = moment.at, version = t.version + 1
     from old, lease, /*moment*/, lateral (
@@ -19,7 +17,11 @@
             when lease.attempt >= old.max_attempts then 'failed'
             else 'open'
         end
-    ) as outcome (status)
+    ) as outcome (status), lateral (
+        select case
+            when outcome.status = 'open' then moment.at + nullif(%(retry_in_s)s::double precision, 0) * interval '1 second'
+        end
+    ) as rest (until)
     where t.id = old.id and lease.task_id = old.id
     returning t.*
 ), written as (

@@ -6,14 +6,14 @@
 /*lock_task*/, new as (
     update tasks t
     set
-        status = 'open', attempts = 0, finished_at = null, claimable_at = null, completed_by = null,
-        cancel_requested = false, updated_at = clock_timestamp(), version = t.version + 1
+        status = 'open', attempts = 0, finished_at = null, claimable_at = null, run_after = null,
+        rests_until = null, completed_by = null, cancel_requested = false, updated_at = clock_timestamp(), version = t.version + 1
     from held
     where
         t.id = %(id)s
         and held.fresh
         and held.live_for_s is null
-        and (t.status <> 'open' or t.attempts > 0 or t.claimable_at is not null)
+        and (t.status <> 'open' or t.attempts > 0 or t.claimable_at is not null or t.run_after is not null)
     returning t.*
 ), ended as (
     delete from leases l using new where l.task_id = new.id

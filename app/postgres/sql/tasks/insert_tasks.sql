@@ -2,14 +2,15 @@
 -- Parameters: tasks json (array of NewTask), actors text[] (as many).
 -- Columns: id uuid, version bigint, task json.
 with new as (
-    insert into tasks (title, description, status, priority, assignee, labels, due_at, payload, max_attempts, finished_at)
+    insert into tasks (title, description, status, priority, assignee, labels, due_at, run_after, claimable_at, payload, max_attempts, finished_at)
     select
-        title, description, status, priority, assignee, labels, due_at, payload, max_attempts,
+        title, description, status, priority, assignee, labels, due_at, run_after,
+        case when run_after > now() then run_after end, payload, max_attempts,
         case when status in ('done', 'cancelled', 'failed') then now() end
     from rows from (
         json_to_recordset(%(tasks)s) as (
             title text, description text, status task_status, priority task_priority, assignee text,
-            labels text[], due_at timestamptz, payload json, max_attempts integer
+            labels text[], due_at timestamptz, run_after timestamptz, payload json, max_attempts integer
         )
     ) with ordinality
     order by ordinality

@@ -1,9 +1,10 @@
 -- Changes the status of a task, and other fields with it. A live lease allows cancelled alone, and that is only
 -- requested. Where nothing differs, the version stays. No row: there is no such task.
--- Parts: columns, assignments, differs (of the other fields; update_tasks.toml).
+-- Parts: columns, assignments, differs, allowed (of the other fields; update_tasks.toml).
 -- Parameters: id uuid, calls json (array of one object: actor, versions, status and the other fields).
--- Columns: version bigint, task json, matched boolean (the version is one of those), fresh boolean (false: run it
---   again), live_for_s integer (not null: a worker holds the task).
+-- Columns: version bigint, task json, closed text (the status that forbids the change; null: none), matched
+--   boolean (the version is one of those), fresh boolean (false: run it again), live_for_s integer (not null: a worker
+--   holds the task).
 /*lock_task*/, asked as (
     select *
     from json_to_recordset(%(calls)s) as (actor text, versions bigint[], status task_status/*columns*/)
@@ -26,6 +27,7 @@
         and held.fresh
         and (held.live_for_s is null or asked.status = 'cancelled')
         and (asked.versions is null or old.version = any(asked.versions))
+        and (/*allowed*/ or asked.status = 'open')
         and (
             case when held.live_for_s is null then old.status <> asked.status else not old.cancel_requested end
             /*differs*/
@@ -41,6 +43,7 @@
 select
     t.version,
     /*task*/ as task,
+    (select old.status::text from old where not (/*allowed*/) and asked.status <> 'open') as closed,
     asked.versions is null or (select version from old) = any(asked.versions) as matched,
     held.fresh,
     case when asked.status <> 'cancelled' then held.live_for_s end as live_for_s
