@@ -47,7 +47,7 @@ class Pulse(Body):
 
 
 class Completion(Body):
-    """The end of a task that went well; the result is kept in its history."""
+    """The end of a task that went well; the result becomes a field of the task."""
 
     token: Token
     result: JSONValue | UnsetType = UNSET

@@ -17,6 +17,10 @@ from app.settings import Settings
 LOCK = 0x7461736B
 """Key of the advisory lock that a migrating process holds."""
 POLL_S = 0.2
+LOCK_WAIT_S = 0.4
+"""How long a statement waits for the lock on a table, as all calls queue behind it meanwhile."""
+LOCK_PATIENCE_S = 120.0
+"""How long it tries again, with pauses in which they run."""
 
 _NAME = re.compile(r"(\d{4})_\w+\.sql")
 
@@ -87,7 +91,9 @@ def migrate(settings: Settings, say: Callable[[str], None]) -> list[str]:
     Several processes may call this at once: one works, the others wait and then find nothing to do.
     Raises MigrationError, psycopg.Error, SettingsError.
     """
-    parameters = connection_parameters(settings) | {"options": "-c timezone=UTC -c lock_timeout=5s"}
+    parameters = connection_parameters(settings) | {
+        "options": f"-c timezone=UTC -c lock_timeout={LOCK_WAIT_S * 1000:.0f}"
+    }
     with psycopg.connect(**parameters, autocommit=True) as connection:
         _take_lock(connection, say)
         connection.execute(_CREATE_TABLE)
@@ -139,12 +145,31 @@ def _apply(connection: psycopg.Connection, migration: Migration) -> None:
     values = (migration.version, migration.name, migration.sha256)
     try:
         if migration.in_transaction:
-            with connection.transaction():
-                connection.execute(migration.text.encode())
-                connection.execute(record, values)
+            _patiently(connection, migration.text, lambda: connection.execute(record, values))
         else:
             for statement in filter(str.strip, migration.text.split(";\n")):
-                connection.execute(statement.encode())
+                if "concurrently" in statement:  # it waits for every older transaction, and nobody waits for it
+                    connection.execute("set lock_timeout = 0")
+                    connection.execute(statement.encode())
+                    connection.execute("reset lock_timeout")
+                else:
+                    _patiently(connection, statement)
             connection.execute(record, values)
     except psycopg.Error as error:
         raise MigrationError(f"{migration.name} failed and was not applied: {str(error).strip()}") from error
+
+
+def _patiently(connection: psycopg.Connection, statements: str, then: Callable[[], object] = lambda: None) -> None:
+    """Run statements in a transaction, again while they do not get a lock."""
+    until = time.monotonic() + LOCK_PATIENCE_S
+    while True:
+        try:
+            with connection.transaction():
+                connection.execute(statements.encode())
+                then()
+        except psycopg.errors.LockNotAvailable:
+            if time.monotonic() > until:
+                raise
+            time.sleep(POLL_S)
+        else:
+            return

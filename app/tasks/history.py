@@ -13,7 +13,7 @@ from app.tasks.model import Action, Priority, Status
 from app.tasks.problems import task_not_found
 
 PAGE_BYTES = 256 * 1024
-"""Bytes after which a page of changes ends; a single change has 160 KiB at most."""
+"""Bytes after which a page of changes ends; a single change has 180 KiB at most."""
 
 LIST, IS_KNOWN = sql("tasks/list_history"), sql("tasks/task_is_known")
 

@@ -137,6 +137,8 @@ class Task(msgspec.Struct):
     fence: int
     """Grows by one with every claim and is never reset."""
     cancel_requested: bool
+    result: Any
+    """What `completeTask` was given: any JSON, null where that was nothing or the task is not done."""
     created_at: datetime
     updated_at: datetime
     finished_at: datetime | None

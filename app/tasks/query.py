@@ -21,7 +21,7 @@ COUNT = Template("tasks/count_tasks")
 SEPARATOR = b",\n"
 """Separates the tasks of a page; it never occurs within one, as each is JSON in one line."""
 PAGE_BYTES = 256 * 1024
-"""Bytes after which a page ends, however many tasks were asked for; a single task has 80 KiB at most."""
+"""Bytes after which a page ends, however many tasks were asked for; a single task has 100 KiB at most."""
 FEW = 51
 """Tasks of which the text is made without a look at its size; more could be too much to hold."""
 EXPORT_PAGE = 200

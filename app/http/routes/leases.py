@@ -192,7 +192,7 @@ async def complete_task(
     task_id: FromPath[UUID],
     data: Annotated[Completion, Body(examples=[Example(value={"token": TOKEN, "result": {"pages": 10}})])],
 ) -> Response[Task]:
-    """Make the task done, and keep the result in its history. The same token again answers 200 again.
+    """Make the task done, with this result. The same token again answers 200 again.
 
     The result stays as it was sent, numbers to the last digit; without white space, it may have 16,384 bytes.
     """

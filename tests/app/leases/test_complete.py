@@ -81,6 +81,38 @@ class TestComplete:
         task_id = new_task(client)
         assert call(client, task_id, "complete", token=token_of(client, task_id), result=result).status_code == 200
         assert history(database, task_id)[-1][3].get("result") == result
+        assert read(client, task_id)["result"] == result
+        assert client.get("/v1/tasks?status=done").json()["items"][0]["result"] == result
+
+    @pytest.mark.parametrize("reopen", ["requeue", "status"])
+    def test_a_task_that_is_open_again_has_no_result(self, client: httpx.Client, reopen: str) -> None:
+        task_id = new_task(client)
+        done = call(client, task_id, "complete", token=token_of(client, task_id), result={"pages": 10}).json()
+        assert done["result"] == {"pages": 10}
+        if reopen == "requeue":
+            task = client.post(f"/v1/tasks/{task_id}/requeue").json()
+        else:
+            task = client.patch(f"/v1/tasks/{task_id}", json={"status": "open"}).json()
+        assert (task["status"], task["result"]) == ("open", None)
+        completed, reopened = client.get(f"/v1/tasks/{task_id}/history").json()["items"][-2:]
+        assert (completed["before"]["result"], completed["after"]["result"]) == (None, {"pages": 10})
+        assert (reopened["before"]["result"], reopened["after"]["result"]) == ({"pages": 10}, None)
+        assert client.patch(f"/v1/tasks/{task_id}", json={"status": "done"}).json()["result"] is None
+
+    def test_a_change_of_a_done_task_keeps_the_result(self, client: httpx.Client) -> None:
+        task_id = new_task(client)
+        call(client, task_id, "complete", token=token_of(client, task_id), result=7)
+        for patch in ({"title": "Other"}, {"status": "done", "title": "Third"}):
+            assert client.patch(f"/v1/tasks/{task_id}", json=patch).json()["result"] == 7
+
+    def test_a_result_stays_as_it_was_sent(self, client: httpx.Client) -> None:
+        task_id = new_task(client)
+        exact = '{"n":[0.10,1e308,123456789012345678901234567890.10]}'
+        body = f'{{"token": "{token_of(client, task_id)}", "result": {exact}}}'
+        path, headers = f"/v1/tasks/{task_id}", {"Content-Type": "application/json"}
+        assert f'"result":{exact}' in client.post(f"{path}/complete", content=body, headers=headers).text
+        for text in (client.get(path).text, client.get("/v1/tasks").text, client.get(f"{path}/history").text):
+            assert exact in text
 
     def test_the_idempotency_key_is_honoured(self, client: httpx.Client) -> None:
         task_id = new_task(client)

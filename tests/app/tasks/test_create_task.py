@@ -35,6 +35,7 @@ def test_it_works(client: httpx.Client) -> None:
         "attempts": 0,
         "fence": 0,
         "cancel_requested": False,
+        "result": None,
         "created_at": task["created_at"],
         "updated_at": task["created_at"],
         "finished_at": None,

@@ -31,6 +31,7 @@ READ_ONLY = {
     "attempts",
     "fence",
     "cancel_requested",
+    "result",
     "created_at",
     "updated_at",
     "finished_at",

@@ -24,6 +24,7 @@ from (values
     ('attempts', to_json(old.attempts), to_json(new.attempts)),
     ('fence', to_json(old.fence), to_json(new.fence)),
     ('cancel_requested', to_json(old.cancel_requested), to_json(new.cancel_requested)),
+    ('result', old.result, new.result),
     ('finished_at', to_json(to_char(old.finished_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')),
         to_json(to_char(new.finished_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')))
 ) as field (name, was, becomes)

@@ -19,6 +19,7 @@ concat(
     ',"cancel_requested":', to_json(t.cancel_requested),
     ',"created_at":', to_char(t.created_at, '\"YYYY-MM-DD"T"HH24:MI:SS.US"Z"\"'),
     ',"updated_at":', to_char(t.updated_at, '\"YYYY-MM-DD"T"HH24:MI:SS.US"Z"\"'),
+    ',"result":', coalesce(t.result, 'null'),
     ',"finished_at":', coalesce(to_char(t.finished_at, '\"YYYY-MM-DD"T"HH24:MI:SS.US"Z"\"'), 'null'),
     ',"version":', t.version,
     '}'

@@ -6,7 +6,7 @@
 /*end_lease*/, new as (
     update tasks t
     set
-        status = 'done', finished_at = moment.at, completed_by = %(token)s, cancel_requested = false,
+        status = 'done', result = %(result)s::json, finished_at = moment.at, completed_by = %(token)s, cancel_requested = false,
         updated_at = moment.at, version = t.version + 1
     from old, lease, /*moment*/
     where t.id = old.id and lease.task_id = old.id
@@ -18,9 +18,9 @@
         (
             select json_object_agg(key, value)
             from (
-                select * from json_each(difference.after)
+                select * from json_each(difference.after) where key <> 'result'
                 union all
-                values ('worker', to_json(lease.worker)), ('result', %(result)s::json)
+                values ('worker', to_json(lease.worker)), ('result', new.result)
             ) as member
         )
     from old, new, lease, lateral (/*difference*/) as difference

@@ -18,6 +18,7 @@
             when held.live_for_s is null and asked.status in ('done', 'cancelled', 'failed')
             then coalesce(old.finished_at, moment.at)
         end,
+        result = case when old.status = 'done' and asked.status = 'done' then old.result end,
         /*assignments*/
         updated_at = moment.at,
         version = t.version + 1
