@@ -36,6 +36,9 @@ def add_details(document: dict[str, Any], options: Mapping[str, Mapping[str, Any
             for status, response in operation["responses"].items()
             if status < "400" or JSON not in response.get("content", ())
         }
+        if {"200", "201"} <= operation["responses"].keys():  # one body, made or there
+            made, there = operation["responses"]["201"], operation["responses"]["200"]
+            operation["responses"]["200"] = {**made, "description": there["description"]}
         _describe_parameters(operation, options[name].get("fields", ()))
         if name in details["examples"]:
             for content in operation["requestBody"]["content"].values():

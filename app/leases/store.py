@@ -6,6 +6,7 @@ from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 import msgspec
+import psycopg
 from msgspec import UNSET
 
 from app.leases.metrics import CLAIMS, PULSES, TAKEOVERS
@@ -15,7 +16,7 @@ from app.postgres.pool import Connection, Database, Row
 from app.postgres.shares import Fetcher, Shares
 from app.postgres.statements import Template, sql
 from app.problems import Problem
-from app.tasks.problems import task_claimed, task_not_found
+from app.tasks.problems import task_claimed, task_not_found, unique_key_held
 from app.tasks.store import VersionedTask, array, run_together
 from app.validation import compact
 
@@ -223,10 +224,13 @@ async def _why_not_held(connection: Connection, task_id: UUID, *, lost_when_fini
 async def requeue(connection: Connection, actor: str, task_id: UUID) -> VersionedTask:
     """Make a task open again, with all its attempts.
 
-    Raises Problem: not-found, task-claimed while a worker holds it.
+    Raises Problem: not-found, task-claimed while a worker holds it, unique-key-held.
     """
     while True:
-        row = await (await connection.execute(REQUEUE, {"id": task_id, "actor": actor})).fetchone()
+        try:
+            row = await (await connection.execute(REQUEUE, {"id": task_id, "actor": actor})).fetchone()
+        except psycopg.errors.UniqueViolation:
+            raise unique_key_held() from None
         if row is None:
             raise task_not_found(task_id)
         requeued = RequeuedTask._make(row)

@@ -40,6 +40,7 @@ class ChangedFields(msgspec.Struct):
     claimable_at: datetime | UnsetType | None = UNSET
     payload: dict[str, Any] | UnsetType = UNSET
     max_attempts: int | UnsetType = UNSET
+    unique_key: str | UnsetType | None = UNSET
     attempts: int | UnsetType = UNSET
     fence: int | UnsetType = UNSET
     cancel_requested: bool | UnsetType = UNSET

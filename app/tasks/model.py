@@ -26,6 +26,7 @@ Labels = Annotated[
 ]
 Time = Annotated[datetime, Meta(tz=True)]
 MaxAttempts = Annotated[int, Meta(ge=1, le=1000)]
+UniqueKey = Annotated[str, Meta(min_length=1, max_length=255)]
 
 MAX_PAYLOAD = 16_384
 """Bytes of a payload as JSON without white space, in UTF-8."""
@@ -46,6 +47,8 @@ class NewTask(Body):
     """Nobody can claim the task before."""
     payload: JSONObject = {}
     max_attempts: MaxAttempts = 3
+    unique_key: UniqueKey | None = None
+    """At most one unfinished task has it: creating another one answers with the task that is there."""
 
     def errors(self, pointer: str) -> Iterator[FieldError]:
         """Yield what types cannot express: see `task_errors`."""
@@ -96,6 +99,7 @@ class TaskPatch(Body):
     """Can be changed only while the task is open."""
     payload: JSONObject | UnsetType | None = UNSET
     max_attempts: MaxAttempts | UnsetType | None = UNSET
+    unique_key: UniqueKey | UnsetType | None = UNSET
 
     def errors(self, pointer: str) -> Iterator[FieldError]:
         """Yield what types cannot express; the payload is measured after the merge."""
@@ -132,6 +136,8 @@ class Task(msgspec.Struct):
     """When the wait ends of a task that cannot be claimed yet; it stays, past that time too, until the next change."""
     payload: dict[str, Any]
     max_attempts: int
+    unique_key: str | None
+    """At most one unfinished task has it."""
     attempts: int
     """Failed and expired claims since the task was made or requeued."""
     fence: int
@@ -147,9 +153,11 @@ class Task(msgspec.Struct):
 
 
 class Tasks(msgspec.Struct):
-    """Tasks that were created together."""
+    """Tasks that were created together, or were there."""
 
     items: list[Task]
+    existing: list[int] | UnsetType = UNSET
+    """The places in `items`, from 0, of tasks that were there, or earlier in the batch; absent without a `unique_key`."""
 
 
 class TaskPage(msgspec.Struct):

@@ -22,6 +22,11 @@ def not_open(status: str) -> Problem:
     return Problem(name, f"run_after can be changed only while the task is open; it is {status}.")
 
 
+def unique_key_held() -> Problem:
+    """Return the problem for a change after which two unfinished tasks would have one unique key."""
+    return Problem("unique-key-held", "Another unfinished task has the same unique_key.")
+
+
 def precondition_failed() -> Problem:
     """Return the problem for a change based on a version that is no longer the current one."""
     return Problem("precondition-failed", "The task has another version than If-Match asks for.")

@@ -7,16 +7,23 @@ from typing import LiteralString, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
+import psycopg
 
 from app.postgres.batching import Batcher
 from app.postgres.pool import Connection, Database, Row
 from app.postgres.shares import Fetcher
-from app.postgres.statements import sql
+from app.postgres.statements import Template, sql
 from app.tasks.model import NewTask
 from app.tasks.problems import precondition_failed, task_claimed, task_not_found
 from app.validation import JSONObject, compact
 
-GET, INSERT, DELETE = sql("tasks/get_tasks"), sql("tasks/insert_tasks"), sql("tasks/delete_task")
+GET, DELETE = sql("tasks/get_tasks"), sql("tasks/delete_task")
+INSERT = Template("tasks/insert_tasks").fill(order="ordinality", conflict="")
+INSERT_UNIQUE = Template("tasks/insert_tasks").fill(
+    order="unique_key, ordinality",  # so that two batches that wait for each other's keys cannot deadlock
+    conflict="on conflict (unique_key) where unique_key is not null and finished_at is null do nothing",
+)
+GET_UNFINISHED = sql("tasks/get_unfinished_tasks")
 
 
 class VersionedTask(Protocol):
@@ -40,9 +47,26 @@ class StoredTask(NamedTuple):
 class CreatedTask(NamedTuple):
     """A row of insert_tasks.sql."""
 
+    number: int
     id: UUID
     version: int
     task: bytes
+
+
+class UnfinishedTask(NamedTuple):
+    """A row of get_unfinished_tasks.sql."""
+
+    unique_key: str
+    id: UUID
+    version: int
+    task: bytes
+
+
+class Creation(NamedTuple):
+    """What came of a new task: `existing` where another unfinished one had its unique key, which is the answer then."""
+
+    task: CreatedTask
+    existing: bool
 
 
 class DeletedTask(NamedTuple):
@@ -60,6 +84,7 @@ class BatchedTasks:
         self._database = database
         self._get = Batcher(partial(read, database))
         self._create = Batcher(self._create_together)
+        self._create_or_find = Batcher(self._create_or_find_together)
 
     async def get(self, task_id: UUID) -> StoredTask:
         """Return a task.
@@ -71,16 +96,27 @@ class BatchedTasks:
             raise task_not_found(task_id)
         return found
 
-    async def create(self, actor: str, task: NewTask) -> CreatedTask:
-        """Insert a task and return it.
+    async def create(self, actor: str, task: NewTask) -> Creation:
+        """Insert a task, or find the unfinished one that has its unique key.
 
         Raises psycopg.OperationalError.
         """
-        return await self._create((actor, task))
+        if task.unique_key is not None:
+            return await self._create_or_find((actor, task))
+        return Creation(await self._create((actor, task)), existing=False)
 
     async def _create_together(self, new: Sequence[tuple[str, NewTask]]) -> list[CreatedTask]:
         async with self._database.connection() as connection:
-            return await _insert(connection, [actor for actor, _ in new], [task for _, task in new])
+            return await _insert(connection, INSERT, [actor for actor, _ in new], [task for _, task in new])
+
+    async def _create_or_find_together(self, new: Sequence[tuple[str, NewTask]]) -> list[Creation]:
+        came: dict[int, Creation] = {}
+        async with self._database.connection() as connection:
+            while left := [place for place in range(len(new)) if place not in came]:
+                actors, tasks = [new[place][0] for place in left], [new[place][1] for place in left]
+                found = await _insert_or_find(connection, actors, tasks)
+                came |= {left[place]: creation for place, creation in found.items()}
+        return [came[place] for place in range(len(new))]
 
 
 async def read(database: Database, task_ids: Sequence[UUID]) -> list[StoredTask | None]:
@@ -126,13 +162,40 @@ def array(ids: Iterable[UUID]) -> str:
     return "{" + ",".join([each.hex for each in ids]) + "}"
 
 
-async def create(connection: Connection, actor: str, tasks: Sequence[NewTask]) -> list[CreatedTask]:
-    """Insert tasks, all or none, and return them in the order given."""
-    return await _insert(connection, [actor] * len(tasks), tasks)
+async def create(connection: Connection, actor: str, tasks: Sequence[NewTask]) -> list[Creation]:
+    """Insert tasks, all or none, or find the unfinished ones that have their unique keys; in the order given."""
+    actors = [actor] * len(tasks)
+    if all(task.unique_key is None for task in tasks):
+        return [Creation(made, existing=False) for made in await _insert(connection, INSERT, actors, tasks)]
+    while True:
+        async with connection.transaction() as attempt:
+            came = await _insert_or_find(connection, actors, tasks)
+            if len(came) < len(tasks):
+                raise psycopg.Rollback(attempt)
+            return [came[place] for place in range(len(tasks))]
 
 
-async def _insert(connection: Connection, actors: Sequence[str], tasks: Sequence[NewTask]) -> list[CreatedTask]:
-    rows = await connection.execute(INSERT, {"actors": actors, "tasks": _to_recordset(tasks)})
+async def _insert_or_find(
+    connection: Connection, actors: Sequence[str], tasks: Sequence[NewTask]
+) -> dict[int, Creation]:
+    """Return what came of tasks by their places; one is missing whose key was held by a task that has ended since."""
+    made = await _insert(connection, INSERT_UNIQUE, actors, tasks)
+    came = {task.number - 1: Creation(task, existing=False) for task in made}
+    keys = {place: task.unique_key for place, task in enumerate(tasks) if place not in came}
+    if keys:
+        rows = await (await connection.execute(GET_UNFINISHED, {"keys": list(keys.values())})).fetchall()
+        there = {row.unique_key: row for row in map(UnfinishedTask._make, rows)}
+        for place, key in keys.items():
+            if key in there:
+                found = there[key]
+                came[place] = Creation(CreatedTask(place + 1, found.id, found.version, found.task), existing=True)
+    return came
+
+
+async def _insert(
+    connection: Connection, statement: LiteralString, actors: Sequence[str], tasks: Sequence[NewTask]
+) -> list[CreatedTask]:
+    rows = await connection.execute(statement, {"actors": actors, "tasks": _to_recordset(tasks)})
     return [CreatedTask._make(row) for row in await rows.fetchall()]
 
 

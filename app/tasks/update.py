@@ -7,6 +7,7 @@ from typing import Any, LiteralString, NamedTuple, TypeVar
 from uuid import UUID
 
 import msgspec
+import psycopg
 
 from app.postgres.batching import Batcher
 from app.postgres.pool import Connection, Database
@@ -14,7 +15,7 @@ from app.postgres.shares import Shares
 from app.postgres.statements import Template, sql, toml
 from app.problems import FieldError, invalid
 from app.tasks.model import MAX_PAYLOAD, merge
-from app.tasks.problems import not_open, precondition_failed, task_claimed, task_not_found
+from app.tasks.problems import not_open, precondition_failed, task_claimed, task_not_found, unique_key_held
 from app.tasks.store import StoredTask, VersionedTask, array, in_utc, read, run_together
 from app.validation import JSONObject, compact
 
@@ -28,6 +29,9 @@ class _Field(msgspec.Struct, forbid_unknown_fields=True):
     and_set: str | None = None
     condition: str | None = msgspec.field(default=None, name="if")
 
+
+ALONE = {"status", "payload", "unique_key"}
+"""Fields that get a statement of their own: a lease or another task may forbid them, or they are merged."""
 
 FIELDS = msgspec.convert(toml("tasks/update_tasks"), dict[str, _Field])
 
@@ -66,8 +70,8 @@ class Updates:
     """Changes tasks; changes of one moment that set the same fields share a statement.
 
     A shared statement skips tasks that another transaction has locked, as all its calls would wait for one lock. Those
-    get a statement of their own. So does a status, which a lease may forbid, and a payload, which is merged with the
-    stored one. All shared statements together have the connections of one key: there is one for each set of fields.
+    get a statement of their own, and so do changes of the fields in ALONE. All shared statements together have the
+    connections of one key: there is one for each set of fields.
     """
 
     def __init__(self, database: Database, statements: Shares) -> None:
@@ -80,18 +84,21 @@ class Updates:
         """Set fields of a task; where nothing differs, its version stays.
 
         Raises Problem: not-found, precondition-failed, invalid-request for a merged payload that is too large,
-        task-claimed for a status other than cancelled where a worker holds the task, and task-claimed or task-finished
-        for another run_after where the task is not open.
+        task-claimed for a status other than cancelled where a worker holds the task, task-claimed or task-finished for
+        another run_after where the task is not open, and unique-key-held.
         """
         fields = tuple(change.values)
         if not fields:
             return await self._unchanged(change)
         updated = None
-        if "payload" not in fields and "status" not in fields:
+        if not ALONE.intersection(fields):
             updated = await self._batched(fields)(change)
         if updated is None:
-            async with self._statements.of(change.actor).connection() as connection:
-                return await _alone(connection, change)
+            try:
+                async with self._statements.of(change.actor).connection() as connection:
+                    return await _alone(connection, change)
+            except psycopg.errors.UniqueViolation:
+                raise unique_key_held() from None
         return _made(updated)
 
     async def _unchanged(self, change: TaskChange) -> StoredTask:

@@ -226,8 +226,8 @@ async def fail_task(
 ) -> Response[Task]:
     """End the attempt: the task is `open` again, `failed` after the last of `max_attempts`, `cancelled` if asked for.
 
-    With `retry_in_s`, nobody can claim it for so many seconds. The error is kept in the task's history. The same token
-    again answers 200 with the task as it is by then, until somebody claims it.
+    With `retry_in_s`, nobody can claim it for so many seconds: see `claimable_at`. The error is kept in the task's
+    history. The same token again answers 200 with the task as it is by then, until somebody claims it.
     """
     return await _end(
         request,
@@ -271,7 +271,8 @@ async def release_task(
 async def requeue_task(request: Request[Any, Any, Any], task_id: FromPath[UUID]) -> Response[Task]:
     """Make a `failed`, `done` or `cancelled` task `open` again, with all its attempts; send no body.
 
-    So it does with one that rests or that its worker has left; an `open` one stays as it is.
+    So it does with one that waits, or that its worker has left; any other `open` one stays as it is. Its
+    `run_after` becomes null. While another unfinished task has the same `unique_key`, 409.
     """
     return await _end(request, lambda connection: store.requeue(connection, actor(request), task_id))
 

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 from uuid import UUID
 
+import msgspec
 from litestar import Request, Response, delete, get, patch, post
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
@@ -57,6 +58,7 @@ def _task(row: store.VersionedTask) -> Response[Any]:
     takes=(JSON,),
     reads=(IDEMPOTENCY_KEY,),
     sends=(LOCATION, ETAG, ACCEPT_PATCH),
+    responses={200: ResponseSpec(None, description="The unfinished task that has the `unique_key`: none was created.")},
 )
 async def create_task(
     request: Request[Any, Any, Any],
@@ -65,10 +67,15 @@ async def create_task(
         Body(examples=[Example(value={"title": "Rotate the signing key", "priority": "high", "labels": ["ops"]})]),
     ],
 ) -> Response[Task]:
-    """Create a task. Only `title` is required; the answer shows what the other fields became."""
+    """Create a task. Only `title` is required; the answer shows what the other fields became.
 
-    def answer(created: store.CreatedTask) -> ResponseData:
-        return ResponseData(201, {"Location": f"/v1/tasks/{created.id}"} | _headers(created.version), created.task)
+    With a `unique_key` that an unfinished task has, that task is the answer, with 200: nothing changes.
+    """
+
+    def answer(creation: store.Creation) -> ResponseData:
+        task = creation.task
+        headers = {"Location": f"/v1/tasks/{task.id}"} | _headers(task.version)
+        return ResponseData(200 if creation.existing else 201, headers, task.task)
 
     async def create(connection: Connection) -> ResponseData:
         [created] = await store.create(connection, actor(request), [data])
@@ -91,6 +98,7 @@ async def create_task(
     takes=(JSON,),
     reads=(IDEMPOTENCY_KEY,),
     request_max_body_size=8 * MEBIBYTE,
+    responses={200: ResponseSpec(None, description="Unfinished tasks have all the unique keys: none was created.")},
 )
 async def create_tasks(
     request: Request[Any, Any, Any],
@@ -99,11 +107,18 @@ async def create_tasks(
         Body(examples=[Example(value={"tasks": [{"title": "Count stock"}, {"title": "Order paper"}]})]),
     ],
 ) -> Response[Tasks]:
-    """Create up to 1,000 tasks, all or none. They come back in the order given; an error names `#/tasks/17/title`."""
+    """Create up to 1,000 tasks, all or none. They come back in the order given; an error names `#/tasks/17/title`.
+
+    Where one has a `unique_key`, `existing` lists the places of those that were there, also earlier in the batch.
+    """
 
     async def create(connection: Connection) -> ResponseData:
-        created = await store.create(connection, actor(request), data.tasks)
-        return ResponseData(201, {}, b'{"items":[' + b",".join(row.task for row in created) + b"]}")
+        came = await store.create(connection, actor(request), data.tasks)
+        body = b'{"items":[' + b",".join(creation.task.task for creation in came) + b"]"
+        existing = [place for place, creation in enumerate(came) if creation.existing]
+        if any(task.unique_key is not None for task in data.tasks):
+            body += b',"existing":' + msgspec.json.encode(existing)
+        return ResponseData(201 if len(existing) < len(came) else 200, {}, body + b"}")
 
     response = await once(request, heavy_share(request), create)
     services(request).notifier.notify()
@@ -151,7 +166,8 @@ async def update_task(
     With `If-Match`, only if nobody changed the task since: else 412. `If-None-Match` is 412 for the versions it names.
     Where nothing differs, the version stays.
     While a worker holds the task, its status can only become `cancelled`: the answer then has `cancel_requested`, and
-    the worker's next pulse tells it; any other `status` is 409.
+    the worker's next pulse tells it; any other `status` is 409. So is another `run_after` where the task is not
+    open, and a change after which two unfinished tasks would have one `unique_key`.
     """
     changes = data.changes()
 

@@ -29,6 +29,7 @@ FILLED = {
     ),
     "leases/pulse_leases": Template("leases/pulse_leases").fill(waiting=""),
     "tasks/count_tasks": Template("tasks/count_tasks").fill(conditions="true"),
+    "tasks/insert_tasks": task_store.INSERT_UNIQUE,
     "tasks/list_many_tasks": Template("tasks/list_many_tasks").fill(
         conditions="true", order="t.id", limit="1", bytes="1"
     ),
@@ -61,6 +62,7 @@ ROWS: dict[str, Any] = {
     "roles/open_to_all": roles.GrantRow,
     "tasks/delete_task": task_store.DeletedTask,
     "tasks/get_tasks": task_store.StoredTask,
+    "tasks/get_unfinished_tasks": task_store.UnfinishedTask,
     "tasks/insert_tasks": task_store.CreatedTask,
     "tasks/list_history": history.HistoryRow,
     "tasks/list_many_tasks": query.PageRow,

@@ -32,6 +32,7 @@ def test_it_works(client: httpx.Client) -> None:
         "claimable_at": None,
         "payload": {},
         "max_attempts": 3,
+        "unique_key": None,
         "attempts": 0,
         "fence": 0,
         "cancel_requested": False,

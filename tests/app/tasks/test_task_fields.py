@@ -22,6 +22,7 @@ VALUES: dict[str, Any] = {
     "run_after": "2037-01-01T06:00:00.500000Z",
     "payload": {"shelves": [1, 2], "exact": True},
     "max_attempts": 7,
+    "unique_key": "stock of 2027",
 }
 """A value for each field that clients write, other than what a new task has."""
 WRITABLE = set(NewTask.__struct_fields__)
@@ -51,7 +52,7 @@ PLACES: dict[str, tuple[Iterable[str], set[str]]] = {
     "TaskPatch in app/tasks/model.py": (TaskPatch.__struct_fields__, WRITABLE),
     "app/postgres/sql/tasks/insert_tasks.sql": (
         _in_sql("tasks/insert_tasks.sql", r"insert into tasks \((.+)\)")[0].split(", "),
-        WRITABLE | {"claimable_at", "finished_at"},
+        WRITABLE | {"id", "claimable_at", "finished_at"},
     ),
     "app/postgres/sql/tasks/update_tasks.toml": (FIELDS, WRITABLE - {"status"}),
     "app/postgres/sql/fragments/task_text.sql": (_in_sql("fragments/task_text.sql", r'"(\w+)":'), WRITABLE | READ_ONLY),
