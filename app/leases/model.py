@@ -65,7 +65,7 @@ class Failure(Body):
     token: Token
     error: Annotated[str, Meta(min_length=1, max_length=10_000)]
     retry_in_s: Annotated[int, Meta(ge=0, le=86_400)] | None = None
-    """Nobody can claim the task for so long."""
+    """Nobody can claim the task for so long; null: as long as the task's `retry` says."""
 
 
 class Release(Body):

@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from app.postgres.shares import Fetcher
 from app.postgres.statements import sql
-from app.tasks.model import Action, Priority, Status
+from app.tasks.model import Action, Priority, Retry, Status
 from app.tasks.problems import task_not_found
 
 PAGE_BYTES = 256 * 1024
@@ -40,6 +40,7 @@ class ChangedFields(msgspec.Struct):
     claimable_at: datetime | UnsetType | None = UNSET
     payload: dict[str, Any] | UnsetType = UNSET
     max_attempts: int | UnsetType = UNSET
+    retry: Retry | UnsetType | None = UNSET
     unique_key: str | UnsetType | None = UNSET
     attempts: int | UnsetType = UNSET
     fence: int | UnsetType = UNSET

@@ -28,9 +28,32 @@ Time = Annotated[datetime, Meta(tz=True)]
 MaxAttempts = Annotated[int, Meta(ge=1, le=1000)]
 UniqueKey = Annotated[str, Meta(min_length=1, max_length=255)]
 
+BackoffSeconds = Annotated[int, Meta(ge=0, le=86_400)]
+Factor = Annotated[float, Meta(ge=1, le=10)]
+MaxSeconds = Annotated[int, Meta(ge=0, le=31_536_000)]
+
 MAX_PAYLOAD = 16_384
 """Bytes of a payload as JSON without white space, in UTF-8."""
 MAX_BATCH = 1000
+
+
+class Retry(Body):
+    """The wait after an attempt: min(max_s, backoff_s * factor^(attempts - 1)), plus or minus a tenth.
+
+    It follows a failure without `retry_in_s`, and an expiry, then counted from the lease's `expires_at`.
+    """
+
+    backoff_s: BackoffSeconds = 10
+    factor: Factor = 2
+    max_s: MaxSeconds = 3600
+
+
+class RetryPatch(Body):
+    """Changes to `retry`: null puts a member back to its default, absent keeps it."""
+
+    backoff_s: BackoffSeconds | UnsetType | None = UNSET
+    factor: Factor | UnsetType | None = UNSET
+    max_s: MaxSeconds | UnsetType | None = UNSET
 
 
 class NewTask(Body):
@@ -47,6 +70,8 @@ class NewTask(Body):
     """Nobody can claim the task before."""
     payload: JSONObject = {}
     max_attempts: MaxAttempts = 3
+    retry: Retry | None = None
+    """The wait after an attempt that failed or expired; null: none."""
     unique_key: UniqueKey | None = None
     """At most one unfinished task has it: creating another one answers with the task that is there."""
 
@@ -99,6 +124,7 @@ class TaskPatch(Body):
     """Can be changed only while the task is open."""
     payload: JSONObject | UnsetType | None = UNSET
     max_attempts: MaxAttempts | UnsetType | None = UNSET
+    retry: RetryPatch | UnsetType | None = UNSET
     unique_key: UniqueKey | UnsetType | None = UNSET
 
     def errors(self, pointer: str) -> Iterator[FieldError]:
@@ -107,15 +133,16 @@ class TaskPatch(Body):
         return task_errors(pointer, self.labels or [], times, {})
 
     def changes(self) -> dict[str, Any]:
-        """Return the fields to set; null has become the default of a new task, and a payload to merge is not empty."""
+        """Return the fields to set; null has become the default of a new task, and what is to merge is not empty."""
         present = {name: getattr(self, name) for name in self.__struct_fields__}
         return {
             name: getattr(_DEFAULTS, name) if value is None else value
             for name, value in present.items()
-            if value is not UNSET and not (name == "payload" and value == {})
+            if value is not UNSET and value not in _MERGES_NOTHING
         }
 
 
+_MERGES_NOTHING: tuple[object, ...] = ({}, RetryPatch())
 _DEFAULTS = NewTask(title="Every other field has its default")
 
 
@@ -136,6 +163,8 @@ class Task(msgspec.Struct):
     """When the wait ends of a task that cannot be claimed yet; it stays, past that time too, until the next change."""
     payload: dict[str, Any]
     max_attempts: int
+    retry: Retry | None
+    """The wait after an attempt that failed or expired; null: none."""
     unique_key: str | None
     """At most one unfinished task has it."""
     attempts: int
@@ -157,7 +186,7 @@ class Tasks(msgspec.Struct):
 
     items: list[Task]
     existing: list[int] | UnsetType = UNSET
-    """The places in `items`, from 0, of tasks that were there, or earlier in the batch; absent without a `unique_key`."""
+    """The places in `items`, from 0, of tasks that were there, or earlier in the batch; absent without `unique_key`."""
 
 
 class TaskPage(msgspec.Struct):

@@ -14,7 +14,7 @@ from app.postgres.pool import Connection, Database
 from app.postgres.shares import Shares
 from app.postgres.statements import Template, sql, toml
 from app.problems import FieldError, invalid
-from app.tasks.model import MAX_PAYLOAD, merge
+from app.tasks.model import MAX_PAYLOAD, Retry, merge
 from app.tasks.problems import not_open, precondition_failed, task_claimed, task_not_found, unique_key_held
 from app.tasks.store import StoredTask, VersionedTask, array, in_utc, read, run_together
 from app.validation import JSONObject, compact
@@ -28,6 +28,7 @@ class _Field(msgspec.Struct, forbid_unknown_fields=True):
     json: str | None = None
     and_set: str | None = None
     condition: str | None = msgspec.field(default=None, name="if")
+    value: str | None = None
 
 
 ALONE = {"status", "payload", "unique_key"}
@@ -210,7 +211,13 @@ def _status_statement(fields: tuple[str, ...]) -> LiteralString:
 
 
 def _assignments(name: str) -> str:
-    return ", ".join(filter(None, [f"{name} = asked.{name}", FIELDS[name].and_set]))
+    return ", ".join(filter(None, [f"{name} = {_value(name)}", FIELDS[name].and_set]))
+
+
+def _value(name: str) -> str:
+    """Return the SQL of what a field becomes."""
+    defaults = f"'{msgspec.json.encode(Retry()).decode()}'::jsonb"
+    return (FIELDS[name].value or f"asked.{name}").replace("/*defaults*/", defaults)
 
 
 def _allowed(fields: Iterable[str]) -> str:
@@ -220,7 +227,7 @@ def _allowed(fields: Iterable[str]) -> str:
 
 def _differs(name: str) -> str:
     as_text = "::text" if FIELDS[name].type == "json" else ""
-    return f"old.{name}{as_text} is distinct from asked.{name}{as_text}"
+    return f"old.{name}{as_text} is distinct from {_value(name)}{as_text}"
 
 
 def _as_json(name: str, row: str) -> str:

@@ -85,10 +85,11 @@ async def claim_task(
     task_id: FromPath[UUID],
     data: Annotated[Claim, Body(examples=[Example(value={"worker": "printer-1", "ttl_s": 60})])],
 ) -> Response[ClaimedTask]:
-    """Hold a task for `ttl_s` seconds, and for as long again with each pulse. An expired lease can be claimed at once.
+    """Hold a task for `ttl_s` seconds, and for as long again with each pulse.
 
-    While another worker holds it, 409 says in `Retry-After` for how long it does so at least. Send an
-    `Idempotency-Key`, so that a lost answer can be fetched again.
+    An expired lease can be claimed at once, or after the wait of the task's `retry`. While another worker holds it, or
+    while it waits, 409 says in `Retry-After` for how long at least. Send an `Idempotency-Key`, so that a lost answer can
+    be fetched again.
     """
 
     async def claim(connection: Connection) -> ResponseData:
@@ -226,8 +227,9 @@ async def fail_task(
 ) -> Response[Task]:
     """End the attempt: the task is `open` again, `failed` after the last of `max_attempts`, `cancelled` if asked for.
 
-    With `retry_in_s`, nobody can claim it for so many seconds: see `claimable_at`. The error is kept in the task's
-    history. The same token again answers 200 with the task as it is by then, until somebody claims it.
+    Nobody can claim it for `retry_in_s` seconds, or without it for as long as the task's `retry` says: see
+    `claimable_at`. The error is kept in the task's history. The same token again answers 200 with the task as it is by
+    then, until somebody claims it.
     """
     return await _end(
         request,

@@ -30,6 +30,8 @@ from app.tasks.model import NewTask, NewTasks, Task, TaskPatch, Tasks
 from app.tasks.update import TaskChange
 
 ACCEPT_PATCH_HEADER = {"Accept-Patch": f"{MERGE_PATCH}, {JSON}"}
+MORE_TO_CLAIM = {"labels", "max_attempts", "run_after", "retry"}
+"""A change of these may let a task be claimed."""
 
 
 def _headers(version: int) -> dict[str, str]:
@@ -175,11 +177,7 @@ async def update_task(
         return await services(request).updates(TaskChange(task_id, actor(request), changes, versions))
 
     updated = await conditional.change(request, _present(request, task_id), attempt)
-    if changes.get("status") == "open" or changes.keys() & {
-        "labels",
-        "max_attempts",
-        "run_after",
-    }:  # there may be more to claim
+    if changes.get("status") == "open" or changes.keys() & MORE_TO_CLAIM:
         services(request).notifier.notify()
     else:
         services(request).notifier.notify(CHANGES)

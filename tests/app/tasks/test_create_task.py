@@ -32,6 +32,7 @@ def test_it_works(client: httpx.Client) -> None:
         "claimable_at": None,
         "payload": {},
         "max_attempts": 3,
+        "retry": None,
         "unique_key": None,
         "attempts": 0,
         "fence": 0,

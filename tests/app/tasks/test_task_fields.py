@@ -22,6 +22,7 @@ VALUES: dict[str, Any] = {
     "run_after": "2037-01-01T06:00:00.500000Z",
     "payload": {"shelves": [1, 2], "exact": True},
     "max_attempts": 7,
+    "retry": {"backoff_s": 60, "factor": 1.5, "max_s": 600},
     "unique_key": "stock of 2027",
 }
 """A value for each field that clients write, other than what a new task has."""

@@ -19,7 +19,13 @@ leased as (
     where
         -- Who waited for the task may hold an old view of its lease: only here is the row the present one.
         /*lease_deadline*/ <= clock_timestamp()
-        and l.attempt < (select c.max_attempts from candidate c where c.id = l.task_id)
+        and (
+            select
+                l.attempt < t.max_attempts
+                and (t.retry is null or /*lease_deadline*/ + /*retry_wait*/ <= clock_timestamp())
+            from candidate t
+            where t.id = l.task_id
+        )
     returning with (old as was) l.*, was.worker as quiet_worker
 ), claimed as (
     update tasks t

@@ -21,6 +21,7 @@ from (values
     )),
     ('payload', old.payload, new.payload),
     ('max_attempts', to_json(old.max_attempts), to_json(new.max_attempts)),
+    ('retry', to_json(old.retry), to_json(new.retry)),
     ('unique_key', to_json(old.unique_key), to_json(new.unique_key)),
     ('attempts', to_json(old.attempts), to_json(new.attempts)),
     ('fence', to_json(old.fence), to_json(new.fence)),

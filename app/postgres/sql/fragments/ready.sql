@@ -6,7 +6,10 @@
         t.status = 'open'
         or t.status = 'in_progress' and not t.cancel_requested and exists (
             select from leases l
-            where l.task_id = t.id and l.attempt < t.max_attempts and /*lease_deadline*/ <= statement_timestamp()
+            where
+                l.task_id = t.id
+                and l.attempt < t.max_attempts
+                and /*lease_deadline*/ + /*retry_wait*/ <= statement_timestamp()
         )
     )
 )

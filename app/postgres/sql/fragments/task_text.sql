@@ -14,6 +14,7 @@ concat(
     ',"claimable_at":', coalesce(to_char(/*claimable_at*/, '\"YYYY-MM-DD"T"HH24:MI:SS.US"Z"\"'), 'null'),
     ',"payload":', t.payload,
     ',"max_attempts":', t.max_attempts,
+    ',"retry":', coalesce(t.retry::text, 'null'),
     ',"unique_key":', coalesce(to_json(t.unique_key), 'null'),
     ',"attempts":', t.attempts,
     ',"fence":', t.fence,

@@ -3,11 +3,14 @@
 -- Parameters: labels text[], ttl_s integer, worker text, actor text.
 -- Columns: claimed json (a ClaimedTask), taken_over boolean (from a worker whose lease had expired).
 with expired as (
-    select t.id, t.status, t.fence, t.attempts, t.max_attempts, t.cancel_requested, t.claimable_at, t.priority, t.due_at
+    select
+        t.id, t.status, t.fence, t.attempts, t.max_attempts, t.cancel_requested, t.claimable_at, t.retry, t.priority,
+        t.due_at
     from leases l join tasks t on t.id = l.task_id
     where
         l.expires_at <= statement_timestamp()
-        and /*lease_deadline*/ <= statement_timestamp()
+        and /*lease_deadline*/ + /*retry_wait*/ <= statement_timestamp()
+        and (t.claimable_at is null or t.claimable_at <= statement_timestamp())
         and l.attempt < t.max_attempts
         and not t.cancel_requested
         and /*labelled*/
@@ -15,7 +18,9 @@ with expired as (
     limit /*limit*/
     for update of t, l skip locked
 ), waiting as (
-    select t.id, t.status, t.fence, t.attempts, t.max_attempts, t.cancel_requested, t.claimable_at, t.priority, t.due_at
+    select
+        t.id, t.status, t.fence, t.attempts, t.max_attempts, t.cancel_requested, t.claimable_at, t.retry, t.priority,
+        t.due_at
     from tasks t
     where
         t.status = 'open'
@@ -26,7 +31,9 @@ with expired as (
     for update skip locked
 ), rested as (
     -- Their wait has ended and no sweep has seen that. There are many only for a moment, and a claim looks at some.
-    select t.id, t.status, t.fence, t.attempts, t.max_attempts, t.cancel_requested, t.claimable_at, t.priority, t.due_at
+    select
+        t.id, t.status, t.fence, t.attempts, t.max_attempts, t.cancel_requested, t.claimable_at, t.retry, t.priority,
+        t.due_at
     from tasks t
     where
         t.id = any(array(

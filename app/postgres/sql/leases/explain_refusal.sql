@@ -20,8 +20,11 @@ from (
         t.status,
         t.cancel_requested,
         l.attempt >= t.max_attempts as last_attempt,
-        coalesce(t.run_after > statement_timestamp(), false) as scheduled,
-        ceil(extract(epoch from t.claimable_at - statement_timestamp()))::bigint as waits_for_s,
+        t.run_after > statement_timestamp() is true or t.retry is not null as scheduled,
+        ceil(extract(epoch from greatest(
+            t.claimable_at,
+            case when l.attempt < t.max_attempts and not t.cancel_requested then /*lease_deadline*/ + /*retry_wait*/ end
+        ) - statement_timestamp()))::bigint as waits_for_s,
         ceil(extract(epoch from /*lease_deadline*/ - statement_timestamp()))::integer as live_for_s
     from tasks t left join leases l on l.task_id = t.id
     where t.id = %(id)s

@@ -1,7 +1,7 @@
 -- Ends the attempt of this token: the task is open again, failed after its last attempt, or cancelled as asked for.
 -- A task whose latest lease this token ended before, by fail or release, is returned as it is now.
 -- No row: the token does not hold the task.
--- Parameters: id uuid, token uuid, retry_in_s double precision (null: at once), actor text, error text.
+-- Parameters: id uuid, token uuid, retry_in_s double precision (null: as the task's retry says), actor text, error text.
 -- Columns: version bigint, task json.
 /*end_lease*/, new as (
     update tasks t
@@ -19,9 +19,10 @@
         end
     ) as outcome (status), lateral (
         select case
-            when outcome.status = 'open' then moment.at + nullif(%(retry_in_s)s::double precision, 0) * interval '1 second'
+            when outcome.status = 'open' then moment.at + coalesce(%(retry_in_s)s * interval '1 second', /*retry_wait*/)
         end
-    ) as rest (until)
+        from (select old.id, old.retry) as t, (select lease.attempt) as l
+    ) as pause (until), lateral (select case when pause.until > moment.at then pause.until end) as rest (until)
     where t.id = old.id and lease.task_id = old.id
     returning t.*
 ), written as (

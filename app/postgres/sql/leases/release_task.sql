@@ -8,7 +8,7 @@
     set
         status = case when old.cancel_requested then 'cancelled'::task_status else 'open' end,
         finished_at = case when old.cancel_requested then moment.at end,
-        attempts = lease.attempt - 1, cancel_requested = false, ended_by = %(token)s,
+        claimable_at = null, rests_until = null, attempts = lease.attempt - 1, cancel_requested = false, ended_by = %(token)s,
         updated_at = moment.at, version = t.version + 1
     from old, lease, /*moment*/
     where t.id = old.id and lease.task_id = old.id

@@ -9,14 +9,14 @@ with asked as materialized (
         json_to_recordset(%(tasks)s) as (
             title text, description text, status task_status, priority task_priority, assignee text,
             labels text[], due_at timestamptz, run_after timestamptz, payload json, max_attempts integer,
-            unique_key text
+            retry jsonb, unique_key text
         )
     ) with ordinality as given
 ), new as (
-    insert into tasks (id, title, description, status, priority, assignee, labels, due_at, run_after, claimable_at, payload, max_attempts, unique_key, finished_at)
+    insert into tasks (id, title, description, status, priority, assignee, labels, due_at, run_after, claimable_at, payload, max_attempts, retry, unique_key, finished_at)
     select
         id, title, description, status, priority, assignee, labels, due_at, run_after,
-        case when run_after > now() then run_after end, payload, max_attempts, unique_key,
+        case when run_after > now() then run_after end, payload, max_attempts, retry, unique_key,
         case when status in ('done', 'cancelled', 'failed') then now() end
     from asked
     order by /*order*/
