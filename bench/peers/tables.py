@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Computed, FetchedValue, ForeignKey, LargeBinary, Text, cast
-from sqlalchemy.dialects.postgresql import ARRAY, ENUM, JSON, TIMESTAMP, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, ENUM, JSON, JSONB, TIMESTAMP, TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 status = ENUM("open", "in_progress", "done", "cancelled", "failed", name="task_status", create_type=False)
@@ -32,16 +32,20 @@ class Task(Base):
     assignee: Mapped[str | None]
     labels: Mapped[list[str]]
     due_at: Mapped[datetime | None]
+    run_after: Mapped[datetime | None]
+    claimable_at: Mapped[datetime | None]
     payload: Mapped[dict[str, Any]]
     max_attempts: Mapped[int]
+    retry: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    unique_key: Mapped[str | None]
     attempts: Mapped[int] = mapped_column(default=0)
     fence: Mapped[int] = mapped_column(default=0)
     cancel_requested: Mapped[bool] = mapped_column(default=False)
+    result: Mapped[Any | None] = mapped_column(JSON(none_as_null=True))
     created_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
     updated_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
     finished_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1)
-    claimable_at: Mapped[datetime | None] = mapped_column(deferred=True)
     completed_by: Mapped[UUID | None] = mapped_column(deferred=True)
     search: Mapped[str] = mapped_column(TSVECTOR, Computed("to_tsvector(...)"), deferred=True)
 

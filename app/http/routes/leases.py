@@ -88,8 +88,8 @@ async def claim_task(
     """Hold a task for `ttl_s` seconds, and for as long again with each pulse.
 
     An expired lease can be claimed at once, or after the wait of the task's `retry`. While another worker holds it, or
-    while it waits, 409 says in `Retry-After` for how long at least. Send an `Idempotency-Key`, so that a lost answer can
-    be fetched again.
+    while it waits, 409 says in `Retry-After` for how long at least. Send an `Idempotency-Key`, so that a lost answer
+    can be fetched again.
     """
 
     async def claim(connection: Connection) -> ResponseData:

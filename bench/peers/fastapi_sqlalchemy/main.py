@@ -178,7 +178,7 @@ async def complete(task_id: UUID, data: schemas.Completion, session: Session, ac
     task, now = lease.task, datetime.now(UTC)
     before = {"status": task.status, "finished_at": None}
     task.status, task.finished_at, task.completed_by, task.updated_at = "done", now, data.token, now
-    task.version += 1
+    task.version, task.result = task.version + 1, data.result
     after = {"status": "done", "finished_at": now.isoformat(), "worker": lease.worker, "result": data.result}
     await session.delete(lease)
     session.add(

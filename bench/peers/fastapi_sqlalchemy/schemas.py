@@ -64,11 +64,16 @@ class Task(Given):
     assignee: str | None
     labels: list[str]
     due_at: datetime | None
+    run_after: datetime | None
+    claimable_at: datetime | None
     payload: dict[str, Any]
     max_attempts: int
+    retry: dict[str, Any] | None
+    unique_key: str | None
     attempts: int
     fence: int
     cancel_requested: bool
+    result: Any
     created_at: datetime
     updated_at: datetime
     finished_at: datetime | None

@@ -81,8 +81,8 @@ func (s *store) complete(w http.ResponseWriter, r *http.Request, actor string) {
 			return err
 		}
 		task, err = one(tx.Query(r.Context(), `update tasks set status = 'done', finished_at = clock_timestamp(),
-			completed_by = $2, cancel_requested = false, version = version + 1, updated_at = clock_timestamp()
-			where id = $1 returning `+columns, id, sent.Token))
+			completed_by = $2, result = $3, cancel_requested = false, version = version + 1, updated_at = clock_timestamp()
+			where id = $1 returning `+columns, id, sent.Token, sent.Result))
 		if err == nil {
 			_, err = tx.Exec(r.Context(), written, id, task.Version, "completed", actor,
 				map[string]any{"status": old.Status, "finished_at": nil},

@@ -21,19 +21,24 @@ type Task struct {
 	Assignee        *string         `json:"assignee" db:"assignee"`
 	Labels          []string        `json:"labels" db:"labels"`
 	DueAt           *time.Time      `json:"due_at" db:"due_at"`
+	RunAfter        *time.Time      `json:"run_after" db:"run_after"`
+	ClaimableAt     *time.Time      `json:"claimable_at" db:"claimable_at"`
 	Payload         json.RawMessage `json:"payload" db:"payload"`
 	MaxAttempts     int             `json:"max_attempts" db:"max_attempts"`
+	Retry           json.RawMessage `json:"retry" db:"retry"`
+	UniqueKey       *string         `json:"unique_key" db:"unique_key"`
 	Attempts        int             `json:"attempts" db:"attempts"`
 	Fence           int64           `json:"fence" db:"fence"`
 	CancelRequested bool            `json:"cancel_requested" db:"cancel_requested"`
+	Result          json.RawMessage `json:"result" db:"result"`
 	CreatedAt       time.Time       `json:"created_at" db:"created_at"`
 	UpdatedAt       time.Time       `json:"updated_at" db:"updated_at"`
 	FinishedAt      *time.Time      `json:"finished_at" db:"finished_at"`
 	Version         int64           `json:"version" db:"version"`
 }
 
-const columns = `id, title, description, status::text, priority::text, assignee, labels::text[], due_at, payload,
-	max_attempts, attempts, fence, cancel_requested, created_at, updated_at, finished_at, version`
+const columns = `id, title, description, status::text, priority::text, assignee, labels::text[], due_at, run_after, claimable_at,
+	payload, max_attempts, retry, unique_key, attempts, fence, cancel_requested, result, created_at, updated_at, finished_at, version`
 
 type newTask struct {
 	Title       string          `json:"title"`

@@ -195,7 +195,7 @@ async def complete(
     task, now = lease.task, datetime.now(UTC)
     before = {"status": task.status, "finished_at": None}
     task.status, task.finished_at, task.completed_by, task.updated_at = "done", now, data.token, now
-    task.version += 1
+    task.version, task.result = task.version + 1, data.result
     after = {"status": "done", "finished_at": now.isoformat(), "worker": lease.worker, "result": data.result}
     await db_session.delete(lease)
     db_session.add(change(task, "completed", actor, before, after))
