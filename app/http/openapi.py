@@ -35,7 +35,7 @@ def response_header(name: str, description: str) -> ResponseHeader:
 
 
 ETAG = response_header("ETag", 'The task\'s version in quotes, as in `"7"`.')
-LOCATION = response_header("Location", "The path of the new task.")
+LOCATION = response_header("Location", "The path of the task.")
 LINK = response_header("Link", 'The next page, with `rel="next"` (RFC 8288).')
 REPLAYED = response_header(
     "Idempotency-Replayed",

@@ -273,8 +273,8 @@ async def release_task(
 async def requeue_task(request: Request[Any, Any, Any], task_id: FromPath[UUID]) -> Response[Task]:
     """Make a `failed`, `done` or `cancelled` task `open` again, with all its attempts; send no body.
 
-    So it does with one that waits, or that its worker has left; any other `open` one stays as it is. Its
-    `run_after` becomes null. While another unfinished task has the same `unique_key`, 409.
+    So it does with one that waits, or that its worker has left; any other `open` one stays as it is. A
+    `run_after` is cleared. While another unfinished task has the same `unique_key`, 409.
     """
     return await _end(request, lambda connection: store.requeue(connection, actor(request), task_id))
 
