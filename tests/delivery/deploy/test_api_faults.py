@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 SECOND = REPOSITORY + 64 * "2"
 RUNS = int(os.environ.get("DEPLOY_FAULT_RUNS", "0"))
 LATENCY_S = 3 if RUNS else 0.2
-"""A deploy sends hundreds of requests, one after the other: with 3 s it takes five minutes, which is for runs by hand."""
+"""A deploy sends hundreds of requests, one after the other: with 3 s it takes five minutes, for runs by hand."""
 READS = r"GET /\S*(pods|replicasets|deployments|leases|configmaps)\?"
 WRITES = r"(PATCH|PUT|DELETE) "
 SERVICE = r"GET \S*/proxy/"
