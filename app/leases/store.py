@@ -121,8 +121,10 @@ async def _why_not_claimed(connection: Connection, task_id: UUID) -> Problem | N
         return Problem("task-finished", f"The task is {refusal.status}.")
     if refusal.reason is None:
         return None
-    name = "task-not-ready" if refusal.reason == "scheduled" else "task-claimed"
-    return Problem(name, REASONS[refusal.reason], retry_after_s=refusal.again_in_s)
+    why, again_in_s = REASONS[refusal.reason], refusal.again_in_s
+    if refusal.reason == "scheduled":
+        return Problem("task-not-ready", why, retry_after_s=again_in_s)
+    return Problem("task-claimed", why, retry_after_s=again_in_s)
 
 
 async def _refusal(connection: Connection, task_id: UUID) -> Refusal | None:
