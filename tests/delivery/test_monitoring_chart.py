@@ -51,7 +51,7 @@ DEVELOPER = [
         ],
     }
 ]
-"""What container.developer grants of what this chart has: all kinds but those of RBAC."""
+"""What container.developer grants of what an install needs: neither RBAC nor webhook configurations."""
 
 
 @pytest.fixture
