@@ -8,7 +8,7 @@ import pytest
 from app.dev.postgres import EmbeddedPostgres
 from app.postgres import migrate
 from app.settings import Settings
-from tests.support.service import fresh_database
+from tests.support.service import fresh_database, owner
 from tests.support.waiting import eventually
 
 FIRST_RELEASE = 9
@@ -22,7 +22,7 @@ def connect(settings: Settings) -> psycopg.Connection:
 @pytest.fixture
 def before(postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A database as the release before has it."""
-    settings = fresh_database(postgres, migrated=False)
+    settings = owner(fresh_database(postgres, migrated=False))
     every = migrate.migrations()
     with monkeypatch.context() as patched:
         patched.setattr(migrate, "migrations", lambda: [one for one in every if one.version <= FIRST_RELEASE])
