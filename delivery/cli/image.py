@@ -20,7 +20,7 @@ folder_option = click.option(
 @click.argument("repositories", nargs=-1, required=True)
 @folder_option
 def find_image_command(repositories: tuple[str, ...], folder: Path) -> None:
-    """Find the image of the tree that is checked out, and pull it.
+    """Find the image of this tree, and pull it.
 
     The first of REPOSITORIES that has it counts. In GitHub Actions, the output `image` of the step is what was found;
     where no repository has it, it is empty, and nothing is written.
@@ -34,7 +34,7 @@ def find_image_command(repositories: tuple[str, ...], folder: Path) -> None:
 @click.argument("repository")
 @folder_option
 def push_image_command(repository: str, folder: Path) -> None:
-    """Push the image of the tree that is checked out, tagged with the tree.
+    """Push the image of this tree, tagged with the tree.
 
     In GitHub Actions, the output `digest` of the step is its digest.
     """

@@ -26,10 +26,11 @@ class Make:
         (self.programs / "terraform").chmod(0o755)
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        ours = {name: value for name, value in os.environ.items() if name != "MAKEFLAGS"}  # the ARGS of `make test`
         return subprocess.run(
             ["make", "-s", "terraform", f"TERRAFORM_DIR={self.configuration}", *arguments],
             cwd=ROOT.parent,
-            env={**os.environ, "PATH": f"{self.programs}:{os.environ['PATH']}", "CALLS": str(self.calls)},
+            env={**ours, "PATH": f"{self.programs}:{os.environ['PATH']}", "CALLS": str(self.calls)},
             capture_output=True,
             text=True,
             check=False,
