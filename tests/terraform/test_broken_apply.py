@@ -52,7 +52,8 @@ class Installation:
 
     def run(self, *command: str, fail: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command with the variables of main; the type `fail` refuses to be made."""
-        variables = ("-var-file=environments/main.tfvars", "-var-file=tests/example.tfvars")
+        budget = "-var=billing_account=012345-6789AB-CDEF01"  # without it, no budget is made
+        variables = ("-var-file=environments/main.tfvars", "-var-file=tests/example.tfvars", budget)
         options = {"OFFLINE_LOG": str(self.directory / "log"), "OFFLINE_FAIL": fail}
         return self.terraform(self.directory, *command, "-no-color", "-input=false", *variables, **options)
 
@@ -61,7 +62,8 @@ class Installation:
 
     def applied(self) -> list[tuple[str, dict[str, str]]]:
         """Type and arguments of each resource, in the order in which they were applied."""
-        lines = [json.loads(line) for line in (self.directory / "log").read_text().splitlines()]
+        log = self.directory / "log"  # the first resource that is applied makes it
+        lines = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
         return [(line["type"], line["values"]) for line in lines]
 
     def passwords(self) -> dict[str, tuple[str, str]]:
