@@ -48,10 +48,10 @@ resource "google_artifact_registry_repository_iam_member" "image" {
 
 # The next environment copies the image that was tested here, so that it runs the same bytes.
 resource "google_artifact_registry_repository_iam_member" "promotion" {
-  count = var.promotes_to == null ? 0 : 1
+  for_each = toset(var.promotes_to == null ? [] : [var.promotes_to])
 
   location   = google_artifact_registry_repository.image.location
   repository = google_artifact_registry_repository.image.name
   role       = "roles/artifactregistry.reader"
-  member     = "serviceAccount:${google_service_account.publisher.account_id}@${var.promotes_to}.iam.gserviceaccount.com"
+  member     = "serviceAccount:${google_service_account.publisher.account_id}@${each.value}.iam.gserviceaccount.com"
 }
