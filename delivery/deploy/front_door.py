@@ -1,6 +1,5 @@
 """The smoke test from outside: the addresses by which clients reach the Service, as far as this machine can."""
 
-import json
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +10,7 @@ import httpx
 from delivery.deploy.overlay import NAME
 from delivery.deploy.readiness import GATEWAY
 from delivery.deploy.release import Release
-from delivery.deploy.smoke import IN_A_ROW, SmokeError
+from delivery.deploy.smoke import IN_A_ROW, SmokeError, wrong_revision
 from delivery.manifests import Object, dig
 from delivery.tools import kubectl
 
@@ -135,11 +134,7 @@ def ask(client: httpx.Client, door: Door, commit: str) -> str:
             return f"{path}: {error or type(error).__name__}."
         if answer.status_code != httpx.codes.OK:
             return f"{path} answers {answer.status_code}."
-    try:
-        shown = json.loads(answer.content)["revision"]
-    except (ValueError, KeyError, TypeError):
-        return "/ does not show a revision."
-    return "" if shown == commit else f"/ shows revision {shown}, not {commit}."
+    return wrong_revision(answer.content, commit)
 
 
 def is_of_tls(error: BaseException | None) -> bool:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from delivery import manifests
+from delivery.deploy.foreign import entries, is_ours
 from delivery.deploy.release import GOOD, Key, Record, Release
 from delivery.manifests import Object
 from delivery.tools import kubectl
@@ -16,8 +17,7 @@ OWNERS = Path(__file__).with_name("owners.yaml")
 
 
 def applied_by_us(live: Object) -> bool:
-    managers = live["metadata"].get("managedFields", [])
-    return any(each["manager"] == kubectl.MANAGER and each["operation"] == "Apply" for each in managers)
+    return any(map(is_ours, entries(live)))
 
 
 def ours(live: Object, *, recorded: bool) -> bool:
@@ -90,8 +90,8 @@ def set_by(live: Object) -> str:
 
 
 def managers(live: Object) -> set[str]:
-    found = live["metadata"].get("managedFields", [])
-    return {each["manager"] for each in found if not each.get("subresource")} - {kubectl.MANAGER, ""}
+    """Who else manages fields of an object, the status apart."""
+    return {each["manager"] for each in entries(live) if not each.get("subresource")} - {kubectl.MANAGER, ""}
 
 
 def labels(live: Object) -> dict[str, str]:

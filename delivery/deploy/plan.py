@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from delivery.deploy.additions import NONE, Addition, added, autoscaled_in
 from delivery.deploy.difference import difference
-from delivery.deploy.ownership import applied_by_us, former_of, handed_over, ours, refusal, set_by
+from delivery.deploy.ownership import applied_by_us, former_of, handed_over, managers, ours, refusal, set_by
 from delivery.deploy.release import LABEL, Key, Record, Release, applied, good
 from delivery.manifests import Object
 from delivery.tools import kubectl
@@ -290,7 +290,6 @@ def going(live: Object) -> str:
 
 def who_changed(live: Object, addition: Addition, *, alone: bool) -> str:
     """Who changed an object, as far as is known: where they did not only add to it, all that manage fields of it."""
-    managers = live["metadata"].get("managedFields", [])
-    names = set() if alone else {each["manager"] for each in managers if not each.get("subresource")}
-    names = (names | addition.managers) - {kubectl.MANAGER, "kube-controller-manager", ""}
+    names = addition.managers | (set() if alone else managers(live))
+    names -= {kubectl.MANAGER, "kube-controller-manager", ""}
     return f"changed since the last deploy by {', '.join(sorted(names))}" if names else "changed since the last deploy"

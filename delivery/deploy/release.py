@@ -36,8 +36,7 @@ class Key(NamedTuple):
 
     @classmethod
     def of(cls, each: Object) -> "Key":
-        group = each["apiVersion"].rpartition("/")[0]
-        return cls(group, each["kind"], each["metadata"].get("namespace", ""), each["metadata"]["name"])
+        return cls(*kubectl.which(each))
 
     def __str__(self) -> str:
         return f"{self.kind}/{self.name}"

@@ -70,6 +70,11 @@ def ask(path: str, commit: str) -> str:
     text, wrong = read(f"{path}/")
     if wrong:
         return f"/: {wrong}"
+    return wrong_revision(text, commit)
+
+
+def wrong_revision(text: str | bytes, commit: str) -> str:
+    """Why `/` is not that of the commit; "" where it is."""
     try:
         shown = json.loads(text)["revision"]
     except (ValueError, KeyError, TypeError):
