@@ -85,9 +85,9 @@ def https_has_a_certificate(render: Render) -> Iterator[str]:
 def the_gateway_asks_for_readiness(render: Render) -> Iterator[str]:
     """GKE's Gateway asks / unless told otherwise, and would go on sending to a pod that drains."""
     checked = {
-        policy["spec"]["targetRef"]["name"]
-        for policy in render.of("HealthCheckPolicy")
-        if dig(policy, "spec", "default", "config", "httpHealthCheck", "requestPath") == "/health/ready"
+        name
+        for name, default in policies(render, "HealthCheckPolicy")
+        if dig(default, "config", "httpHealthCheck", "requestPath") == "/health/ready"
     }
     for name in sorted(backends(render) - checked):
         yield f"Service/{name} needs a HealthCheckPolicy that asks /health/ready."
@@ -96,10 +96,9 @@ def the_gateway_asks_for_readiness(render: Render) -> Iterator[str]:
 @rule("backend-timeout")
 def streams_outlive_the_gateways_default(render: Render) -> Iterator[str]:
     patient = {
-        policy["spec"]["targetRef"]["name"]
-        for policy in render.of("GCPBackendPolicy")
-        if (dig(policy, "spec", "default", "timeoutSec") or 0) >= STREAM_S
-        and dig(policy, "spec", "default", "connectionDraining", "drainingTimeoutSec")
+        name
+        for name, default in policies(render, "GCPBackendPolicy")
+        if (dig(default, "timeoutSec") or 0) >= STREAM_S and dig(default, "connectionDraining", "drainingTimeoutSec")
     }
     for name in sorted(backends(render) - patient):
         yield (
@@ -110,11 +109,7 @@ def streams_outlive_the_gateways_default(render: Render) -> Iterator[str]:
 
 @rule("tls-version")
 def old_versions_of_tls_are_refused(render: Render) -> Iterator[str]:
-    strict = {
-        policy["spec"]["targetRef"]["name"]
-        for policy in render.of("GCPGatewayPolicy")
-        if dig(policy, "spec", "default", "sslPolicy")
-    }
+    strict = {name for name, default in policies(render, "GCPGatewayPolicy") if dig(default, "sslPolicy")}
     for gateway in render.of("Gateway"):
         if gateway["metadata"]["name"] not in strict:
             yield f"{identity(gateway)} needs a GCPGatewayPolicy with sslPolicy: Google's default takes TLS 1.0."
@@ -122,11 +117,7 @@ def old_versions_of_tls_are_refused(render: Render) -> Iterator[str]:
 
 @rule("cloud-armor")
 def one_address_cannot_flood(render: Render) -> Iterator[str]:
-    guarded = {
-        policy["spec"]["targetRef"]["name"]
-        for policy in render.of("GCPBackendPolicy")
-        if dig(policy, "spec", "default", "securityPolicy")
-    }
+    guarded = {name for name, default in policies(render, "GCPBackendPolicy") if dig(default, "securityPolicy")}
     for name in sorted(backends(render) - guarded):
         yield f"Service/{name} needs a GCPBackendPolicy with securityPolicy: nothing bounds the requests of an address."
 
@@ -134,13 +125,18 @@ def one_address_cannot_flood(render: Render) -> Iterator[str]:
 @rule("access-log")
 def requests_from_outside_leave_a_trace(render: Render) -> Iterator[str]:
     logged = {
-        policy["spec"]["targetRef"]["name"]
-        for policy in render.of("GCPBackendPolicy")
-        if dig(policy, "spec", "default", "logging", "enabled") is True
-        and dig(policy, "spec", "default", "logging", "sampleRate") != 0
+        name
+        for name, default in policies(render, "GCPBackendPolicy")
+        if dig(default, "logging", "enabled") is True and dig(default, "logging", "sampleRate") != 0
     }
     for name in sorted(backends(render) - logged):
         yield f"Service/{name} needs a GCPBackendPolicy whose logging is enabled, with a sampleRate above 0."
+
+
+def policies(render: Render, kind: str) -> Iterator[tuple[str, Object | None]]:
+    """What each policy of a kind of GKE's sets, `spec.default`, with the name of the object that it is for."""
+    for policy in render.of(kind):
+        yield policy["spec"]["targetRef"]["name"], dig(policy, "spec", "default")
 
 
 def backends(render: Render) -> set[str]:
