@@ -30,7 +30,7 @@ ESCAPED = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 class Message(NamedTuple):
-    """What is said, and in which colour."""
+    """A message, with the colour of its bar in Slack."""
 
     color: str
     title: str

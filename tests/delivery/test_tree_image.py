@@ -188,7 +188,7 @@ def test_a_folder_that_is_there_is_refused(dev: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_registry_that_does_not_answer_the_question_is_an_error(status: int, prod: str, tmp_path: Path) -> None:
-    """To build anew would break the promise that `main` runs what `dev` has tested, and nobody would notice."""
+    """A new build would break the promise that `main` runs what `dev` has tested, and nobody would notice."""
 
     class Refusing(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

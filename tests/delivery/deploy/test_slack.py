@@ -1,4 +1,4 @@
-"""People are told in Slack of a deploy that failed, was put back, or is good again."""
+"""Slack gets a message when a deploy fails, is put back, or is good again."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
