@@ -74,6 +74,20 @@ async def change(
                 raise
 
 
+def require(connection: ASGIConnection[Any, Any, Any, Any], present: int | None) -> None:
+    """Return if If-Match and If-None-Match allow a change of what has this version, None for what does not exist.
+
+    Raises Problem: precondition-failed, invalid-request.
+    """
+    allowed = if_match(connection)
+    if _field(connection, b"if-match") is not None and (
+        present is None or (allowed is not None and present not in allowed)
+    ):
+        raise Problem("precondition-failed", "The present version is not among those that If-Match asks for.")
+    if present is not None and if_none_match(connection, present):
+        raise Problem("precondition-failed", f"If-None-Match rules out version {present}, the present one.")
+
+
 def _field(connection: ASGIConnection[Any, Any, Any, Any], name: bytes) -> str | None:
     """Return a list field without empty elements at its ends (RFC 9110, section 5.6.1)."""
     value = get_header(connection, name)

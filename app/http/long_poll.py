@@ -2,22 +2,20 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
-from weakref import WeakValueDictionary
 
 from litestar import Request
 
 from app.http.auth import actor
 from app.http.request_headers import get_header
 from app.http.services import services
+from app.postgres.waiters import Labels
 
 T = TypeVar("T")
 
 MAX_WAIT_S = 30
 _WAIT = re.compile(r'(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:;[^,]*)?(?=,|$)', re.IGNORECASE)
-
-_queues: WeakValueDictionary[frozenset[str], asyncio.Lock] = WeakValueDictionary()
 
 
 def preferred_wait(request: Request[Any, Any, Any]) -> int:
@@ -27,41 +25,39 @@ def preferred_wait(request: Request[Any, Any, Any]) -> int:
 
 
 async def wait_for_work(
-    attempt: Callable[[], Awaitable[T | None]], labels: frozenset[str], seconds: int, request: Request[Any, Any, Any]
+    attempt: Callable[[], Awaitable[T | None]],
+    labels_taken: Callable[[T], Iterable[Labels]],
+    labels: Labels,
+    seconds: int,
+    request: Request[Any, Any, Any],
 ) -> T | None:
     """Return what `attempt` finds within `seconds`, or None; None at once when the client ends its side or we drain.
 
-    Calls that wait for the same labels form a queue: only the first one queries, and the next one after it got
-    something, so that one new task does not wake a hundred calls. Calls for different labels all wake up, but only few
-    of them query at the same time.
+    It looks for work when it comes, and again when a task with one of its labels may be there (`Waiters`); few calls
+    look at the same time. `labels_taken` returns the labels of each task in what `attempt` found.
     """
     notifier, turns = services(request).notifier, services(request).limits.looks_for_work
     key_id, patience = actor(request), Patience(0 if notifier.draining.is_set() else seconds, request.scope)
-    queue = _queues.setdefault(labels, asyncio.Lock())
+    waiters = notifier.waiters
+    waiter, taken = waiters.join(labels), list[Labels]()
 
-    async def attempt_in_turn() -> T | None:
+    async def look() -> T | None:
         if not await patience.lasts(turns.take(key_id)):
             return None
         try:
+            waiters.begin_look(waiter)
             return await attempt()
         finally:
             turns.give_back(key_id)
 
     try:
-        if (found := await attempt_in_turn()) is not None:
-            return found
-        if not await patience.lasts(queue.acquire()):
-            return None
-        try:
-            while True:
-                work = notifier.next_work
-                if (found := await attempt_in_turn()) is not None:
-                    return found
-                if not await patience.lasts(work.wait()):
-                    return None
-        finally:
-            queue.release()
+        while (found := await look()) is None:
+            if not await patience.lasts(waiters.sleep(waiter)):
+                return None
+        taken += labels_taken(found)
+        return found
     finally:
+        waiters.leave(waiter, taken)
         patience.end()
 
 

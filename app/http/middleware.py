@@ -27,6 +27,8 @@ log = logging.getLogger("app.http.access")
 
 SMALL_BODY = 16 * 1024
 """Bytes of a body that count for nothing if they arrive at once."""
+RAW = b"/v1/queues/"
+"""Paths below it are not decoded: the routes do that with each segment."""
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._~:/+=-]{1,128}")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -43,6 +45,11 @@ def allowed_methods(app: Litestar, path: str) -> list[str]:
             continue
         methods += ["GET", "HEAD"] if method == "GET" else [method]
     return [*methods, "OPTIONS"] if methods else []
+
+
+def _path(scope: HTTPScope) -> str:
+    """Return the path for the router: as it was sent where `%2F` is no slash, and `%2E%2E` not the folder above."""
+    return scope["raw_path"].decode("ascii") if scope["raw_path"].startswith(RAW) else scope["path"]
 
 
 class RequestMiddleware:
@@ -89,7 +96,8 @@ class RequestMiddleware:
             "held": held,
         }
         # The server keeps the outer scope: it sees HEAD there and omits the body of the response.
-        scope = cast("HTTPScope", {**outer, "method": "GET" if method == "HEAD" else method, "state": state})
+        changed = {"method": "GET" if method == "HEAD" else method, "path": _path(outer), "state": state}
+        scope = cast("HTTPScope", {**outer, **changed})
         status, refusal = 500, None
         counted, body_bytes = False, self._services.limits.body_bytes
         self._requests.begin(scope)
@@ -120,7 +128,7 @@ class RequestMiddleware:
                 refusal.messages.append(message)
 
         try:
-            if method == "OPTIONS" and (methods := allowed_methods(self._app, outer["path"])):
+            if method == "OPTIONS" and (methods := allowed_methods(self._app, scope["path"])):
                 await _options(methods, respond)
             else:
                 await self._app(scope, listen, respond)

@@ -34,8 +34,8 @@ def response_header(name: str, description: str) -> ResponseHeader:
     return ResponseHeader(name=name, description=description, value="", documentation_only=True)
 
 
-ETAG = response_header("ETag", 'The task\'s version in quotes, as in `"7"`.')
-LOCATION = response_header("Location", "The path of the task.")
+ETAG = response_header("ETag", 'The version in quotes, as in `"7"`.')
+LOCATION = response_header("Location", "The path of what was made.")
 LINK = response_header("Link", 'The next page, with `rel="next"` (RFC 8288).')
 REPLAYED = response_header(
     "Idempotency-Replayed",
@@ -69,7 +69,12 @@ def build_document(handlers: Sequence[ControllerRouterHandler]) -> bytes:
         description=_DESCRIPTION,
         license=License(name="MIT", identifier="MIT"),
         use_handler_docstrings=True,
-        tags=[Tag("Tasks"), Tag("Tasks with a pulse"), Tag("Service", description="What runs, and how it is.")],
+        tags=[
+            Tag("Tasks"),
+            Tag("Tasks with a pulse"),
+            Tag("Queues"),
+            Tag("Service", description="What runs, and how it is."),
+        ],
         components=Components(
             security_schemes={
                 "key": SecurityScheme(

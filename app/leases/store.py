@@ -14,22 +14,31 @@ from app.leases.model import Claim, ClaimMany, Completion, Failure, Pulse
 from app.postgres.batching import Batcher
 from app.postgres.pool import Connection, Database, Row
 from app.postgres.shares import Fetcher, Shares
-from app.postgres.statements import Template, sql
+from app.postgres.statements import Template, sql, toml
 from app.problems import Problem
 from app.tasks.problems import task_claimed, task_not_found, unique_key_held
 from app.tasks.store import VersionedTask, array, run_together
 from app.validation import compact
 
 CLAIM, CLAIM_MANY = sql("leases/claim_task"), Template("leases/claim_tasks")
-PULSE, PULSE_ALONE = (Template("leases/pulse_leases").fill(waiting=waiting) for waiting in ("skip locked", ""))
+PULSE, PULSE_ALONE = (
+    Template("leases/pulse_leases").fill(waiting=waiting, allowed=toml("leases/pulse_leases")[allowed])
+    for waiting, allowed in (("skip locked", "together"), ("", "alone"))
+)
 COMPLETE, FAIL, RELEASE = sql("leases/complete_task"), sql("leases/fail_task"), sql("leases/release_task")
 REQUEUE, GET, EXPLAIN = sql("leases/requeue_task"), sql("leases/get_lease"), sql("leases/explain_refusal")
 
+PARTS = msgspec.convert(toml("leases/claim_tasks"), dict[str, dict[str, str]])
+OTHERS = 15
+"""Tasks that a claim finds beyond those that it takes, as other claims may lock the first ones at the same time."""
+TRIES = 5
+"""How often a claim looks again where others locked all that it found."""
+
 
 class ClaimRow(NamedTuple):
-    """A row of claim_task.sql and claim_tasks.sql; `claimed` is a ClaimedTask as JSON."""
+    """A row of claim_task.sql and claim_tasks.sql; `claimed` is a ClaimedTask as JSON, None if others were faster."""
 
-    claimed: bytes
+    claimed: bytes | None
     taken_over: bool
 
 
@@ -39,6 +48,7 @@ class Refusal(NamedTuple):
     status: str
     reason: str | None
     again_in_s: int
+    queue: str | None
 
 
 class PulseRow(NamedTuple):
@@ -71,13 +81,17 @@ REASONS = {
     "held": "A worker holds the task.",
     "cancelling": "The lease has expired, and the task is about to be cancelled.",
     "exhausted": "The lease of the last attempt has expired; the task fails unless its worker comes back.",
+    "paused": "The queue of the label {queue!r} is paused.",
+    "full": "The queue of the label {queue!r} has as many leases as its max_leases allows.",
 }
+PROBLEMS = {"scheduled": "task-not-ready", "paused": "queue-paused", "full": "queue-full"}
+"""Of those reasons that have a problem of their own."""
 
 
 async def claim(connection: Connection, actor: str, task_id: UUID, wanted: Claim) -> bytes:
     """Claim one task; return it with its lease as JSON.
 
-    Raises Problem: not-found, task-claimed, task-not-ready, task-finished.
+    Raises Problem: not-found, task-claimed, task-not-ready, task-finished, queue-paused, queue-full.
     """
     values = {"id": task_id, "actor": actor, "worker": wanted.worker, "ttl_s": wanted.ttl_s}
     while True:
@@ -95,21 +109,28 @@ async def claim_many(connection: Connection, actor: str, wanted: ClaimMany) -> l
     """Claim the most urgent tasks that nobody holds; return each with its lease as JSON, or nothing."""
     values = {"actor": actor, "worker": wanted.worker, "ttl_s": wanted.ttl_s, "labels": wanted.labels}
     statement = _claim_statement(wanted.limit, labelled=bool(wanted.labels))
-    return _granted(await (await connection.execute(statement, values)).fetchall())
+    for _ in range(TRIES):
+        rows = await (await connection.execute(statement, values)).fetchall()
+        if granted := _granted(rows):
+            return granted
+        if not rows:
+            break
+    return []
 
 
 @cache
 def _claim_statement(limit: int, *, labelled: bool) -> LiteralString:
-    """Return the statement with the limit as a literal, so that the planner knows how few rows it needs."""
-    condition = "t.labels::text[] && %(labels)s::text[]" if labelled else "true"
-    return CLAIM_MANY.fill(limit=str(limit), labelled=condition)
+    """Return the statement with its limits as literals, so that the planner knows how few rows it needs."""
+    looks = str(limit + OTHERS)
+    parts = {name: part.replace("/*looks*/", looks) for name, part in PARTS["some" if labelled else "any"].items()}
+    return CLAIM_MANY.fill(limit=str(limit), looks=looks, **parts)
 
 
 def _granted(rows: list[Row]) -> list[bytes]:
-    claims = [ClaimRow._make(row) for row in rows]
+    claims = [(claim.claimed, claim.taken_over) for claim in map(ClaimRow._make, rows) if claim.claimed is not None]
     CLAIMS.labels("granted").inc(len(claims))
-    TAKEOVERS.inc(sum(claim.taken_over for claim in claims))
-    return [claim.claimed for claim in claims]
+    TAKEOVERS.inc(sum(taken_over for _, taken_over in claims))
+    return [claimed for claimed, _ in claims]
 
 
 async def _why_not_claimed(connection: Connection, task_id: UUID) -> Problem | None:
@@ -121,10 +142,8 @@ async def _why_not_claimed(connection: Connection, task_id: UUID) -> Problem | N
         return Problem("task-finished", f"The task is {refusal.status}.")
     if refusal.reason is None:
         return None
-    why, again_in_s = REASONS[refusal.reason], refusal.again_in_s
-    if refusal.reason == "scheduled":
-        return Problem("task-not-ready", why, retry_after_s=again_in_s)
-    return Problem("task-claimed", why, retry_after_s=again_in_s)
+    why = REASONS[refusal.reason].format(queue=refusal.queue)
+    return Problem(PROBLEMS.get(refusal.reason, "task-claimed"), why, retry_after_s=refusal.again_in_s)
 
 
 async def _refusal(connection: Connection, task_id: UUID) -> Refusal | None:
@@ -166,7 +185,7 @@ class Pulses:
             row = await (await connection.execute(PULSE_ALONE, values)).fetchone()
             if row is None:
                 PULSES.labels("lost").inc()
-                raise await _why_not_held(connection, call.task_id, lost_when_finished=True)
+                raise await _why_not_held(connection, call.task_id, of_pulse=True)
             return PulseRow._make(row)
 
 
@@ -214,12 +233,14 @@ async def _end(connection: Connection, statement: LiteralString, values: Mapping
     return EndedTask._make(row)
 
 
-async def _why_not_held(connection: Connection, task_id: UUID, *, lost_when_finished: bool = False) -> Problem:
+async def _why_not_held(connection: Connection, task_id: UUID, *, of_pulse: bool = False) -> Problem:
     refusal = await _refusal(connection, task_id)
     if refusal is None:
         return task_not_found(task_id)
-    if refusal.status in FINISHED and not lost_when_finished:
+    if refusal.status in FINISHED and not of_pulse:
         return Problem("task-finished", f"The task is {refusal.status}.")
+    if refusal.reason == "full" and of_pulse:
+        return Problem("lease-lost", "The lease has expired. " + REASONS["full"].format(queue=refusal.queue))
     return Problem("lease-lost", "The token is not that of the task's present lease.")
 
 

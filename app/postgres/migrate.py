@@ -23,6 +23,8 @@ LOCK_PATIENCE_S = 120.0
 """How long it tries again, with pauses in which they run."""
 
 _NAME = re.compile(r"(\d{4})_\w+\.sql")
+_BY_ITSELF = re.compile(r"\bconcurrently\b|^\s*commit;$", re.MULTILINE)
+_STATEMENT = re.compile(r"(?:\$\$.*?\$\$|.)+?(?:;\n|\Z)", re.DOTALL)
 
 _CREATE_TABLE = """
 create table if not exists schema_migrations (
@@ -43,7 +45,8 @@ class Migration:
     """A file of app/postgres/migrations; its first line may hold a mark that programs read.
 
     `-- no transaction`: each statement runs by itself, as CREATE INDEX CONCURRENTLY must. One that fails leaves those
-    before it applied, and an invalid index: the file must be able to run again.
+    before it applied, and an invalid index: the file must be able to run again. A block that commits runs outside of
+    a transaction too, for bites of work that hold no lock for long.
     `-- old code cannot live with this: <reason>`: a rollback across it is not safe.
     """
 
@@ -147,8 +150,8 @@ def _apply(connection: psycopg.Connection, migration: Migration) -> None:
         if migration.in_transaction:
             _patiently(connection, migration.text, lambda: connection.execute(record, values))
         else:
-            for statement in filter(str.strip, migration.text.split(";\n")):
-                if "concurrently" in statement:  # it waits for every older transaction, and nobody waits for it
+            for statement in _statements(migration.text):
+                if _BY_ITSELF.search(statement):  # it waits for other transactions, and nobody waits for it for long
                     connection.execute("set lock_timeout = 0")
                     connection.execute(statement.encode())
                     connection.execute("reset lock_timeout")
@@ -157,6 +160,11 @@ def _apply(connection: psycopg.Connection, migration: Migration) -> None:
             connection.execute(record, values)
     except psycopg.Error as error:
         raise MigrationError(f"{migration.name} failed and was not applied: {str(error).strip()}") from error
+
+
+def _statements(text: str) -> list[str]:
+    """Return the statements of a file; a block between two $$ is part of one."""
+    return [statement for statement in _STATEMENT.findall(text) if statement.strip()]
 
 
 def _patiently(connection: psycopg.Connection, statements: str, then: Callable[[], object] = lambda: None) -> None:

@@ -81,6 +81,19 @@ class NewTask(Body):
         return task_errors(pointer, self.labels, times, self.payload)
 
 
+class ClaimableTask(msgspec.Struct):
+    """What of a task's JSON says who could claim it."""
+
+    status: Status
+    labels: list[str]
+    claimable_at: datetime | None
+
+    @property
+    def waits(self) -> bool:
+        """Whether nobody can claim it yet."""
+        return self.claimable_at is not None and self.claimable_at > datetime.now(UTC)
+
+
 class _Item(msgspec.Struct, gc=False):
     """The part of a task that can be large."""
 

@@ -45,6 +45,7 @@ class _Parts(msgspec.Struct, forbid_unknown_fields=True):
     """The schema of list_tasks.toml."""
 
     sorts: dict[str, dict[str, str]]
+    label_in_order: dict[str, str]
     any_of: dict[str, tuple[str, str]]
     choices: dict[str, dict[str, str]]
     filters: dict[str, str]
@@ -89,6 +90,14 @@ class TaskQuery:
             else:
                 self._conditions.append(PARTS.filters[name])
                 self._values[name] = value
+
+        self._ordered = self._conditions
+        """The conditions, with that on labels as a walk along the order of the list where there is one."""
+        labels = filters.get("label", ())
+        if labels and self._sort == "created_at" and (len(labels) == 1 or len(filters) == 1):
+            walk = PARTS.label_in_order["alone" if len(filters) == 1 else "one"]
+            self._values["labels"] = labels
+            self._ordered = [walk if each in PARTS.any_of["label"] else each for each in self._conditions]
 
     def position(self, token: str) -> Position:
         """Return the position in a cursor of this query.
@@ -142,7 +151,7 @@ class TaskQuery:
         values = self._values
         if after is not None:
             values = {**values, "after_key": "infinity" if after[0] is None else after[0], "after_id": after[1]}
-        key = tuple(self._conditions), self._sort, self._descending, after is not None, limit
+        key = tuple(self._ordered), self._sort, self._descending, after is not None, limit
         return _list_statement(*key), values
 
     async def _fetch(self, database: Fetcher, statement: LiteralString, values: Mapping[str, Any]) -> list[Row]:
@@ -166,7 +175,11 @@ def _list_statement(
     """Compose the statement; its limit is a literal, as PostgreSQL plans each time for a limit it does not know."""
     key, kind = PARTS.sorts[sort]["key"], PARTS.sorts[sort]["type"]
     direction, comparison = (" desc", "<") if descending else ("", ">")
-    if continued:
+    walk = any("/*after*/" in condition for condition in conditions)
+    after = PARTS.label_in_order["after"].replace("/*comparison*/", comparison) if continued else ""
+    for mark, text in {"/*after*/": after, "/*direction*/": direction, "/*limit*/": str(limit)}.items():
+        conditions = tuple(condition.replace(mark, text) for condition in conditions)
+    if continued and not walk:
         conditions = (*conditions, f"({key}, t.id) {comparison} (%(after_key)s::{kind}, %(after_id)s::uuid)")
     parts = {"conditions": _where(conditions), "order": f"{key}{direction}, t.id{direction}", "limit": str(limit)}
     return LIST.fill(**parts) if limit <= FEW else LIST_MANY.fill(**parts, bytes=str(PAGE_BYTES))

@@ -52,7 +52,7 @@ class Contract:
     def _responses(self, response: httpx.Response) -> tuple[str, dict[str, Any]] | None:
         """Return where the responses of the call are documented, and these; None where nothing is."""
         method = response.request.method.lower().replace("head", "get")
-        path = response.request.url.path.rstrip("/") or "/"
+        path = response.request.url.raw_path.decode().partition("?")[0].rstrip("/") or "/"
         for pattern, template in self._routes:
             if pattern.fullmatch(path):
                 return self._find(method, template) if method in self.document["paths"][template] else None

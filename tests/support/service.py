@@ -55,7 +55,7 @@ def empty(database: psycopg.Connection) -> None:
     """Delete all tasks and what belongs to them, however the service locks the tables at that moment."""
     while True:
         with contextlib.suppress(psycopg.errors.DeadlockDetected):
-            database.execute("truncate leases, tasks, history, idempotency_keys")
+            database.execute("truncate leases, tasks, history, idempotency_keys, queues")
             return
 
 

@@ -20,6 +20,7 @@ from app.http.openapi import ETAG, response_header
 from app.http.request_headers import document_header
 from app.http.responses import JSONResponse
 from app.http.services import services
+from app.http.wakes import labels_claimed, notify_of_task
 from app.leases import store
 from app.leases.metrics import CLAIMS
 from app.leases.model import (
@@ -34,7 +35,6 @@ from app.leases.model import (
     Pulse,
     Release,
 )
-from app.postgres.notifications import CHANGES
 from app.postgres.pool import Connection
 from app.tasks.model import Task
 from app.tasks.store import VersionedTask
@@ -65,7 +65,7 @@ async def _end(
     """Run `work` and notify calls that wait for work, as the task may be open now."""
     async with share(request).connection() as connection:
         changed = await work(connection)
-    services(request).notifier.notify()
+    notify_of_task(request, changed.task)
     return _answer(changed).response()
 
 
@@ -96,7 +96,7 @@ async def claim_task(
         return ResponseData(200, {}, await store.claim(connection, actor(request), task_id, data))
 
     response = await once(request, share(request), claim)
-    services(request).notifier.notify(CHANGES)
+    services(request).notifier.notify_change()
     return response
 
 
@@ -140,11 +140,11 @@ async def claim_tasks(
     seconds = preferred_wait(request)
     if seconds:
         hold(request, services(request).limits.long_polls)
-        response = await wait_for_work(attempt, frozenset(data.labels or ()), seconds, request)
+        response = await wait_for_work(attempt, labels_claimed, frozenset(data.labels or ()), seconds, request)
     else:
         response = await attempt()
     if response is not None:
-        services(request).notifier.notify(CHANGES)
+        services(request).notifier.notify_change()
     else:
         CLAIMS.labels("empty").inc()
         response = Response(None, status_code=204)
@@ -202,7 +202,7 @@ async def complete_task(
         return _answer(await store.complete(connection, actor(request), task_id, data))
 
     response = await once(request, share(request), complete)
-    services(request).notifier.notify(CHANGES)
+    services(request).notifier.notify_change()
     return response
 
 

@@ -23,14 +23,14 @@ from app.http.responses import JSONResponse
 from app.http.routes.history import get_history
 from app.http.routes.list_tasks import list_tasks
 from app.http.services import services
-from app.postgres.notifications import CHANGES
+from app.http.wakes import notify_of_new, notify_of_task
 from app.postgres.pool import Connection
 from app.tasks import store
 from app.tasks.model import NewTask, NewTasks, Task, TaskPatch, Tasks
 from app.tasks.update import TaskChange
 
 ACCEPT_PATCH_HEADER = {"Accept-Patch": f"{MERGE_PATCH}, {JSON}"}
-MORE_TO_CLAIM = {"labels", "max_attempts", "run_after", "retry"}
+MORE_TO_CLAIM = {"status", "labels", "max_attempts", "run_after", "retry"}
 """A change of these may let a task be claimed."""
 
 
@@ -87,7 +87,7 @@ async def create_task(
         response = answer(await services(request).tasks.create(actor(request), data)).response()
     else:
         response = await once(request, share(request), create)
-    services(request).notifier.notify()
+    notify_of_new(request, [data])
     return response
 
 
@@ -123,7 +123,7 @@ async def create_tasks(
         return ResponseData(201 if len(existing) < len(came) else 200, {}, body + b"}")
 
     response = await once(request, heavy_share(request), create)
-    services(request).notifier.notify()
+    notify_of_new(request, data.tasks)
     return response
 
 
@@ -177,10 +177,10 @@ async def update_task(
         return await services(request).updates(TaskChange(task_id, actor(request), changes, versions))
 
     updated = await conditional.change(request, _present(request, task_id), attempt)
-    if changes.get("status") == "open" or changes.keys() & MORE_TO_CLAIM:
-        services(request).notifier.notify()
+    if changes.keys() & MORE_TO_CLAIM:
+        notify_of_task(request, updated.task)
     else:
-        services(request).notifier.notify(CHANGES)
+        services(request).notifier.notify_change()
     return _task(updated)
 
 
@@ -200,7 +200,7 @@ async def delete_task(request: Request[Any, Any, Any], task_id: FromPath[UUID]) 
         await store.delete(share(request), actor(request), task_id, versions)
 
     await conditional.change(request, _present(request, task_id), attempt)
-    services(request).notifier.notify(CHANGES)
+    services(request).notifier.notify_change()
 
 
 router = api_router(

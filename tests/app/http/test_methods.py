@@ -21,6 +21,9 @@ ALLOWED = [
     ("/v1/tasks/batch", "POST, OPTIONS"),
     (TASK, "GET, HEAD, PATCH, DELETE, OPTIONS"),
     ("/v1/events", "GET, HEAD, OPTIONS"),
+    ("/v1/queues", "GET, HEAD, OPTIONS"),
+    ("/v1/queues/print", "GET, HEAD, PUT, DELETE, OPTIONS"),
+    ("/v1/queues/a%2Fb", "GET, HEAD, PUT, DELETE, OPTIONS"),
     ("/v1/limits", "GET, HEAD, OPTIONS"),
 ]
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"]
@@ -54,7 +57,8 @@ def test_options_of_nothing_is_404(anonymous: httpx.Client) -> None:
 def test_every_documented_get_has_head(client: httpx.Client, contract: Contract) -> None:
     task = client.post("/v1/tasks", json={"title": "x"}).json()["id"]
     client.post(f"/v1/tasks/{task}/claim", json={"worker": "w", "ttl_s": 60}).raise_for_status()
-    values = {"{task_id}": task, "{name}": "not-found"}
+    client.put("/v1/queues/print", json={}).raise_for_status()
+    values = {"{task_id}": task, "{name}": "not-found", "{label}": "print"}
     paths: dict[str, Any] = contract.document["paths"]
     # A stream has no end; test_events.py asks for its head.
     for template in [path for path, operations in paths.items() if "get" in operations and path != "/v1/events"]:

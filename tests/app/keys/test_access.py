@@ -19,6 +19,10 @@ NEEDS = {
     "getTaskHistory": "read",
     "getLease": "read",
     "streamEvents": "read",
+    "listQueues": "read",
+    "getQueue": "read",
+    "putQueue": "write",
+    "deleteQueue": "write",
     "createTask": "write",
     "createTasks": "write",
     "updateTask": "write",
@@ -59,7 +63,9 @@ def calls(contract: Contract) -> dict[str, Call]:
     """Every operation of the OpenAPI document, by its id."""
     return {
         operation["operationId"]: Call(
-            method.upper(), path.replace("{task_id}", "01890000-0000-7000-8000-000000000000"), operation.get("security")
+            method.upper(),
+            path.replace("{task_id}", "01890000-0000-7000-8000-000000000000").replace("{label}", "print"),
+            operation.get("security"),
         )
         for path, methods in contract.document["paths"].items()
         for method, operation in methods.items()

@@ -50,12 +50,35 @@ def test_what_failed_half_way_can_run_again(before: Settings) -> None:
     with connect(before) as database:
         database.execute("alter table tasks add column run_after timestamptz, add column rests_until timestamptz")
         database.execute("insert into schema_migrations (version, name, sha256) select 10, 'x', %s", [_sha256(10)])
-        database.execute("create index tasks_ready on tasks (id)")
-        database.execute("update pg_index set indisvalid = false where indexrelid = 'tasks_ready'::regclass")
+        database.execute("create index tasks_waited on tasks (id)")
+        database.execute("update pg_index set indisvalid = false where indexrelid = 'tasks_waited'::regclass")
         migrate.migrate(before, lambda _: None)
-        [(definition,)] = database.execute("select pg_get_indexdef('tasks_ready'::regclass)").fetchall()
-        assert "priority" in definition
+        [(definition,)] = database.execute("select pg_get_indexdef('tasks_waited'::regclass)").fetchall()
+        assert "rests_until" in definition
         assert database.execute("select from pg_index where not indisvalid").fetchall() == []
+
+
+def test_the_labels_of_tasks_that_were_there_are_found(before: Settings) -> None:
+    """And those of tasks that a pod of the release before makes and changes afterwards."""
+    make = "insert into tasks (title, labels, status, finished_at) values ('x', %s::text[], %s, %s)"
+    with connect(before) as database:
+        database.execute(make, [["a", "b"], "open", None])
+        database.execute(make, [["a"], "done", "2020-01-01"])
+        database.execute(make, [[], "open", None])
+        migrate.migrate(before, lambda _: None)
+        assert labels(database) == (["a", "a", "b"], ["a", "b"])
+        database.execute(make, [["c", "d"], "open", None])
+        database.execute("update tasks set labels = '{d,e}', priority = 'high' where labels @> '{c}'::label[]")
+        assert labels(database) == (["a", "a", "b", "d", "e"], ["a", "b", "d", "e"])
+        database.execute("update tasks set status = 'in_progress' where labels @> '{a,b}'::label[]")
+        database.execute("delete from tasks where labels @> '{e}'::label[]")
+        assert labels(database) == (["a", "a", "b"], [])
+
+
+def labels(database: psycopg.Connection) -> tuple[list[str], ...]:
+    """Return the labels of all tasks, and those of tasks that can be claimed."""
+    queries = ("select label from task_labels order by 1", "select label from ready_labels order by 1")
+    return tuple([label for (label,) in database.execute(query.encode())] for query in queries)
 
 
 def _sha256(version: int) -> str:

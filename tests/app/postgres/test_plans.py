@@ -109,7 +109,7 @@ def test_every_query_is_served_by_an_index(many: psycopg.Connection, name: str |
 
 def test_the_text_of_a_task_is_made_for_the_page_alone(many: psycopg.Connection) -> None:
     """PostgreSQL makes what stands beside "order by" of everything that it sorts, not of the first 51."""
-    statement, values = TaskQuery({"label": ["label59"]}, "-created_at").statement(51, None)
+    statement, values = TaskQuery({"label": ["label59"]}, "-updated_at").statement(51, None)
     row = many.execute("explain (analyze, verbose, format json) " + statement, values).fetchone()
     assert row is not None
     page, *below = nodes(row[0][0]["Plan"])

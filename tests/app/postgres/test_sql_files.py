@@ -11,6 +11,7 @@ from psycopg.pq import ExecStatus
 from app.events import store as event_store
 from app.http import idempotency
 from app.keys import admin, authentication
+from app.leases import expiry, queues
 from app.leases import store as lease_store
 from app.metrics import tasks as task_metrics
 from app.postgres import plans, roles
@@ -24,10 +25,8 @@ STATEMENTS = [name for name in FILES if not name.startswith("fragments/")]
 FRAGMENTS = [name.removeprefix("fragments/") for name in FILES if name.startswith("fragments/")]
 
 FILLED = {
-    "leases/claim_tasks": Template("leases/claim_tasks").fill(
-        labelled="t.labels::text[] && %(labels)s::text[]", limit="1"
-    ),
-    "leases/pulse_leases": Template("leases/pulse_leases").fill(waiting=""),
+    "leases/claim_tasks": lease_store._claim_statement(1, labelled=True),
+    "leases/pulse_leases": lease_store.PULSE_ALONE,
     "tasks/count_tasks": Template("tasks/count_tasks").fill(conditions="true"),
     "tasks/insert_tasks": task_store.INSERT_UNIQUE,
     "tasks/list_many_tasks": Template("tasks/list_many_tasks").fill(
@@ -56,8 +55,13 @@ ROWS: dict[str, Any] = {
     "leases/pulse_leases": lease_store.PulseRow,
     "leases/release_task": lease_store.EndedTask,
     "leases/requeue_task": lease_store.RequeuedTask,
+    "leases/sweep_leases": expiry.SweptTask,
     "metrics/task_metrics": task_metrics.Figures,
     "plans/table_sizes": plans.SizeRow,
+    "queues/get_queue": queues.QueueRow,
+    "queues/insert_queue": queues.QueueRow,
+    "queues/list_queues": queues.FiguresRow,
+    "queues/update_queue": queues.QueueRow,
     "roles/missing_grants": roles.GrantRow,
     "roles/open_to_all": roles.GrantRow,
     "tasks/delete_task": task_store.DeletedTask,
@@ -151,4 +155,4 @@ def test_a_part_that_is_not_filled_in_is_refused() -> None:
     with pytest.raises(ValueError, match="waiting"):
         sql("leases/pulse_leases")
     with pytest.raises(ValueError, match="other"):
-        Template("leases/pulse_leases").fill(waiting="", other="")
+        Template("leases/pulse_leases").fill(waiting="", allowed="", other="")

@@ -1,7 +1,31 @@
 -- The rest of a statement that claims tasks: lease, task, history and the answer.
--- Needs: candidate, the tasks to claim with their rows locked.
+-- Needs: candidate, the tasks to claim with their rows locked. Makes: granted.
+-- Locks are taken in this order: tasks, queues, leases. A queue with a limit is locked from the count of its leases until
+-- the new lease is there.
 -- Parameters: ttl_s integer, worker text, actor text.
-leased as (
+limited as materialized (
+    select q.label, q.max_leases
+    from queues q
+    where
+        q.max_leases is not null
+        and q.label in (select label from candidate, unnest(candidate.labels::text[]) as label)
+    order by q.label
+    for no key update
+), room as materialized (
+    select label, max_leases - live_leases(label) as leases from limited
+), beyond as (
+    select counted.id
+    from (
+        select
+            candidate.id, label,
+            row_number() over (
+                partition by label order by candidate.priority desc, candidate.due_at, candidate.id
+            ) as place
+        from candidate, unnest(candidate.labels::text[]) as label
+    ) as counted
+    join room on room.label = counted.label
+    where counted.place > room.leases
+), leased as (
     insert into leases as l (task_id, fence, attempt, ttl_s, worker, expires_at)
     select
         id, fence + 1, attempts + 1, %(ttl_s)s, %(worker)s,
@@ -11,6 +35,8 @@ leased as (
         status in ('open', 'in_progress')
         and not cancel_requested
         and (claimable_at is null or claimable_at <= clock_timestamp())
+        and not exists (select from queues q where q.paused_at is not null and q.label = any(candidate.labels::text[]))
+        and id not in (select beyond.id from beyond)
     on conflict (task_id) do update
     set
         token = excluded.token, fence = excluded.fence, attempt = l.attempt + 1, ttl_s = excluded.ttl_s,
@@ -54,16 +80,17 @@ leased as (
             'worker', leased.worker, 'attempt', leased.attempt
         ))
     from claimed t join leased on leased.task_id = t.id
+), granted as (
+    select
+        json_build_object(
+            'task', /*task*/,
+            'lease', json_build_object(
+                'token', l.token, 'fence', l.fence, 'attempt', l.attempt,
+                'expires_at', to_char(l.expires_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                'pulse_every_s', /*pulse_every_s*/
+            )
+        ) as claimed,
+        l.quiet_worker is not null as taken_over
+    from claimed t join leased l on l.task_id = t.id
+    order by t.priority desc, t.due_at, t.id
 )
-select
-    json_build_object(
-        'task', /*task*/,
-        'lease', json_build_object(
-            'token', l.token, 'fence', l.fence, 'attempt', l.attempt,
-            'expires_at', to_char(l.expires_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-            'pulse_every_s', /*pulse_every_s*/
-        )
-    ) as claimed,
-    l.quiet_worker is not null as taken_over
-from claimed t join leased l on l.task_id = t.id
-order by t.priority desc, t.due_at, t.id

@@ -1,7 +1,12 @@
--- Finds out whether a lease expired in the last three seconds.
--- An expiry is recorded once an attempt, but a late pulse lets the same lease expire again.
+-- Finds tasks that can be claimed because a lease, or the wait after it, ended in the last three seconds.
+-- The sweep records an expiry once an attempt, but a late pulse lets the same lease expire again.
 -- Parameters: none.
--- Columns: none.
-select from leases
-where expires_at > statement_timestamp() - interval '3 seconds' and expires_at <= statement_timestamp()
-limit 1
+-- Columns: labels text[].
+select t.labels::text[] as labels
+from leases l join tasks t on t.id = l.task_id
+where
+    l.expires_at > statement_timestamp() - interval '3 seconds'
+    and l.expires_at <= statement_timestamp()
+    and l.attempt < t.max_attempts
+    and not t.cancel_requested
+limit 1000

@@ -2,7 +2,7 @@
 -- tasks without attempts left.
 -- Takes 200 at most, and skips what another transaction has locked.
 -- Parameters: none.
--- Columns: status task_status.
+-- Columns: status task_status, labels text[].
 with old as (
     select
         t.*, l.worker, l.attempt,
@@ -58,4 +58,4 @@ with old as (
         )
     from old join new on new.id = old.id, lateral (/*difference*/) as difference
 )
-select status from new
+select status, labels::text[] as labels from new

@@ -1,0 +1,146 @@
+"""The endpoints of queues: what holds for the tasks with a label."""
+
+from functools import partial
+from typing import Annotated, Any
+from urllib.parse import unquote
+
+from litestar import Request, Response, delete, get, put
+from litestar.openapi import ResponseSpec
+from litestar.openapi.spec import Example
+from litestar.params import Body, PathParameter
+
+from app.http import conditional, page
+from app.http.endpoint import api_router, endpoint
+from app.http.holding import heavy_call, share
+from app.http.negotiation import JSON
+from app.http.openapi import ETAG, LINK, LOCATION
+from app.http.responses import JSONResponse
+from app.http.services import services
+from app.leases import queues
+from app.leases.queues import Queue, QueuePage, QueueRules
+from app.postgres.pool import Connection
+from app.problems import FieldError, invalid
+
+MAX_LABEL = 50
+
+LabelInPath = Annotated[
+    str,
+    PathParameter(description="A label, percent-encoded: that of `a/b` is `a%2Fb`.", examples=[Example(value="print")]),
+]
+
+
+def _label(segment: str) -> str:
+    """Return the label in a segment of the raw path.
+
+    Raises Problem: invalid-request.
+    """
+    try:
+        label = unquote(segment, errors="strict")
+    except UnicodeDecodeError:
+        raise _refused("is not percent-encoded UTF-8") from None
+    if len(label) > MAX_LABEL:
+        raise _refused(f"has {len(label)} characters; a label may have {MAX_LABEL}")
+    if "\0" in label:
+        raise _refused("contains U+0000")
+    return label
+
+
+def _refused(why: str) -> Exception:
+    return invalid(FieldError("path", "label", f"label {why}."))
+
+
+@endpoint(
+    get,
+    "/queues",
+    operation_id="listQueues",
+    summary="List the labels in use",
+    scope="read",
+    sends=(LINK,),
+)
+async def list_queues(
+    request: Request[Any, Any, Any], *, limit: page.Limit = 50, cursor: page.Cursor = None
+) -> Response[QueuePage]:
+    """List labels by name, with their tasks that are ready, scheduled, leased and quiet, and what holds for them."""
+    items, next_cursor = await queues.page(heavy_call(request), limit, cursor)
+    return page.respond(request, items, next_cursor)
+
+
+@endpoint(
+    get,
+    "/queues/{label:str}",
+    operation_id="getQueue",
+    summary="Read what holds for a label",
+    scope="read",
+    reads=(conditional.IF_NONE_MATCH,),
+    problems=(404,),
+    responses={304: ResponseSpec(None, description="The version that you have is the present one.")},
+    sends=(ETAG,),
+)
+async def get_queue(request: Request[Any, Any, Any], label: LabelInPath) -> Response[Queue]:
+    """Read what holds for the tasks with a label; 404 where the label has no queue of its own."""
+    found = await queues.get(share(request), _label(label))
+    headers = {"ETag": conditional.etag(found.version)}
+    if conditional.if_none_match(request, found.version):
+        return Response(None, status_code=304, headers=headers)  # type: ignore[arg-type]
+    return JSONResponse(found.queue, headers=headers)
+
+
+@endpoint(
+    put,
+    "/queues/{label:str}",
+    operation_id="putQueue",
+    summary="Pause or limit the tasks with a label",
+    scope="write",
+    takes=(JSON,),
+    reads=(conditional.IF_MATCH, conditional.IF_NONE_MATCH),
+    problems=(404, 409, 412),
+    status_code=201,
+    responses={200: ResponseSpec(None, description="The label had a queue of its own before.")},
+    sends=(LOCATION, ETAG),
+)
+async def put_queue(
+    request: Request[Any, Any, Any],
+    label: LabelInPath,
+    data: Annotated[QueueRules, Body(examples=[Example(value={"max_leases": 5, "ready_within_s": 3600})])],
+) -> Response[Queue]:
+    """Replace what holds for the tasks with a label: what you leave out does not hold any more.
+
+    With `paused`, no new lease begins on a task with the label, by whatever call; leases that live go on. With
+    `max_leases`, there are never more unexpired leases than that on tasks with the label. To lower it affects new
+    claims alone. A task with several labels must be allowed by the queues of all of them. Once the call has answered,
+    no claim goes by the rules before.
+    """
+    name = _label(label)
+    async with share(request).connection() as connection:
+        found, made = await queues.put(connection, name, data, partial(conditional.require, request))
+        await _settle(request, connection)
+    headers = {"ETag": conditional.etag(found.version)}
+    if made:
+        headers["Location"] = request.scope["raw_path"].decode("ascii")
+    return JSONResponse(found.queue, 201 if made else 200, headers)
+
+
+@endpoint(
+    delete,
+    "/queues/{label:str}",
+    operation_id="deleteQueue",
+    summary="Let nothing hold for a label",
+    scope="write",
+    reads=(conditional.IF_MATCH, conditional.IF_NONE_MATCH),
+    problems=(404, 412),
+)
+async def delete_queue(request: Request[Any, Any, Any], label: LabelInPath) -> None:
+    """Delete what holds for the tasks with a label; the tasks stay. Deleting it again answers 404."""
+    name = _label(label)
+    async with share(request).connection() as connection:
+        await queues.delete(connection, name, partial(conditional.require, request))
+        await _settle(request, connection)
+
+
+async def _settle(request: Request[Any, Any, Any], connection: Connection) -> None:
+    """Wait until every claim goes by the new rules, and wake calls that wait for work."""
+    await queues.settle(services(request).database, connection)
+    services(request).notifier.notify_anything()
+
+
+router = api_router([list_queues, get_queue, put_queue, delete_queue], "Queues")
