@@ -31,6 +31,7 @@ class Figures(NamedTuple):
     oldest_open: float | None
     live: int
     expired: int
+    oldest_expired: float | None
     oldest_pulse: float | None
 
 
@@ -87,6 +88,12 @@ class TaskCollector(Collector):
                 "taskpulse_oldest_open_task_timestamp_seconds",
                 "Since when the oldest open task that is ready could be claimed; absent without one.",
                 value=figures.oldest_open,
+            )
+        if figures.oldest_expired is not None:
+            yield GaugeMetricFamily(
+                "taskpulse_oldest_expired_lease_timestamp_seconds",
+                "Since when the task of an expired lease has waited for another worker (the oldest); absent if none.",
+                value=figures.oldest_expired,
             )
         if figures.oldest_pulse is not None:
             yield GaugeMetricFamily(

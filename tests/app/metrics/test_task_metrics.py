@@ -11,7 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.dev.postgres import EmbeddedPostgres
-from app.metrics.tasks import STALE_S
+from app.metrics.tasks import QUERY, STALE_S, Figures
 from tests.support.leases import claim, expire, new_task
 from tests.support.service import Service, fresh_database
 from tests.support.waiting import eventually
@@ -79,6 +79,7 @@ def test_it_works(own: Service) -> None:
     assert value(series, "taskpulse_tasks_overdue") == 1
     assert value(series, "taskpulse_leases", state="live") == 1
     assert value(series, "taskpulse_leases", state="expired") == 1
+    assert value(series, "taskpulse_oldest_expired_lease_timestamp_seconds") is not None
     for name in ("taskpulse_oldest_open_task_timestamp_seconds", "taskpulse_oldest_pulse_timestamp_seconds"):
         moment = value(series, name)
         assert moment is not None
@@ -111,6 +112,42 @@ def test_the_backlog_is_what_is_ready(own: Service) -> None:
     assert 7190 < time.time() - oldest < 7800
 
 
+WAITS: list[tuple[list[tuple[int, int | None]], int | None]] = [
+    ([(30, None), (700, None), (90, None)], 700),
+    ([(30, None), (20, None), (10, None)], 30),
+    ([(900, 500), (60, None)], 500),  # nobody could take the first one over before its rest had ended
+    ([(900, -600), (800, -600)], None),  # nobody can take them over yet
+    ([(-600, None)], None),
+]
+"""How long ago each lease expired and its task's rest ended, and how long the oldest has waited; negative: later."""
+
+
+def test_how_long_a_task_has_waited_to_be_taken_over(own: Service) -> None:
+    """It is one task's time, however many leases expired."""
+    with (
+        httpx.Client(base_url=own.url, headers={"Authorization": f"Bearer {own.key}"}) as client,
+        psycopg.connect(own.conninfo, autocommit=True) as database,
+    ):
+        tasks = [new_task(client) for _ in range(3)]
+        for task_id in tasks:
+            claim(client, task_id)
+        for cases, waits_s in WAITS:
+            with database.transaction(force_rollback=True):
+                for task_id, (expired_s, rests_s) in zip(tasks, cases, strict=False):
+                    database.execute(
+                        "update leases set expires_at = now() - %s * interval '1 second' where task_id = %s",
+                        (expired_s, task_id),
+                    )
+                    database.execute(
+                        "update tasks set rests_until = now() - %s * interval '1 second' where id = %s",
+                        (rests_s, task_id),
+                    )
+                [row] = database.execute(QUERY).fetchall()
+                [[now]] = database.execute("select extract(epoch from now())").fetchall()
+            since = Figures._make(row).oldest_expired
+            assert (None if since is None else round(float(now) - since)) == waits_s, cases
+
+
 STATUSES = ("open", "in_progress", "done", "cancelled", "failed")
 
 
@@ -125,6 +162,7 @@ def test_label_sets_start_at_zero(idle: Service) -> None:
         STATUSES, 0
     )
     assert value(series, "taskpulse_oldest_open_task_timestamp_seconds") is None
+    assert value(series, "taskpulse_oldest_expired_lease_timestamp_seconds") is None
     assert value(series, "taskpulse_oldest_pulse_timestamp_seconds") is None
 
 

@@ -2,6 +2,7 @@
 -- Parameters: none.
 -- Columns: tasks json (number by status), overdue bigint, scheduled bigint (open tasks that wait), oldest_open double
 --   precision (since when the oldest open task that does not wait could be claimed), live bigint, expired bigint,
+--   oldest_expired double precision (since when the task of an expired lease could be taken over for longest),
 --   oldest_pulse double precision.
 select
     (
@@ -36,5 +37,12 @@ select
     ))::double precision as oldest_open,
     count(*) filter (where /*lease_deadline*/ > now()) as live,
     count(*) filter (where /*lease_deadline*/ <= now()) as expired,
+    (
+        select extract(epoch from min(wait.ended_at))::double precision
+        from
+            leases l join tasks t on t.id = l.task_id,
+            lateral (select greatest(/*lease_deadline*/, t.rests_until)) as wait (ended_at)
+        where l.expires_at <= now() and wait.ended_at <= now()
+    ) as oldest_expired,
     extract(epoch from min(l.pulsed_at))::double precision as oldest_pulse
 from leases l
