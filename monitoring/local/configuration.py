@@ -27,6 +27,13 @@ def base(overlay: str) -> Object:
     return merged
 
 
+def alert_flags() -> dict[str, str]:
+    """Return Prometheus' options named `--rules.alert.*` with their values, as the chart's values set them."""
+    values = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))
+    alert = values["prometheus"]["prometheusSpec"]["additionalConfig"]["rules"]["alert"]
+    return {"for-grace-period": alert["forGracePeriod"], "resend-delay": alert["resendDelay"]}
+
+
 def alertmanager(render: Render, base: Object, secrets: dict[str, str], folder: Path) -> Object:
     """Return the alertmanager.yaml that the operator makes; `secrets` is what the Secret taskpulse-alerting holds.
 

@@ -51,7 +51,7 @@ def main(port: int, data: Path) -> None:
     for needed in (port, PROMETHEUS, ALERTMANAGER, WEBHOOK):
         refuse_taken(needed)
     folder = data.resolve() / "monitoring"
-    stack = Stack(folder, PROMETHEUS, ALERTMANAGER)
+    stack = Stack(folder, PROMETHEUS, ALERTMANAGER, configuration.alert_flags())
     with service(port, data) as key, SlackWebhook(WEBHOOK, tell) as slack, stack:
         shutil.rmtree(folder, ignore_errors=True)  # an earlier run's alerts would come back
         configure(stack, slack, port, key)

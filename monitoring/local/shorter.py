@@ -5,14 +5,16 @@ from typing import Any
 
 WAITS = frozenset(
     {
-        *("for", "interval", "evaluation_interval", "scrape_interval", "scrape_timeout"),
+        *("for", "keep_firing_for", "interval", "evaluation_interval", "scrape_interval", "scrape_timeout"),
         *("group_wait", "group_interval", "repeat_interval"),
     }
 )
-"""Keys whose value is a time to wait. Windows of a query, as in `rate(x[5m])`, are waiting times too."""
+"""Keys whose value is a time to wait. Windows of a query, as in `rate(x[5m])`, are waiting times too, and so are the
+seconds for which a task may wait to be taken over."""
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _WINDOW = re.compile(r"\[(\d+[smhd])\]")
+DELAY = re.compile(r"(takeover_delay_seconds:max\[\w+\]\) > )(\d+)")
 
 
 def shorten(part: Any, factor: int, shortest_s: int = 1) -> Any:
@@ -31,7 +33,8 @@ def shorten(part: Any, factor: int, shortest_s: int = 1) -> Any:
         if key in WAITS and isinstance(value, str):
             result[key] = shorter(value)
         elif key == "expr":
-            result[key] = _WINDOW.sub(lambda match: f"[{shorter(match[1])}]", value)
+            windows = _WINDOW.sub(lambda match: f"[{shorter(match[1])}]", value)
+            result[key] = DELAY.sub(lambda match: match[1] + shorter(f"{match[2]}s").removesuffix("s"), windows)
         else:
             result[key] = shorten(value, factor, shortest_s)
     return result

@@ -19,11 +19,14 @@ START_TIMEOUT_S = 30
 class Stack:
     """A context manager that runs both in `folder`, where their files and logs stay."""
 
-    def __init__(self, folder: Path, prometheus: int, alertmanager: int) -> None:
+    def __init__(
+        self, folder: Path, prometheus: int, alertmanager: int, alert_flags: dict[str, str] | None = None
+    ) -> None:
         self.folder = folder
+        self._alert_flags = alert_flags or {}
         self.prometheus = f"http://127.0.0.1:{prometheus}"
         self.alertmanager = f"http://127.0.0.1:{alertmanager}"
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def write(self, *, prometheus: Object, rules: Object, alertmanager: Object) -> None:
         """Write the three files that they read."""
@@ -36,18 +39,39 @@ class Stack:
 
         Raises DeliveryError with the end of the log when one does not get ready.
         """
+        self.start_alertmanager(environment)
+        self.start_prometheus()
+
+    def start_alertmanager(self, environment: dict[str, str] | None = None) -> None:
+        """Start Alertmanager and return when it is ready; `environment` is its own, by default this process's.
+
+        Raises DeliveryError with the end of the log when it does not get ready.
+        """
         self._start(
             "alertmanager", self.alertmanager, ["--cluster.listen-address=", "--storage.path=data-am"], environment
         )
-        self._start("prometheus", self.prometheus, ["--storage.tsdb.path=data-prom"], environment)
+
+    def start_prometheus(self) -> None:
+        """Start Prometheus and return when it is ready.
+
+        Raises DeliveryError with the end of the log when it does not get ready.
+        """
+        flags = [f"--rules.alert.{name}={value}" for name, value in self._alert_flags.items()]
+        self._start("prometheus", self.prometheus, ["--storage.tsdb.path=data-prom", *flags], None)
+
+    def stop_prometheus(self) -> None:
+        """End Prometheus; its data stay."""
+        process = self._processes.pop("prometheus")
+        process.terminate()
+        process.wait(timeout=20)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in self._processes:
+        for process in self._processes.values():
             process.terminate()
-        for process in self._processes:
+        for process in self._processes.values():
             process.wait(timeout=20)
 
     def query(self, promql: str) -> list[Any]:
@@ -81,7 +105,7 @@ class Stack:
                 stdout=output,
                 stderr=output,
             )
-        self._processes.append(process)
+        self._processes[name] = process
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline and process.poll() is None:
             try:

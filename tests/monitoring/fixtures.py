@@ -89,7 +89,10 @@ def watch(folder: Path, factor: int) -> Iterator[Watched]:
     """Run everything, with waiting times divided by `factor`."""
     port = free_port()
     overlay = overlay_with_mail_server(folder / "checkout", port)
-    stack = Stack(folder / "stack", free_port(), free_port())
+    flags = configuration.alert_flags()
+    if factor > 1:  # alerts whose waiting time is shorter than this start anew
+        flags["for-grace-period"] = "1s"
+    stack = Stack(folder / "stack", free_port(), free_port(), flags)
     with (
         EmbeddedPostgres(folder / "postgres", {"fsync": "off"}) as postgres,
         Service(fresh_database(postgres), folder / "service.log") as service,

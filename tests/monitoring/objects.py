@@ -23,7 +23,10 @@ EXPORTERS = {
     "ALERTS": "Prometheus itself",
     "kube_deployment_spec_replicas": "kube-state-metrics",
     "kube_horizontalpodautoscaler_spec_max_replicas": "kube-state-metrics",
+    "kube_horizontalpodautoscaler_spec_min_replicas": "kube-state-metrics",
+    "kube_horizontalpodautoscaler_status_condition": "kube-state-metrics",
     "kube_horizontalpodautoscaler_status_current_replicas": "kube-state-metrics",
+    "kube_pod_container_status_restarts_total": "kube-state-metrics",
     "kube_pod_container_status_waiting_reason": "kube-state-metrics",
     "kube_pod_init_container_status_ready": "kube-state-metrics",
     "prometheus_operator_managed_resources": "the Prometheus operator",
@@ -80,6 +83,18 @@ def queries(dashboard: Any) -> Iterator[tuple[str, str]]:
         for variable, value in GRAFANA_VARIABLES.items():
             expression = expression.replace(variable, value)  # noqa: PLW2901
         yield title, expression
+
+
+def sources(promql: str) -> set[str]:
+    """Names of the metrics that a query of the rules asks for, with those that a recorded one is made of in its place.
+
+    The shares of requests count as metrics of their own.
+    """
+    recorded = {rule["record"]: rule["expr"] for rule in rules() if rule.get("record", "").endswith((":max", ":count"))}
+    found: set[str] = set()
+    for name in metrics(promql):
+        found |= sources(recorded[name]) if name in recorded else {name}
+    return found
 
 
 def metrics(promql: str) -> set[str]:

@@ -10,7 +10,7 @@ from app.dev.postgres import EmbeddedPostgres
 from delivery import policy
 from delivery.manifests import Render
 from monitoring.local import configuration
-from monitoring.local.shorter import WAITS, shorten
+from monitoring.local.shorter import DELAY, WAITS, shorten
 from tests.monitoring import objects, table
 from tests.support.service import Service, fresh_database
 from tests.support.waiting import eventually
@@ -25,7 +25,7 @@ SERIES_BUDGET = 1500
 
 
 def test_there_are_alerts() -> None:
-    assert len(ALERTS) == 19
+    assert len(ALERTS) == 21
 
 
 @pytest.mark.parametrize("alert", ALERTS)
@@ -108,15 +108,17 @@ def test_every_alert_aggregates_by_namespace() -> None:
         assert "absent(" not in expression
         for clause in re.findall(r"\b(?:by|on) \(([^)]*)\)", expression):
             assert "namespace" in clause, expression
-        recorded = all(name.startswith("namespace_job:") for name in objects.metrics(expression))
+        recorded = re.match(r"[(\s]*(last_over_time\()?namespace_\w+:", expression)
         assert recorded or "by (namespace" in expression, expression
 
 
-def test_a_recording_rule_is_named_after_its_window() -> None:
+def test_a_recording_rule_is_named_after_what_it_does() -> None:
     for rule in objects.rules():
         if "record" in rule:
-            assert re.fullmatch(r"[a-z_]+:[a-z_]+:(ratio_)?rate\d+[mhd]", rule["record"])
-            assert set(re.findall(r"\[(\w+)\]", rule["expr"])) == {rule["record"].rpartition("rate")[2]}
+            name = re.fullmatch(r"[a-z_]+:[a-z_]+:(max|count|(?:ratio_rate|increase)(\d+[mhd]))", rule["record"])
+            assert name, rule["record"]
+            if name[2]:
+                assert set(re.findall(r"\[(\w+)\]", rule["expr"])) == {name[2]}
 
 
 def test_gauges_of_the_database_are_never_summed() -> None:
@@ -136,19 +138,21 @@ def test_an_alert_has_a_panel(alert: str) -> None:
         for board in objects.dashboards().values()
     }
     for rule in objects.alerts()[alert]:
-        asked = objects.metrics(rule["expr"])
+        asked = objects.sources(rule["expr"])
         assert asked <= set().union(*drawn.values())
         assert asked & drawn[rule["annotations"]["dashboard_url"].rpartition("/")[2]]
 
 
 @pytest.fixture(scope="module")
 def shown(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The metrics of a service that finds an open and a claimed task when it starts, after every route was called."""
+    """The metrics of a service that finds open, claimed and lost tasks when it starts, after every route was called."""
     log, settings = tmp_path_factory.mktemp("shown") / "log", fresh_database(postgres)
     with Service(settings, log) as first, client_of(first) as client:
         identity = client.post("/v1/tasks", json={"title": "Count me"}).raise_for_status().json()["id"]
         client.post("/v1/tasks", json={"title": "Do me"}).raise_for_status()
         client.post("/v1/tasks/claim", json={"worker": "worker-7", "ttl_s": 600}).raise_for_status()
+        lost = client.post("/v1/tasks", json={"title": "Lose me"}).raise_for_status().json()["id"]
+        client.post(f"/v1/tasks/{lost}/claim", json={"worker": "worker-8", "ttl_s": 1}).raise_for_status()
     with Service(settings, log) as second, client_of(second) as client:
         for path in client.get("/openapi.json").json()["paths"]:
             for method in ("GET", "POST", "PATCH", "DELETE"):
@@ -157,6 +161,7 @@ def shown(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) 
         eventually(
             lambda: (
                 second.metric("taskpulse_leases") is not None
+                and second.metric("taskpulse_oldest_expired_lease_timestamp_seconds") is not None
                 and second.metric("taskpulse_events_sent_up_to_timestamp_seconds") is not None
             )
         )
@@ -201,7 +206,7 @@ def test_shortening_changes_waiting_times_only() -> None:
             return [without_waits(each) for each in part]
         if isinstance(part, dict):
             return {key: without_waits(value) for key, value in part.items() if key not in WAITS}
-        return re.sub(r"\[\d+[smhd]\]", "[window]", part) if isinstance(part, str) else part
+        return DELAY.sub(r"\1delay", re.sub(r"\[\d+[smhd]\]", "[window]", part)) if isinstance(part, str) else part
 
     render = objects.overlay("main")
     for whole in (
@@ -227,6 +232,12 @@ def test_the_chart_takes_what_the_overlays_bring() -> None:
     assert prometheus["ruleSelectorNilUsesHelmValues"] is prometheus["serviceMonitorSelectorNilUsesHelmValues"] is False
     assert not {"ruleSelector", "serviceMonitorSelector"} & prometheus.keys()
     assert int(prometheus["retention"].removesuffix("d")) >= 30
+    assert values["grafana"]["sidecar"]["dashboards"]["searchNamespace"] == "ALL"
+    alertmanager = values["alertmanager"]["alertmanagerSpec"]
+    assert alertmanager["alertmanagerConfigMatcherStrategy"] == {"type": "OnNamespace"}
+    for name in ("dev", "main"):
+        files = re.findall(r"'api_url_file': '([^']+)'", str(configuration.base(name)))
+        assert files == [f"/etc/alertmanager/secrets/{alertmanager['secrets'][0]}/slack-webhook-url"]
     selector = values["alertmanager"]["alertmanagerSpec"]["alertmanagerConfigSelector"]["matchLabels"]
     for name in ("dev", "main"):
         [routes] = objects.overlay(name).of("AlertmanagerConfig")
