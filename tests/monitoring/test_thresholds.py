@@ -27,10 +27,11 @@ def as_test(case: Object) -> Object:
     fired = {(case["alert"], rule["labels"]["severity"]) for rule in objects.alerts()[case["alert"]]}
     series = []
     for name, values in case["series"].items():
+        assert isinstance(values, str), f"{name}: quote it, as YAML takes 0x40 for a number"
         metric, _, labels = name.removesuffix("}").partition("{")
         job = [] if metric.startswith(("kube_", "prometheus_")) else ['job="taskpulse-api"']
         pairs = ",".join(['namespace="taskpulse"', *job, *([labels] if labels else [])])
-        series.append({"series": f"{metric}{{{pairs}}}", "values": str(values)})
+        series.append({"series": f"{metric}{{{pairs}}}", "values": values})
     checks = [
         promtool.firing(moment, {(case["alert"], severity) for severity in severities}, among=fired)
         for moment, severities in case["severities"].items()
