@@ -69,7 +69,8 @@ class Bake:
                 return
             if looked > end + BLIND_S:
                 raise UnreachableError(f"Whether the release stays well could not be read: {blind}")
-            time.sleep(max(0, min(LOOK_S, end - looked) - (time.monotonic() - looked)))
+            pause = min(LOOK_S, end - looked) if looked < end else LOOK_S
+            time.sleep(max(0, pause - (time.monotonic() - looked)))
 
     def look(self, *, is_first: bool) -> None:
         """Look at everything once.

@@ -1,6 +1,7 @@
 """The bake: a release that does not stay well is put back before it is good, and nothing is pruned before."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -200,6 +201,18 @@ def test_a_pod_that_is_unready_once_and_a_new_one_that_is_not_ready_yet_do_not(
     for number in range(4):
         watched.bake.look(is_first=number == 0)
     assert watched.bake.suspects == {}
+
+
+def test_looks_after_the_end_are_as_far_apart_as_those_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    away = KubectlError("an error on the server")
+    watched = Watched(monkeypatch, away, [pod()], [pod(ready=False)], [pod()])
+    pauses: list[float] = []
+    monkeypatch.setattr(bake, "LOOK_S", 60)
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    watched.bake.run(0)  # the cluster cannot be read
+    watched.bake.run(0)  # a trouble has just come up
+    assert pauses == [pytest.approx(60, abs=10)] * 2
+    assert watched.left == []
 
 
 def test_restarts_from_before_do_not_count_and_a_last_look_always_succeeds(monkeypatch: pytest.MonkeyPatch) -> None:
