@@ -11,8 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-import httpx
-
 from delivery.deploy.plan import Action
 from delivery.deploy.release import GOOD, Record, Release
 from delivery.deploy.state import Deploy
@@ -136,6 +134,8 @@ def send(receiver: Receiver, message: Message, namespace: str, secrets: list[Obj
 
 def post(url: str, body: Object, sleep: Callable[[float], None] = time.sleep) -> str:
     """Post JSON, again where that may help, and return why it failed; "" where it did not."""
+    import httpx
+
     why = ""
     for tried in range(TRIES):
         if tried:

@@ -8,7 +8,6 @@ from delivery.deploy import plan as planning
 from delivery.deploy.bake import Bake, alerts_before
 from delivery.deploy.changes import apply_objects, remove_objects, roll_out
 from delivery.deploy.commits import is_older
-from delivery.deploy.front_door import ask_from_outside
 from delivery.deploy.plan import ADOPT, NOTHING, REFUSE, Plan
 from delivery.deploy.recovery import recover
 from delivery.deploy.release import Record, Release
@@ -103,6 +102,8 @@ def wait(deploy: Deploy) -> None:
 
 
 def smoke(deploy: Deploy) -> None:
+    from delivery.deploy.front_door import ask_from_outside
+
     deploy.report.step("Smoke test")
     smoke_test(deploy.release, deploy.report.detail, deploy.lock.check)
     ask_from_outside(deploy.release, deploy.report.detail, deploy.lock.check)
