@@ -22,7 +22,7 @@ from tests.support.service import Service, empty
 Case = schemathesis.Case[Any]
 Schema = schemathesis.BaseSchema
 
-SHORT, LONG = 12, 500
+SHORT, LONG = 12, 150
 """Examples for each operation in `make test` and in `make test-all`; a third of them break the document's rules."""
 MIN_SUCCESS = 1 / 3
 
