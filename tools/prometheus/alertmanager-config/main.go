@@ -27,7 +27,7 @@ import (
 	sigsyaml "sigs.k8s.io/yaml"
 )
 
-// The Alertmanager that tools/monitoring pins.
+// The Alertmanager that tools/alertmanager pins.
 const alertmanagerVersion = "0.31.1"
 
 func main() {
