@@ -23,7 +23,7 @@ HEAD ?= HEAD
 include tools/tools.mk
 
 .PHONY: help run run-monitoring oncall alerts test test-quick test-all render validate check format lock pins clean
-.PHONY: review review-comment image-test client-check e2e e2e-kind bench compare attack bench-scale bench-leases terraform terraform-audit github-variables
+.PHONY: review review-comment image-test client-check e2e e2e-kind bench compare attack bench-scale bench-leases bench-queues terraform terraform-audit github-variables
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -124,6 +124,9 @@ lock: $(READY) ## Compile requirements/ anew from pyproject.toml (UPGRADE=--upgr
 	$$compile pyproject.toml -o requirements/run.txt; \
 	$$compile pyproject.toml --extra dev --constraint requirements/run.txt -o requirements/dev.txt; \
 	$$compile bench/requirements.in --constraint requirements/dev.txt -o requirements/bench.txt
+
+bench-queues: $(READY) ## What labels and queues cost (SIZES=100000,1000000; about 10 minutes)
+	@$(BIN)/python -m bench.queues
 
 bench: .tools/bench/.ready ## Requests a second beside peers (ROUNDS=3 SECONDS=3; about 18 minutes)
 	@$(BIN)/python -m bench.run

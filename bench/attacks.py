@@ -105,7 +105,7 @@ async def pages(target: Target) -> None:
 
 
 async def long_polls(target: Target) -> None:
-    """1,000 claims that wait, each for a label of its own, while 5 tasks a second are created."""
+    """1,000 claims that wait, each for a label of its own, while 20 tasks a second are created."""
 
     def claim(index: int) -> bytes:
         body = json.dumps({"worker": "w", "ttl_s": 60, "labels": [f"nothing-{index}"]}).encode()
@@ -116,7 +116,7 @@ async def long_polls(target: Target) -> None:
             await _hold(target, claim(index), reads=True)
         while target.left_s:
             await _once(target, target.post("/v1/tasks", b'{"title": "new"}', "Connection: close"))
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.05)
 
     await _many(target, 1001, work)
 

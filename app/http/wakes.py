@@ -29,8 +29,10 @@ def notify_of_new(request: Request[Any, Any, Any], tasks: Sequence[NewTask]) -> 
 
 
 def notify_of_task(request: Request[Any, Any, Any], task: bytes) -> None:
-    """Wake a call for a task, given as JSON, that somebody may claim now."""
+    """Wake a call for a task, given as JSON, that somebody may claim now; if its lease ended, others have room."""
     changed = msgspec.json.decode(task, type=ClaimableTask)
+    if changed.labels:
+        services(request).notifier.notify_room()
     claimable = changed.status in ("open", "in_progress") and not changed.waits
     services(request).notifier.notify_work([changed.labels] if claimable else [])
 

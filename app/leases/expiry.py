@@ -9,7 +9,7 @@ import time
 from typing import NamedTuple
 
 from app.leases.queues import correct_lanes
-from app.postgres.notifications import Notifier
+from app.postgres.notifications import WITH_ROOM, Notifier
 from app.postgres.pool import Database
 from app.postgres.statements import sql
 
@@ -18,7 +18,6 @@ BITE = 1000
 """Tasks of which one statement notes that their wait is over."""
 
 SWEEP, END_RESTS, EXPIRED_LATELY = sql("leases/sweep_leases"), sql("leases/end_rests"), sql("leases/expired_lately")
-WITH_ROOM = sql("queues/tasks_with_room")
 
 
 class SweptTask(NamedTuple):

@@ -1,4 +1,4 @@
-"""Gauges of tasks and leases: queried in the background, never by a scrape, and absent rather than stale."""
+"""Gauges of tasks, leases and queues: queried in the background, never by a scrape, and absent rather than stale."""
 
 import asyncio
 import time
@@ -10,6 +10,8 @@ import psycopg
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from app.metrics import queues
+from app.metrics.queues import QueueFigures
 from app.postgres.pool import Database
 from app.postgres.statements import sql
 from app.tasks.model import Status
@@ -41,6 +43,7 @@ class TaskCollector(Collector):
     def __init__(self, database: Database) -> None:
         self._database = database
         self._figures: Figures | None = None
+        self._queues: list[QueueFigures] = []
         self._asked = 0.0
         """Monotonic seconds."""
         self._last_success = 0.0
@@ -54,10 +57,11 @@ class TaskCollector(Collector):
             await asyncio.sleep(0.1)
         try:
             [row] = await self._database.fetch(QUERY, {})
+            of_queues = await self._database.fetch(queues.QUERY, {})
         except psycopg.Error:
             self._figures = None
             raise
-        self._figures = Figures._make(row)
+        self._figures, self._queues = Figures._make(row), [QueueFigures._make(each) for each in of_queues]
         self._asked = time.monotonic()
         self._last_success = time.time()
 
@@ -101,6 +105,7 @@ class TaskCollector(Collector):
                 "When the worker that has been quiet for longest showed life last; absent without leases.",
                 value=figures.oldest_pulse,
             )
+        yield from queues.gauges(self._queues)
 
 
 def _labelled(name: str, text: str, label: str, values: dict[str, Any]) -> Metric:

@@ -11,6 +11,7 @@ import msgspec
 import psycopg
 
 from app.postgres.pool import Connection, Database, connection_parameters
+from app.postgres.statements import sql
 from app.postgres.waiters import Labels, Waiters
 from app.settings import Settings, SettingsError
 
@@ -33,6 +34,7 @@ MOST_MESSAGES = 8
 """Beyond so many for one moment, a single empty one is sent."""
 
 SEND = "select pg_notify(%(channel)s, message) from unnest(%(messages)s::text[]) as message"
+WITH_ROOM = sql("queues/tasks_with_room")
 
 
 class Notifier:
@@ -51,6 +53,7 @@ class Notifier:
         self._change = asyncio.Event()
         self._changed = False
         self._anything = False
+        self._room = False
         self._tasks: Counter[Labels] = Counter()
         """The tasks to tell of, by their labels."""
         self._notifying: asyncio.Task[None] | None = None
@@ -86,6 +89,14 @@ class Notifier:
         self._tasks.update(map(frozenset, tasks))
         self.notify_change()
 
+    def notify_room(self) -> None:
+        """Tell every process, within a moment, of ready tasks in limited queues that have room: a lease has ended.
+
+        Call it after the commit.
+        """
+        self._room = True
+        self.notify_change()
+
     def notify_anything(self) -> None:
         """Tell every process, within a moment, that there may be any tasks: all calls that wait look for work."""
         self._anything = True
@@ -95,6 +106,10 @@ class Notifier:
         while self._changed:
             await asyncio.sleep(MOMENT_S)
             channel, messages = CHANGES, [""]
+            try:
+                await self._find_room()
+            except psycopg.OperationalError:
+                log.debug("could not look for room in queues; the next sweep does")
             if self._anything or self._tasks:
                 channel, messages = WORK, [""] if self._anything else _messages(self._tasks)
             self._changed, self._anything, self._tasks = False, False, Counter()
@@ -102,6 +117,11 @@ class Notifier:
                 await self._database.fetch(SEND, {"channel": channel, "messages": messages})
             except psycopg.OperationalError:
                 log.warning("a NOTIFY failed; who waits for work in another process asks again when the wait ends")
+
+    async def _find_room(self) -> None:
+        if self._room:
+            self._room = False
+            self._tasks.update(frozenset(labels) for (labels,) in await self._database.fetch(WITH_ROOM, {}))
 
     async def _listen(self) -> None:
         while True:

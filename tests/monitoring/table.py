@@ -12,7 +12,7 @@ ROUTES = {"critical": "Slack, mail (main)", "warning": "Slack", "info": "nobody"
 
 def table() -> str:
     """Return the table as Markdown."""
-    tests = [test for file in ("slo.yaml", "tasks.yaml", "service.yaml") for test in objects.alert_tests(file)]
+    tests = [test for file in objects.UNIT_TESTS for test in objects.alert_tests(file)]
     lines = [
         "| Alert | Fires | Is silent | Goes to | With two pods |",
         "| --- | --- | --- | --- | --- |",
@@ -23,8 +23,9 @@ def table() -> str:
         silent = "; ".join(what(test) for test in own if not test.expected)
         cluster = alert == "TaskPulseMonitoringRejected"
         goes = "Slack, by the base configuration" if cluster else "; ".join(route(rules))
-        per_pod = any("pod" in each["exp_labels"] for test in own for each in test.expected)
-        pods = "one for each pod, in one message" if per_pod else "one"
+        shown = {label for test in own for each in test.expected for label in each["exp_labels"]}
+        each = next((label for label in ("pod", "queue") if label in shown), None)
+        pods = f"one for each {each}, in one message" if each else "one"
         lines.append(f"| [{alert}](runbooks/{alert}.md) | {fires} | {silent} | {goes} | {pods} |")
     return "\n".join(lines)
 

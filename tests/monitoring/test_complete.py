@@ -18,14 +18,14 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.xdist_group("complete")  # they share a service
 
 ALERTS = sorted(objects.alerts())
-UNIT_TESTS = [test for file in ("slo.yaml", "tasks.yaml", "service.yaml") for test in objects.alert_tests(file)]
+UNIT_TESTS = [test for file in objects.UNIT_TESTS for test in objects.alert_tests(file)]
 HEADINGS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
 SERIES_BUDGET = 1500
 """Samples of one pod after every route was called; the ServiceMonitor refuses twice as many."""
 
 
 def test_there_are_alerts() -> None:
-    assert len(ALERTS) == 21
+    assert len(ALERTS) == 23
 
 
 @pytest.mark.parametrize("alert", ALERTS)
@@ -122,7 +122,7 @@ def test_a_recording_rule_is_named_after_what_it_does() -> None:
 
 
 def test_gauges_of_the_database_are_never_summed() -> None:
-    gauges = r"taskpulse_(?:tasks|leases|oldest|collector)\w*"
+    gauges = r"taskpulse_(?:tasks|leases|oldest|collector|queue)\w*"
     expressions = [rule["expr"] for rule in objects.rules()]
     expressions += [query for board in objects.dashboards().values() for _, query in objects.queries(board)]
     assert [each for each in expressions if re.search(gauges, each)]
@@ -151,6 +151,8 @@ def shown(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) 
         identity = client.post("/v1/tasks", json={"title": "Count me"}).raise_for_status().json()["id"]
         client.post("/v1/tasks", json={"title": "Do me"}).raise_for_status()
         client.post("/v1/tasks/claim", json={"worker": "worker-7", "ttl_s": 600}).raise_for_status()
+        queue = {"paused": True, "max_leases": 1, "ready_within_s": 60}
+        client.put("/v1/queues/print", json=queue).raise_for_status()
         lost = client.post("/v1/tasks", json={"title": "Lose me"}).raise_for_status().json()["id"]
         client.post(f"/v1/tasks/{lost}/claim", json={"worker": "worker-8", "ttl_s": 1}).raise_for_status()
     with Service(settings, log) as second, client_of(second) as client:

@@ -109,7 +109,7 @@ def test_each_release_and_each_rollback_is_marked_once(tmp_path: Path) -> None:
     assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
-def test_both_dashboards_have_the_same_marks() -> None:
+def test_the_dashboards_have_the_same_marks() -> None:
     marks = [dashboard["annotations"] for dashboard in DASHBOARDS.values()]
     assert all(each == marks[0] for each in marks)
 

@@ -20,7 +20,7 @@ Value = Callable[[int], float | None]
 
 SERVICE, FIGURES, EXPORTERS = "service", "figures", "exporters"
 """Where a series comes from: each pod's own state, what a pod reads from the database, other exporters."""
-FIGURE_NAMES = ("taskpulse_leases", "taskpulse_oldest", "taskpulse_tasks", "taskpulse_open")
+FIGURE_NAMES = ("taskpulse_leases", "taskpulse_oldest", "taskpulse_tasks", "taskpulse_open", "taskpulse_queue")
 
 
 def is_from(series: str) -> str:
@@ -64,6 +64,10 @@ WORLD: dict[str, Value] = {
     pod("a", "taskpulse_open_tasks", state="ready"): constant(5),
     pod("a", "taskpulse_tasks", status="failed"): lambda step: 7 if step < 80 else 8,
     pod("a", "taskpulse_tasks_overdue"): constant(2),
+    pod("a", "taskpulse_queues"): constant(1),
+    pod("a", "taskpulse_queue_paused_seconds", queue="print"): constant(90_000),
+    pod("a", "taskpulse_queue_oldest_ready_seconds", queue="print"): constant(7_300),
+    pod("a", "taskpulse_queue_ready_within_seconds", queue="print"): constant(7_200),
     exporter("kube_deployment_spec_replicas", deployment="taskpulse-api"): constant(2),
     exporter(
         "kube_pod_container_status_waiting_reason", pod="taskpulse-api-a", container="api", reason="CrashLoopBackOff"
@@ -93,7 +97,11 @@ FIRES = {
     for rule in rules
     if alert not in ELSEWHERE
 } - {("TaskPulseTargetDown", "critical")}
-OF_FIGURES = {each for each in FIRES if each[0].startswith(("TaskPulseTask", "TaskPulseWorker", "TaskPulseAllWorkers"))}
+OF_FIGURES = {
+    each
+    for each in FIRES
+    if each[0].startswith(("TaskPulseTask", "TaskPulseWorker", "TaskPulseAllWorkers", "TaskPulseQueue"))
+}
 OF_FIGURES.discard(("TaskPulseTasksFailed", "warning"))  # ends an hour after the last failure
 OF_PODS = {
     ("TaskPulsePoolExhausted", "warning"),

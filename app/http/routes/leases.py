@@ -202,7 +202,7 @@ async def complete_task(
         return _answer(await store.complete(connection, actor(request), task_id, data))
 
     response = await once(request, share(request), complete)
-    services(request).notifier.notify_change()
+    notify_of_task(request, response.content)
     return response
 
 

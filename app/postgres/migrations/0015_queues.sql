@@ -8,6 +8,7 @@ create table queues (
     version bigint not null default nextval('queue_versions'),
     max_leases integer check (max_leases >= 0),
     ready_within_s integer check (ready_within_s > 0),
+    settled boolean not null default false,
     label text primary key check (char_length(label) between 1 and 50)
 );
 
@@ -16,6 +17,7 @@ comment on column queues.version is 'from one sequence for all, so that a queue 
 comment on column queues.paused_at is 'since when no new lease begins on a task with the label; null: it is not paused';
 comment on column queues.max_leases is 'never more unexpired leases on tasks with the label; null: any number';
 comment on column queues.ready_within_s is 'for how long a task with the label may be ready before an alert fires; null: for ever';
+comment on column queues.settled is 'whether all tasks with the label are in its lane, so that claims need not look at their labels';
 
 create table task_labels (
     task_id uuid not null,
@@ -46,6 +48,15 @@ comment on column ready_labels.lane is
 create index ready_labels_to_claim on ready_labels (label, lane, priority desc, due_at, task_id);
 create index ready_labels_first on ready_labels (lane, priority desc, due_at, task_id) where first;
 
+create table leased_labels (
+    task_id uuid not null,
+    label text not null,
+    primary key (label, task_id)
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
+
+comment on table leased_labels is
+    'the labels of tasks in progress, so that a count of the leases of a label reads no others; triggers of tasks keep it';
+
 create function lane_of(some_labels text[]) returns integer[] stable language sql
 return (select coalesce(array_agg(id order by id), '{}') from queues where label = any(some_labels));
 
@@ -54,9 +65,9 @@ begin
     -- Volatile, and not part of the statement that calls it: it sees what was committed before it was called.
     return (
         select count(*)
-        from leases l join tasks t on t.id = l.task_id
+        from leased_labels leased join leases l on l.task_id = leased.task_id
         where
-            t.labels::text[] @> array[some_label]
+            leased.label = some_label
             and greatest(
                 l.expires_at,
                 case
@@ -74,6 +85,8 @@ declare
         or old.labels::text[] <> new.labels::text[] or old.created_at <> new.created_at;
     was_ready boolean := tg_op <> 'INSERT' and old.status = 'open' and old.claimable_at is null;
     is_ready boolean := tg_op <> 'DELETE' and new.status = 'open' and new.claimable_at is null;
+    was_leased boolean := tg_op <> 'INSERT' and old.status = 'in_progress';
+    is_leased boolean := tg_op <> 'DELETE' and new.status = 'in_progress';
 begin
     if other_labels and tg_op <> 'INSERT' then
         delete from task_labels
@@ -82,9 +95,17 @@ begin
     if was_ready and (other_labels or not is_ready) then
         delete from ready_labels where task_id = old.id;
     end if;
+    if was_leased and (other_labels or not is_leased) then
+        delete from leased_labels where label = any(old.labels::text[]) and task_id = old.id;
+    end if;
     if other_labels and tg_op <> 'DELETE' then
         insert into task_labels (task_id, created_at, label)
         select new.id, new.created_at, label from unnest(new.labels::text[]) as label
+        on conflict do nothing;
+    end if;
+    if is_leased and (other_labels or not was_leased) then
+        insert into leased_labels (task_id, label)
+        select new.id, label from unnest(new.labels::text[]) as label
         on conflict do nothing;
     end if;
     if is_ready then
@@ -112,6 +133,7 @@ when (
     or cardinality(new.labels) > 0
     and (
         old.created_at <> new.created_at
+        or (old.status = 'in_progress') <> (new.status = 'in_progress')
         or (old.status = 'open' and old.claimable_at is null) <> (new.status = 'open' and new.claimable_at is null)
         or (new.status = 'open' and new.claimable_at is null)
         and (old.priority <> new.priority or old.due_at is distinct from new.due_at)
@@ -125,7 +147,7 @@ execute function keep_labels();
 
 create function forget_labels() returns trigger language plpgsql as $$
 begin
-    truncate task_labels, ready_labels;
+    truncate task_labels, ready_labels, leased_labels;
     return null;
 end
 $$;

@@ -19,12 +19,15 @@ begin
         from tasks, unnest(labels::text[]) with ordinality as labelled (label, number)
         where id = any(bite) and status = 'open' and claimable_at is null
         on conflict do nothing;
+        insert into leased_labels (task_id, label)
+        select id, label from tasks, unnest(labels::text[]) as label where id = any(bite) and status = 'in_progress'
+        on conflict do nothing;
         last := bite[cardinality(bite)];
         commit;
     end loop;
 end
 $$;
-analyze task_labels, ready_labels;
+analyze task_labels, ready_labels, leased_labels;
 -- What changed between a bite's look at a task and its end; the locks keep that from happening again.
 do $$
 declare
@@ -34,6 +37,9 @@ declare
         union
         select r.task_id from ready_labels r
         where not exists (select from tasks t where t.id = r.task_id and t.status = 'open' and t.claimable_at is null)
+        union
+        select s.task_id from leased_labels s
+        where not exists (select from tasks t where t.id = s.task_id and t.status = 'in_progress')
     );
 begin
     perform from tasks where id = any(stale) for update;
@@ -47,6 +53,13 @@ begin
         and not exists (
             select from tasks t
             where t.id = r.task_id and t.labels::text[] @> array[r.label] and t.status = 'open' and t.claimable_at is null
+        );
+    delete from leased_labels s
+    where
+        s.task_id = any(stale)
+        and not exists (
+            select from tasks t
+            where t.id = s.task_id and t.labels::text[] @> array[s.label] and t.status = 'in_progress'
         );
     commit;
 end

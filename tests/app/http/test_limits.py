@@ -209,7 +209,7 @@ def test_calls_of_a_key_that_wait_for_a_lock_leave_connections_to_others(
 def test_looks_for_work_of_a_key_leave_connections_to_others(client: httpx.Client, service: Service) -> None:
     """Of twenty claims that wait for work with different labels, two look for some at the same time."""
     task = client.post("/v1/tasks", json={"title": "x"}).json()["id"]
-    waiting, seen = "with expired as", set[int]()
+    waiting, seen = "recursive stopped", set[int]()
 
     def claim(number: int) -> int:
         headers = {"Authorization": f"Bearer {service.key}", "Prefer": "wait=1"}

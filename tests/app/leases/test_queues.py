@@ -180,10 +180,26 @@ def test_an_expired_lease_and_an_ended_wait_obey_a_pause(client: httpx.Client, d
     assert problem(claim_one(client, quiet)) == "queue-paused"
 
 
-def test_the_end_of_a_pause_wakes_who_waits(client: httpx.Client, service: Service) -> None:
-    new_task(client, title="paused", labels=["a"])
-    put(client, "a", paused=True)
-    assert titles(claim_woken_by(service, client, lambda: put(client, "a"))) == ["paused"]
+CHANGES: list[tuple[dict[str, Any], dict[str, Any] | None]] = [
+    ({"paused": True}, {}),
+    ({"paused": True}, None),
+    ({"max_leases": 0}, {"max_leases": 1}),
+    ({"max_leases": 0}, {}),
+    ({"max_leases": 0}, None),
+]
+
+
+@pytest.mark.parametrize(("before", "after"), CHANGES)
+def test_a_change_that_lets_a_task_be_claimed_wakes_who_waits(
+    client: httpx.Client, service: Service, before: dict[str, Any], after: dict[str, Any] | None
+) -> None:
+    new_task(client, title="stopped", labels=["a"])
+    put(client, "a", **before)
+
+    def change() -> None:
+        (client.delete("/v1/queues/a") if after is None else put(client, "a", **after)).raise_for_status()
+
+    assert titles(claim_woken_by(service, client, change, labels=["a"])) == ["stopped"]
 
 
 def test_there_are_never_more_leases_than_a_queue_allows(client: httpx.Client, database: psycopg.Connection) -> None:
@@ -240,15 +256,32 @@ def test_a_lower_limit_and_another_label_affect_new_claims_alone(client: httpx.C
     assert claim_one(client, free).status_code == 200
 
 
-def test_a_slot_that_gets_free_wakes_who_waits(client: httpx.Client, service: Service) -> None:
-    first, second = (new_task(client, title=title, labels=["a"]) for title in ("first", "second"))
+@pytest.mark.parametrize("end", ["complete", "fail"])
+def test_a_slot_that_gets_free_wakes_who_waits(
+    client: httpx.Client, service: Service, database: psycopg.Connection, end: str
+) -> None:
+    """At once: the sweep, which would do it too, cannot correct lanes here, and does not get that far."""
+    first, second = (new_task(client, title=title, labels=["a"], max_attempts=1) for title in ("first", "second"))
     put(client, "a", max_leases=1)
     token = {"token": claim(client, first)["lease"]["token"]}
+    body = token if end == "complete" else {**token, "error": "x"}
 
-    def complete() -> None:
-        client.post(f"/v1/tasks/{first}/complete", json=token).raise_for_status()
+    def finish() -> None:
+        client.post(f"/v1/tasks/{first}/{end}", json=body).raise_for_status()
 
-    [item] = claim_woken_by(service, client, complete).json()["items"]
+    with database.transaction():
+        database.execute("lock table queues in share mode")
+        [item] = claim_woken_by(service, client, finish).json()["items"]
+    assert item["task"]["id"] == second
+
+
+def test_the_sweep_wakes_who_waits_for_the_slot_of_an_expired_lease(
+    client: httpx.Client, service: Service, database: psycopg.Connection
+) -> None:
+    first, second = (new_task(client, title=title, labels=["a"], max_attempts=1) for title in ("first", "second"))
+    put(client, "a", max_leases=1)
+    claim(client, first)
+    [item] = claim_woken_by(service, client, lambda: expire(database, first)).json()["items"]
     assert item["task"]["id"] == second
 
 
@@ -266,9 +299,18 @@ def test_tasks_come_into_the_lanes_of_their_queues(client: httpx.Client, databas
     assert database.execute(lanes).fetchall() == [(0,)]
 
 
-def test_the_sweep_corrects_a_lane(client: httpx.Client, database: psycopg.Connection) -> None:
-    new_task(client, labels=["a"])
+@pytest.mark.parametrize("settled", [True, False])
+def test_the_sweep_corrects_a_lane(client: httpx.Client, database: psycopg.Connection, settled: bool) -> None:
+    """Before it does, claims pass over the task all the same, whether or not they look out for such tasks."""
+    new_task(client, labels=["a"], priority="urgent")
+    new_task(client, title="other", labels=["b"])
     put(client, "a", paused=True)
-    database.execute("update ready_labels set lane = '{}'")
+    assert database.execute("select settled from queues").fetchall() == [(True,)]
+    with database.transaction():
+        database.execute("update queues set settled = %s", [settled])
+        database.execute("update ready_labels set lane = '{}' where label = 'a'")
+    assert titles(claim_any(client, limit=9)) == ["other"]
     assert claim_any(client).status_code == 204
-    eventually(lambda: database.execute("select from ready_labels where lane = '{}'").fetchone() is None)
+    eventually(
+        lambda: database.execute("select from ready_labels where label = 'a' and lane = '{}'").fetchone() is None
+    )

@@ -112,6 +112,45 @@ def test_the_backlog_is_what_is_ready(own: Service) -> None:
     assert 7190 < time.time() - oldest < 7800
 
 
+def test_a_queue_has_figures(own: Service) -> None:
+    """And a label without one has none; their ages are as of the look at them."""
+    with (
+        httpx.Client(base_url=own.url, headers={"Authorization": f"Bearer {own.key}"}) as client,
+        psycopg.connect(own.conninfo, autocommit=True) as database,
+    ):
+        client.put("/v1/queues/a%2Fb", json={"paused": True, "max_leases": 5, "ready_within_s": 60}).raise_for_status()
+        client.put("/v1/queues/free", json={}).raise_for_status()
+        for _ in range(2):
+            new_task(client, labels=["a/b", "other"])
+        held, quiet = (new_task(client, labels=["free"]) for _ in range(2))
+        for task_id in (held, quiet):
+            claim(client, task_id)
+        expire(database, quiet)
+        database.execute("update queues set paused_at = now() - interval '2 hours' where label = 'a/b'")
+        database.execute("update ready_labels set since = now() - interval '3 hours' where label = 'a/b'")
+    own.stop(signal.SIGKILL)
+    own.start()
+    series = wait_for_figures(own)
+    assert value(series, "taskpulse_queues") == 2
+    counts = {
+        tuple(
+            value(series, "taskpulse_queue_tasks", queue=queue, state=state) for state in ("ready", "leased", "quiet")
+        )
+        for queue in ("a/b", "free")
+    }
+    assert counts == {(2, 0, 0), (0, 1, 1)}
+    assert value(series, "taskpulse_queue_tasks", queue="other", state="ready") is None
+    assert value(series, "taskpulse_queue_max_leases", queue="a/b") == 5
+    assert value(series, "taskpulse_queue_max_leases", queue="free") is None
+    assert value(series, "taskpulse_queue_ready_within_seconds", queue="a/b") == 60
+    assert value(series, "taskpulse_queue_ready_within_seconds", queue="free") is None
+    for name, hours in (("taskpulse_queue_paused_seconds", 2), ("taskpulse_queue_oldest_ready_seconds", 3)):
+        seconds = value(series, name, queue="a/b")
+        assert seconds is not None
+        assert hours * 3600 <= seconds < (hours + 1) * 3600
+        assert value(series, name, queue="free") == 0
+
+
 WAITS: list[tuple[list[tuple[int, int | None]], int | None]] = [
     ([(30, None), (700, None), (90, None)], 700),
     ([(30, None), (20, None), (10, None)], 30),

@@ -64,21 +64,29 @@ def test_the_labels_of_tasks_that_were_there_are_found(before: Settings) -> None
     with connect(before) as database:
         database.execute(make, [["a", "b"], "open", None])
         database.execute(make, [["a"], "done", "2020-01-01"])
+        database.execute(make, [["f"], "in_progress", None])
         database.execute(make, [[], "open", None])
         migrate.migrate(before, lambda _: None)
-        assert labels(database) == (["a", "a", "b"], ["a", "b"])
+        assert labels(database) == (["a", "a", "b", "f"], ["a", "b"], ["f"])
         database.execute(make, [["c", "d"], "open", None])
         database.execute("update tasks set labels = '{d,e}', priority = 'high' where labels @> '{c}'::label[]")
-        assert labels(database) == (["a", "a", "b", "d", "e"], ["a", "b", "d", "e"])
+        assert labels(database) == (["a", "a", "b", "d", "e", "f"], ["a", "b", "d", "e"], ["f"])
         database.execute("update tasks set status = 'in_progress' where labels @> '{a,b}'::label[]")
+        database.execute("update tasks set labels = '{g}' where labels @> '{f}'::label[]")
         database.execute("delete from tasks where labels @> '{e}'::label[]")
-        assert labels(database) == (["a", "a", "b"], [])
+        assert labels(database) == (["a", "a", "b", "g"], [], ["a", "b", "g"])
+        database.execute("update tasks set status = 'done', finished_at = now() where status = 'in_progress'")
+        assert labels(database) == (["a", "a", "b", "g"], [], [])
 
 
 def labels(database: psycopg.Connection) -> tuple[list[str], ...]:
-    """Return the labels of all tasks, and those of tasks that can be claimed."""
-    queries = ("select label from task_labels order by 1", "select label from ready_labels order by 1")
-    return tuple([label for (label,) in database.execute(query.encode())] for query in queries)
+    """Return the labels of all tasks, of tasks that can be claimed, and of those in progress."""
+    queries = (
+        b"select label from task_labels order by 1",
+        b"select label from ready_labels order by 1",
+        b"select label from leased_labels order by 1",
+    )
+    return tuple([label for (label,) in database.execute(query)] for query in queries)
 
 
 def _sha256(version: int) -> str:

@@ -13,6 +13,7 @@ from app.http import idempotency
 from app.keys import admin, authentication
 from app.leases import expiry, queues
 from app.leases import store as lease_store
+from app.metrics import queues as queue_metrics
 from app.metrics import tasks as task_metrics
 from app.postgres import plans, roles
 from app.postgres.statements import Template, sql
@@ -56,6 +57,7 @@ ROWS: dict[str, Any] = {
     "leases/release_task": lease_store.EndedTask,
     "leases/requeue_task": lease_store.RequeuedTask,
     "leases/sweep_leases": expiry.SweptTask,
+    "metrics/queue_metrics": queue_metrics.QueueFigures,
     "metrics/task_metrics": task_metrics.Figures,
     "plans/table_sizes": plans.SizeRow,
     "queues/get_queue": queues.QueueRow,

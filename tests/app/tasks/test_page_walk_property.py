@@ -12,10 +12,18 @@ from hypothesis import strategies as st
 from app.tasks.query import SortName
 from tests.support.service import empty
 
+LABELS = st.lists(st.sampled_from("abc"), unique=True, max_size=2)
+FILTERS: list[dict[str, list[str]]] = [
+    {},
+    {"status": ["open"]},
+    {"label": ["a"]},
+    {"label": ["a", "b"]},
+    {"label": ["a"], "status": ["open"]},
+]
 TIMES = [None, *(f"2026-01-0{day}T00:00:00Z" for day in range(1, 5))]
 
 tasks = st.fixed_dictionaries(
-    {"title": st.just("task")},
+    {"title": st.just("task"), "labels": LABELS},
     optional={
         "due_at": st.sampled_from(TIMES),
         "priority": st.sampled_from(["low", "normal", "high", "urgent"]),
@@ -23,7 +31,8 @@ tasks = st.fixed_dictionaries(
     },
 )
 changes = st.fixed_dictionaries(
-    {"due_at": st.sampled_from(TIMES), "priority": st.sampled_from(["low", "normal", "high", "urgent"])}
+    {"due_at": st.sampled_from(TIMES), "priority": st.sampled_from(["low", "normal", "high", "urgent"])},
+    optional={"labels": LABELS},
 )
 # What happens between two pages: a new task, or something to one of those that were there at the start.
 happenings = st.lists(
@@ -36,12 +45,17 @@ happenings = st.lists(
 )
 
 
+def matches(task: dict[str, Any], filters: dict[str, list[str]]) -> bool:
+    values = {"status": {task["status"]}, "label": set(task["labels"])}
+    return all(values[name] & set(wanted) for name, wanted in filters.items())
+
+
 @pytest.mark.parametrize("sort", get_args(SortName))
 @settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(
     before=st.lists(tasks, min_size=3, max_size=30),
     meanwhile=st.lists(happenings, min_size=12, max_size=12),
-    filters=st.sampled_from([{}, {"status": "open"}]),
+    filters=st.sampled_from(FILTERS),
     limit=st.integers(1, 7),
 )
 def test_every_untouched_task_comes_exactly_once(
@@ -49,14 +63,14 @@ def test_every_untouched_task_comes_exactly_once(
     database: psycopg.Connection,
     *,
     sort: str,
-    filters: dict[str, str],
+    filters: dict[str, list[str]],
     before: list[dict[str, Any]],
     meanwhile: list[list[tuple[str, Any]]],
     limit: int,
 ) -> None:
     empty(database)
     there = client.post("/v1/tasks/batch", json={"tasks": before}).json()["items"]
-    untouched = {task["id"] for task in there if filters.get("status", task["status"]) == task["status"]}
+    untouched = {task["id"] for task in there if matches(task, filters)}
     seen: Counter[str] = Counter()
     page = client.get("/v1/tasks", params={"sort": sort, "limit": limit, **filters})
     steps = iter(meanwhile)

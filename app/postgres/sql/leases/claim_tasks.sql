@@ -53,9 +53,10 @@ with recursive stopped as materialized (
     select
         t.id, t.status, t.fence, t.attempts, t.max_attempts, t.cancel_requested, t.claimable_at, t.retry, t.priority,
         t.due_at, t.labels
-    from found join tasks t on t.id = found.id
+    from found join tasks t on t.id = found.id cross join stopped
     where
         (t.status = 'open' and (t.claimable_at is null or t.claimable_at <= clock_timestamp()) or found.quiet)
+        and not t.labels::text[] && stopped.labels
         and /*labelled*/
     order by found.priority desc, found.due_at, found.id
     limit /*limit*/

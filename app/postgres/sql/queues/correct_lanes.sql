@@ -1,5 +1,5 @@
 -- Corrects the lanes of some tasks after a change of queues, so that claims pass over all tasks of a queue at once.
--- Skips what another transaction has locked.
+-- Skips what another transaction has locked. Once no lane is wrong, all queues that it sees are settled.
 -- Parameters: bite bigint (rows at most, of each lane).
 -- Columns: task_id uuid.
 with recursive found as (
@@ -39,6 +39,8 @@ with recursive found as (
     select r.task_id, r.label, lane_of(t.labels::text[]) as lane
     from wrong join ready_labels r on r.task_id = wrong.task_id join tasks t on t.id = r.task_id
     for update of r skip locked
+), settled as (
+    update queues set settled = true where not settled and not exists (select from wrong)
 )
 update ready_labels r
 set lane = locked.lane

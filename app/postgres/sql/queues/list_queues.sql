@@ -33,11 +33,11 @@ with recursive label as (
     group by label
 ), leased as materialized (
     select
-        label,
+        page.label,
         count(*) filter (where /*lease_deadline*/ > now()) as live,
         count(*) filter (where /*lease_deadline*/ <= now()) as quiet
-    from leases l join tasks t on t.id = l.task_id, unnest(t.labels::text[]) as label
-    group by label
+    from page join leased_labels on leased_labels.label = page.label join leases l on l.task_id = leased_labels.task_id
+    group by page.label
 )
 select page.label, json_build_object(
     'label', page.label,
