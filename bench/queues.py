@@ -95,7 +95,7 @@ def page(connection: psycopg.Connection, filters: dict[str, Any], skipped: int) 
     if skipped:
         condition = "labels::text[] @> %s" if filters else "%s::text[] is not null"
         [after] = connection.execute(
-            f"select created_at, id from tasks where {condition} order by created_at desc, id desc limit 1 offset %s",  # type: ignore[arg-type]
+            f"select created_at, id from tasks where {condition} order by created_at desc, id desc limit 1 offset %s",
             [filters.get("label", []), skipped - 1],
         ).fetchall()
     return connection, *query.statement(PAGE, after)

@@ -105,23 +105,27 @@ class Notifier:
     async def _send(self) -> None:
         while self._changed:
             await asyncio.sleep(MOMENT_S)
+            self._changed = False
+            await self._find_room()
             channel, messages = CHANGES, [""]
-            try:
-                await self._find_room()
-            except psycopg.OperationalError:
-                log.debug("could not look for room in queues; the next sweep does")
             if self._anything or self._tasks:
                 channel, messages = WORK, [""] if self._anything else _messages(self._tasks)
-            self._changed, self._anything, self._tasks = False, False, Counter()
+            self._anything, self._tasks = False, Counter()
             try:
                 await self._database.fetch(SEND, {"channel": channel, "messages": messages})
             except psycopg.OperationalError:
                 log.warning("a NOTIFY failed; who waits for work in another process asks again when the wait ends")
 
     async def _find_room(self) -> None:
-        if self._room:
-            self._room = False
-            self._tasks.update(frozenset(labels) for (labels,) in await self._database.fetch(WITH_ROOM, {}))
+        if not self._room:
+            return
+        self._room = False
+        try:
+            found = await self._database.fetch(WITH_ROOM, {})
+        except psycopg.OperationalError:
+            log.debug("looking for queues with room failed; the next sweep looks again")
+        else:
+            self._tasks.update(frozenset(labels) for (labels,) in found)
 
     async def _listen(self) -> None:
         while True:
