@@ -119,53 +119,60 @@ def statements(plain: psycopg.Connection, behind: psycopg.Connection) -> None:
 
 
 class Calls(threading.Thread):
-    """Creates tasks, changes and claims them, in turn and without a pause, and notes the longest call."""
+    """Creates a task, changes it and finishes it, again and again without a pause."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self._connection = psycopg.connect(conninfo(settings), autocommit=True)
-        self._ended = threading.Event()
-        self.longest_s = 0.0
+        self.pid = self._connection.info.backend_pid
+        self.ended = threading.Event()
         self.number = 0
 
     def run(self) -> None:
-        """Call until `end`."""
+        """Call until `ended` is set."""
         make = "insert into tasks (title, labels) values ('x', '{half}') returning id"
         change = "update tasks set priority = 'urgent', version = version + 1 where id = %s"
         finish = "update tasks set status = 'done', finished_at = now(), version = version + 1 where id = %s"
-        while not self._ended.is_set():
-            made = self._timed(make)
-            self._timed(change, made)
-            self._timed(finish, made)
+        while not self.ended.is_set():
+            made = self._connection.execute(make).fetchone()
+            self._connection.execute(change, made)
+            self._connection.execute(finish, made)
+            self.number += 3
 
-    def _timed(self, statement: Any, values: Any = ()) -> Any:
-        started = time.monotonic()
-        rows = self._connection.execute(statement, values)
-        self.longest_s = max(self.longest_s, time.monotonic() - started)
-        self.number += 1
-        return rows.fetchone() if rows.description else None
 
-    def end(self) -> None:
-        """Stop, and raise what a call raised."""
-        self._ended.set()
-        self.join()
+class LockWaits(threading.Thread):
+    """Looks for how long a session waits for a lock, which a busy machine prolongs less than the time of its calls."""
+
+    def __init__(self, settings: Settings, calls: Calls) -> None:
+        super().__init__()
+        self._connection = psycopg.connect(conninfo(settings), autocommit=True)
+        self._calls = calls
+        self.longest_s = 0.0
+
+    def run(self) -> None:
+        """Look every few milliseconds until the calls have ended."""
+        look = "select extract(epoch from max(clock_timestamp() - waitstart))::float8 from pg_locks where pid = %s"
+        while not self._calls.ended.wait(0.005):
+            [(waits_s,)] = self._connection.execute(look, [self._calls.pid]).fetchall()
+            self.longest_s = max(self.longest_s, waits_s or 0.0)
 
 
 def migrations(settings: Settings) -> None:
-    """Run the migrations of labels beside calls, and print how long both took."""
+    """Run the migrations of labels beside calls, and print for how long these waited for a lock."""
     calls = Calls(settings)
-    calls.start()
-    time.sleep(1)
-    idle, calls.longest_s, calls.number = calls.longest_s, 0.0, 0
+    waits = LockWaits(settings, calls)
+    for thread in (calls, waits):
+        thread.start()
     started = time.monotonic()
-    names = migrate.migrate(settings, lambda _: None)
+    try:
+        names = migrate.migrate(settings, lambda _: None)
+    finally:
+        calls.ended.set()
     took = time.monotonic() - started
-    calls.end()
-    print(
-        f"\n{', '.join(names)}: {took:.1f} s; the longest of {calls.number} calls beside took"
-        f" {calls.longest_s * 1000:.0f} ms ({idle * 1000:.0f} ms in the second before)",
-        flush=True,
-    )
+    for thread in (calls, waits):
+        thread.join()
+    longest = f"the longest wait for a lock of {calls.number} calls beside them took {waits.longest_s * 1000:.0f} ms"
+    print(f"\n{', '.join(names)}: {took:.1f} s; {longest}", flush=True)
 
 
 def before_labels(postgres: EmbeddedPostgres) -> Settings:
