@@ -66,7 +66,7 @@ def test_it_works(own: Service) -> None:
     ):
         new_task(client, due_at="2020-01-01T00:00:00Z")
         new_task(client, status="failed")
-        claim(client, new_task(client))
+        claim(client, new_task(client), ttl_s=3600)
         quiet = new_task(client)
         claim(client, quiet)
         expire(database, quiet)
@@ -124,7 +124,7 @@ def test_a_queue_has_figures(own: Service) -> None:
             new_task(client, labels=["a/b", "other"])
         held, quiet = (new_task(client, labels=["free"]) for _ in range(2))
         for task_id in (held, quiet):
-            claim(client, task_id)
+            claim(client, task_id, ttl_s=3600)
         expire(database, quiet)
         database.execute("update queues set paused_at = now() - interval '2 hours' where label = 'a/b'")
         database.execute("update ready_labels set since = now() - interval '3 hours' where label = 'a/b'")
