@@ -7,71 +7,32 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from delivery.credential_patterns import (
+    ANYWHERE,
+    ASSIGNED,
+    AUTHORIZED,
+    BASIC,
+    COUNT,
+    HINT,
+    LIKE_SECRET,
+    LOOKS,
+    NAMED_SECRET,
+    NO_VALUE,
+    OBJECT_NAME,
+    PAIR,
+    PLACED,
+    RANDOM,
+    SECRET_NAME,
+    URL_PASSWORD,
+)
 from delivery.manifests import Object
 
 Path = tuple[str | int, ...]
 Span = tuple[int, int]
 
-# how the name of a credential ends; not that of a file, a user or another object with one
-NAME = (
-    r"(?:[\w.-]{0,60}?(?:password|passwd|passphrase|(?<![a-z])pass|pwd|(?<!existing)(?<!existing_)(?<!existing-)secrets?"
-    r"|tokens?|credentials?"
-    r"|(?:api|access|secret|private|signing|encryption|master|auth|account|license|shared|session|app)[_.-]?keys?"
-    r"|secret[_.-]?key[_.-]?base|(?:password|auth|secret|nonce)[_.-]?salt))"
-)
-# under such a key a text is a credential wherever it stands; under others only in variables, annotations and data
-ANYWHERE = re.compile(
-    r"[\w.-]*?(?:password|passwd|passphrase|api_?key|access_?key|account_?key|access_?token|auth_?token)", re.IGNORECASE
-)
-SECRET_NAME = re.compile(rf"{NAME}\Z", re.IGNORECASE)
-# within a text: `password: x`, `"apiKey": "x"`, `PASSWORD=x`, `--password=x`, `host=a password=x`
-QUOTED = r"""(?:"((?:[^"\\\n]|\\.)+)"|'([^'\n]+)'|([^\s"',;&}\]]+))"""
-ASSIGNED = re.compile(
-    rf"""(?:^|[\s;,&?{{("'-])({NAME})["']?[ \t]*(?:=>|[:=])[ \t]*{QUOTED}""", re.IGNORECASE | re.MULTILINE
-)
-URL_PASSWORD = re.compile(r"(?<=://)[^\s/:@'\"]*:([^\s/@'\"]+)(?=@)")
-SCHEME = r"(?:bearer|basic|token|digest)\s+"  # of a header Authorization
-AUTHORIZED = re.compile(rf"{SCHEME}[^\s\"'$<{{]{{6,}}", re.IGNORECASE)
-# what stands where a program, a file or a language takes a credential
-PLACED = (
-    re.compile(rf"\bauthorization[\"']?\s*[:=]\s*[\"']?{SCHEME}([^\s\"',;\\]{{6,}})", re.IGNORECASE),
-    re.compile(rf"""\bname["']?\s*:\s*["']?{NAME}["']?\s*,?\s*["']?value["']?\s*:\s*{QUOTED}""", re.IGNORECASE),
-    re.compile(r"(?<![\w/.])[\w.-]+:([^\s/:@'\"]+)@(?:tcp|udp|unix)\("),  # Go's MySQL driver
-    re.compile(r"\bthin:[\w$#]+/([^\s/@'\"]+)@"),  # Oracle's JDBC driver
-    re.compile(  # SQL
-        r"\b(?:(?:USER|ROLE)\s[^;\n]{0,200}?\bPASSWORD|IDENTIFIED\s+BY)\s+'([^'\n]+)'", re.IGNORECASE
-    ),
-    re.compile(r"\b(?:mysql\w*|mariadb[\w-]*)\s(?:[^\n;|&]{0,200}?\s)??-p(?!ort)['\"]?([^\s'\";|&]+)"),
-    re.compile(r"\b(?:redis-cli\s(?:[^\n;|&]{0,200}?\s)??-a|sshpass\s+-p)\s*['\"]?([^\s'\";|&]+)"),
-    re.compile(r"\bcurl\s(?:[^\n;|&]{0,200}?\s)??(?:-u|--user)[\s=]*['\"]?[^\s:'\"]+:([^\s'\"]+)"),
-    re.compile(r"\blogin\s+\S+\s+password\s+(\S+)"),  # .netrc
-    re.compile(r"^[\w.*-]+:(?:[0-9]+|\*):[\w.*-]+:[\w.*-]+:(\S+)$", re.MULTILINE),  # .pgpass
-    re.compile(r":_(?:authToken|auth|password)\s*=\s*[\"']?([^\s\"']+)"),  # .npmrc
-)
-# what is a credential by its looks
-LOOKS = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|\Z)"
-    r"|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36,}\b|\bgithub_pat_\w{40,}\b|\bglpat-[\w-]{20,}"
-    r"|\bxox[abprs]-[\w-]{10,}|\bAIza[\w-]{35}\b|\bsk_live_\w{16,}|\bhooks\.slack\.com/services/[\w/]{20,}"
-    r"|(?<=://)(?=[^\s/@:]*[0-9])[\w-]{20,}(?=@)"
-    r"|\bnpm_[A-Za-z0-9]{36}\b|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"
-)
-# what stands for a value: a reference, a template, a path, a word that is none
-NO_VALUE = re.compile(
-    r"\$\(.*\)|\$\{.*\}|\$\w+|\$__\w+\{.*\}|\{\{.*|<.*>|%\(.*\)s|\*+|(?:\.{0,2}/[\w.-]+){2,}/?|true|false|null|none|yes|no|on|off|~|\|[+-]?|>[+-]?|[{\[(].*",
-    re.IGNORECASE | re.DOTALL,
-)
-# without which a text holds none: most texts are passed over
-HINT = re.compile(
-    r"pass|pwd|secret|token|credential|key|salt|authoriz|identified|:_auth|npm_|curl|mysql|mariadb|redis-cli|thin:"
-    r"|://|@tcp\(|@udp\(|@unix\(|BEGIN |AKIA|gh[a-z]_|_pat_|glpat|xox|AIza|sk_live|eyJ",
-    re.IGNORECASE,
-)
-# what names a Secret rather than being one, under a name that ends in "secret"
-NAMED_SECRET = re.compile(r".*secrets?\Z", re.IGNORECASE)
-OBJECT_NAME = re.compile(r"(?:[a-z0-9][a-z0-9.-]*/)?[a-z0-9][a-z0-9.-]*")
-LIKE_SECRET = re.compile(r".*(?:secret|credential|password|token|cert|tls|key)s?\Z")
-COUNT = re.compile(r"tokens\Z", re.IGNORECASE)  # of a limit, if its value is a number
+ARGUMENTS = re.compile(r"command|(?:[\w-]*?)args", re.IGNORECASE)  # keys of lists that a program is started with
+HOLDING = {"data", "binaryData", "annotations", "substitute"}  # fields whose keys name what a pod or a program reads
+PROSE = {"expr", "query", "description", "message"}  # texts of several lines that are no file
 MASK = "***"  # what is shown for a credential
 REMEMBERED = 4096  # texts: overlays and both sides of a review share most of theirs
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -96,25 +57,33 @@ def walk(value: Any, path: Path, kind: str) -> Iterator[Leaf]:
     if isinstance(value, dict):
         for key, inner in value.items():
             if isinstance(inner, str):
-                yield from text(inner, (*path, key), name_of(value, key, path), kind)
-            elif key in {"args", "command"} and isinstance(inner, list):
+                yield from text(inner, (*path, key), name_of(value, key, inner, path, kind), kind)
+            elif isinstance(inner, list) and ARGUMENTS.fullmatch(str(key)):
                 yield from arguments(inner, (*path, key))
             else:
                 yield from walk(inner, (*path, key), kind)
     elif isinstance(value, list):
+        name = str(path[-1]) if path and ANYWHERE.fullmatch(str(path[-1])) else ""
         for number, inner in enumerate(value):
             if isinstance(inner, str):
-                yield from text(inner, (*path, number), "", kind)
+                yield from text(inner, (*path, number), name, kind)
             else:
                 yield from walk(inner, (*path, number), kind)
 
 
-def name_of(mapping: Object, key: str, path: Path) -> str:
+def name_of(mapping: Object, key: str, value: str, path: Path, kind: str) -> str:
     """What a text is called that may be a credential as a whole; "" where it is none by its place."""
-    if key == "value" and isinstance(mapping.get("name"), str):
-        return str(mapping["name"])
-    is_held = path and path[-1] in {"data", "binaryData", "annotations"}
-    return str(key) if is_held or ANYWHERE.fullmatch(str(key)) else ""
+    named = mapping.get("name") or mapping.get("key")
+    if key in {"value", "default"} and isinstance(named, str):
+        return named
+    inside = str(path[-1]) if path else ""
+    random = RANDOM.fullmatch(value) is not None
+    if key == "value" and (ANYWHERE.fullmatch(inside) or (random and SECRET_NAME.fullmatch(inside))):
+        return inside
+    if inside in HOLDING or inside.lower().endswith("headers") or ANYWHERE.fullmatch(str(key)):
+        return str(key)
+    refers = key == "secretKey" and "Secret" in kind  # it names a key of a Secret
+    return str(key) if random and not refers and SECRET_NAME.fullmatch(str(key)) else ""
 
 
 def text(value: str, path: Path, name: str, kind: str) -> Iterator[Leaf]:
@@ -129,23 +98,36 @@ def text(value: str, path: Path, name: str, kind: str) -> Iterator[Leaf]:
         return
     elif is_credential(name, value):
         yield Leaf(path, name, value, ((0, len(value)),))
-    elif found := spans(value, assigned=bool(name)):
+    elif found := spans(value, assigned=bool(name) or ("\n" in value and path[-1] not in PROSE)):
         yield Leaf(path, name, value, found)
 
 
 def arguments(values: list[Any], path: Path) -> Iterator[Leaf]:
-    """`--password=x` in one argument, or `--password` and its value in two."""
-    before = ""
+    """`--password=x` in one argument, `--password` and its value in two, or what a program takes in its own way."""
+    before, of_line = "", of_command([value if isinstance(value, str) else "" for value in values])
     for number, value in enumerate(values):
         if not isinstance(value, str):
             before = ""
             continue
         if before and not value.startswith("-") and not NO_VALUE.fullmatch(value):
             yield Leaf((*path, number), before, value, ((0, len(value)),))
-        elif found := spans(value, assigned=True):
+        elif found := joined([*spans(value, assigned=True), *of_line[number]]):
             first = ASSIGNED.search(value)
             yield Leaf((*path, number), first[1] if first else "", value, found)
         before = value if value.startswith("-") and SECRET_NAME.fullmatch(value.lstrip("-")) else ""
+
+
+def of_command(values: list[str]) -> list[list[Span]]:
+    """Where credentials stand in each argument, for the program and the options before it."""
+    line, start, result = " ".join(values), 0, []
+    found = spans(line, assigned=False) if hinted(line) else ()
+    for value in values:
+        end = start + len(value)
+        result.append(
+            [(max(one, start) - start, min(other, end) - start) for one, other in found if one < end > start < other]
+        )
+        start = end + 1
+    return result
 
 
 def is_credential(name: str, value: str) -> bool:
@@ -153,6 +135,8 @@ def is_credential(name: str, value: str) -> bool:
     prefix, _, last = name.rpartition("/")
     if last.lower() == "authorization":
         return AUTHORIZED.fullmatch(value.strip()) is not None
+    if BASIC.fullmatch(last):
+        return PAIR.fullmatch(value.strip()) is not None
     if not SECRET_NAME.fullmatch(last) or not value.strip():
         return False
     if NAMED_SECRET.fullmatch(last) and OBJECT_NAME.fullmatch(value) and (prefix or LIKE_SECRET.fullmatch(value)):

@@ -15,7 +15,8 @@ from typing import Any
 import yaml
 
 from delivery import manifests
-from delivery.credentials import MASK, URL_PASSWORD, hide_password
+from delivery.credential_patterns import URL_PASSWORD
+from delivery.credentials import MASK, hide_password
 from delivery.errors import DeliveryError
 from delivery.kustomizations import FILES, SKIPPED
 from delivery.manifests import dig

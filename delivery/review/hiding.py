@@ -10,23 +10,29 @@ from typing import Any
 import yaml
 
 from delivery import credentials
-from delivery.credentials import LAST_APPLIED, MASK, URL_PASSWORD, hide_password
+from delivery.credential_patterns import URL_PASSWORD
+from delivery.credentials import LAST_APPLIED, MASK, hide_password
 from delivery.manifests import Loader, Object, dig
 
 SHOWN = {"apiVersion", "kind", "type", "immutable"}  # of a Secret
 SHOWN_METADATA = {"name", "namespace", "labels"}
 HELD = ("data", "stringData")
 # kinds that hold values of a chart, and where
-CHARTS = {"HelmValues": "values", "HelmRelease": "spec", "HelmChart": "spec", "Application": "spec"}
+CHARTS = {
+    "HelmValues": "values",
+    **dict.fromkeys(
+        ("HelmRelease", "HelmChart", "HelmChartConfig", "Release", "Application", "ApplicationSet"), "spec"
+    ),
+}
 
 # keys of a chart's values, and of Alertmanager's configuration in them, under which secrets are kept
 SECRET_KEYS = re.compile(
-    r"(?i)(.*((?<![a-z])pass|pwd|pass(word|wd|phrase)s?|tokens?|credentials?|(?<!existing)(?<!existing_)secret|dsn|connection_?string)"
-    r"|.*(secret|private|access|api|service|routing|user|signing|encryption)_?keys?|.*(api|webhook)_?urls?"
+    r"(?i)(.*((?<![a-z])pass|pwd|pass(word|wd|phrase)s?|tokens?|credentials?|(?<!existing)(?<!existing_)secret|(?<!pull)secrets|dsn|connection_?string)"
+    r"|.*(secret|private|access|api|service|routing|user|signing|encryption)_?keys?(_base)?|.*(api|webhook)_?urls?"
     r"|authorization|url)\Z"
 )
 ASSIGNED = re.compile(
-    r"^(\s*[\"']?([\w.-]+)[\"']?\s*[:=][ \t]*)(\S.*)$", re.MULTILINE
+    r"^([\s-]*[\"']?([\w.-]+)[\"']?\s*[:=][ \t]*)(\S.*)$", re.MULTILINE
 )  # within a file among the values
 EMBEDDED = re.compile(r"""(?m)^[\s-]*["']?kind["']?\s*:\s*["']?Secret\b|"kind"\s*:\s*"Secret\"""")
 
@@ -49,7 +55,7 @@ def hide(each: Object, leaves: Iterable[credentials.Leaf]) -> Object:
     """The object with `Hidden` in place of whatever may hold a secret; `leaves` are the credentials in it."""
     if each["kind"] == "Secret":
         return hide_secret(each)
-    result: Object = hide_embedded(each)
+    result: Object = hide_embedded(each, makes=makes_secrets(each))
     if part := CHARTS.get(each["kind"]):
         result = {**result, part: hide_keys(result.get(part))}
     for leaf in leaves:
@@ -74,14 +80,29 @@ def is_secret(value: Any) -> bool:
     return isinstance(value, dict) and value.get("kind") == "Secret" and any(part in value for part in HELD)
 
 
-def hide_embedded(value: Any) -> Any:
+def makes_secrets(value: Any) -> bool:
+    """Whether an object is one of those from which an operator makes Secrets: ExternalSecret, SealedSecret and more."""
+    return isinstance(value, dict) and str(value.get("kind")).endswith("Secret")
+
+
+def template_of_secret(value: Object, *, makes: bool) -> dict[str, Any]:
+    """The fields of a mapping that hold literal values of a Secret which is made of it, with them."""
+    found = {key: value[key] for key in HELD if isinstance(value.get(key), dict) and (makes or key == "stringData")}
+    return {key: {name: text for name, text in held.items() if "{{" not in str(text)} for key, held in found.items()}
+
+
+def hide_embedded(value: Any, *, makes: bool = False) -> Any:
     """Secrets within another object: as an object, such as in a template, or as YAML or JSON in a text."""
     if is_secret(value):
         return hide_secret(value)
     if isinstance(value, dict):
-        return {key: hide_embedded(each) for key, each in value.items()}
+        held = template_of_secret(value, makes=makes)
+        return {
+            key: {**each, **hide_values(held[key])} if key in held else hide_embedded(each, makes=makes)
+            for key, each in value.items()
+        }
     if isinstance(value, list):
-        return [hide_embedded(each) for each in value]
+        return [hide_embedded(each, makes=makes) for each in value]
     if isinstance(value, str) and EMBEDDED.search(value):
         return Hidden(value, without_secrets(value))
     return value
@@ -116,13 +137,16 @@ def spans(text: str) -> Iterator[tuple[int, int]]:
                 nodes.extend(node.value)
 
 
-def secrets_in(value: Any) -> Iterator[Object]:
-    """The Secrets within an object, itself included, and within its texts."""
+def secrets_in(value: Any, *, makes: bool = False) -> Iterator[Object]:
+    """The Secrets within an object, itself included, what it makes Secrets of, and Secrets within its texts."""
+    makes = makes or makes_secrets(value)
     if is_secret(value):
         yield value
     elif isinstance(value, dict | list):
+        if isinstance(value, dict) and (held := template_of_secret(value, makes=makes)):
+            yield held
         for each in value.values() if isinstance(value, dict) else value:
-            yield from secrets_in(each)
+            yield from secrets_in(each, makes=makes)
     elif isinstance(value, str) and EMBEDDED.search(value):
         try:
             for each in yaml.load_all(value, Loader):

@@ -67,6 +67,12 @@ def test_it_is_found_in_any_object(each: Object) -> None:
     assert VALUE not in shown(named)
 
 
+def test_what_a_secret_is_made_of_by_reference_is_shown() -> None:
+    each = {"metadata": {"name": "a"}, **CASES["templates"]}
+    assert hide(each, credentials.leaves(each)) == each
+    assert shown(each) == str(each)
+
+
 @pytest.mark.parametrize("each", CASES["nowhere"], ids=lambda each: each["kind"])
 def test_it_is_a_name_of_another_object(each: Object) -> None:
     assert credentials.leaves(each) == []
