@@ -17,6 +17,7 @@ from delivery.review.dangers import (
     references,
     releases,
     scraping,
+    webhooks,
 )
 from delivery.review.model import Danger, Verb
 
@@ -33,6 +34,7 @@ def dangers(verb: Verb, before: Object | None, after: Object | None, around: Aro
     yield from references.dangers(before, after, around)
     yield from scraping.dangers(before, after, around)
     yield from data.dangers(before, after, around)
+    yield from webhooks.dangers(before, after)
     yield from releases.dangers(before, after)
 
 

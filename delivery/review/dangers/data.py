@@ -36,8 +36,9 @@ WEAKER = {
     3: "nobody checks who the server is",
     4: "the server's name is not checked",
 }
-NARROWING = ("namespaceSelector", "objectSelector", "matchConditions")
-WEBHOOKS = {"MutatingWebhookConfiguration": "change", "ValidatingWebhookConfiguration": "refuse"}
+
+
+TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
 @cache
@@ -52,10 +53,13 @@ def dangers(before: Object | None, after: Object | None, around: Around) -> Iter
         return
     found = list(unchecked(before, after))
     if before:
-        found += [*reclaimed(before, after), *dropped(before, after), *modes(before, after, around)]
+        found += [
+            *unprotected(before, after, around),
+            *reclaimed(before, after),
+            *dropped(before, after),
+            *modes(before, after, around),
+        ]
     yield from (Danger("data", sentence) for sentence in found)
-    if after["kind"] in WEBHOOKS:
-        yield from (Danger("privilege", sentence) for sentence in webhooks(before, after))
 
 
 def reclaimed(before: Object, after: Object) -> Iterator[str]:
@@ -187,40 +191,17 @@ def unchecked(before: Object | None, after: Object) -> Iterator[str]:
                 yield f"{place} has {option}: certificates are not checked, and anybody may stand between."
 
 
+def unprotected(before: Object, after: Object, around: Around) -> Iterator[str]:
+    """Settings by whose name a protection is on, and off now."""
+    known = {
+        state: re.compile(pattern, re.IGNORECASE | re.VERBOSE) for state, pattern in table()["protections"].items()
+    }
+    for place, was, now in compared(before, after, around):
+        old, new = (str(each).strip().lower() for each in (was, now))
+        on, off = (known[state].fullmatch(key_of(place)) for state in ("on", "off"))
+        if (on and old in TRUE and new in FALSE) or (off and old not in TRUE and new in TRUE):
+            yield f"{place} is {now}{'' if was is None else f' instead of {was}'}: what protects it may be off."
+
+
 def says(option: str, command: Any) -> bool:
     return option in re.split(r"[\s=](?!false\b)", str(command))
-
-
-def webhooks(before: Object | None, after: Object) -> Iterator[str]:
-    old = {str(each.get("name")): each for each in dig(before, "webhooks") or []}
-    verb = WEBHOOKS[after["kind"]]
-    for each in after.get("webhooks") or []:
-        name, what = str(each.get("name")), reach(each)
-        held = old.get(name)
-        where = "of every namespace" if not each.get("namespaceSelector") else "of namespaces that it selects"
-        service = dig(each, "clientConfig", "service") or {}
-        by = (
-            dig(each, "clientConfig", "url") or f"Service {service.get('name')} of namespace {service.get('namespace')}"
-        )
-        listed = ", ".join(sorted(what)[:6]) or "nothing"
-        if held is None or not what <= reach(held):
-            yield f"Webhook {name} may {verb} {listed} {where} before they are stored, as {by} decides."
-        elif any(held.get(key) and not each.get(key) for key in NARROWING):
-            yield f"Webhook {name} may {verb} more objects, {where}: a selector that it had is gone."
-        elif dig(held, "clientConfig", "service") != dig(each, "clientConfig", "service") or dig(
-            held, "clientConfig", "url"
-        ) != dig(each, "clientConfig", "url"):
-            yield f"Webhook {name} asks {by} now, which may {verb} {listed} {where}."
-        if each.get("failurePolicy", "Fail") == "Fail" and (held is None or held.get("failurePolicy") == "Ignore"):
-            yield f"While webhook {name} does not answer, {listed} {where} are refused (failurePolicy Fail)."
-
-
-def reach(webhook: Object) -> set[str]:
-    """What a webhook is asked about, such as `pods (CREATE)`."""
-    return {
-        f"{resource}{f'.{group}' if group else ''} ({operation})"
-        for rule in webhook.get("rules") or []
-        for operation in rule.get("operations") or []
-        for group in rule.get("apiGroups") or [""]
-        for resource in rule.get("resources") or []
-    }

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from delivery.manifests import Object, dig
 from delivery.review.around import Around, Side, namespace_of
-from delivery.review.dangers import edge, network_policies, trust
+from delivery.review.dangers import edge, gateways, network_policies, trust
 from delivery.review.dangers.traffic import inside
 from delivery.review.model import Danger
 from delivery.review.pod_templates import containers
@@ -28,7 +28,7 @@ def dangers(before: Object | None, after: Object | None, around: Around) -> Iter
         "GRPCRoute": route,
         "TLSRoute": route,
         "TCPRoute": route,
-        "Gateway": gateway,
+        "Gateway": gateways.dangers,
         "NetworkPolicy": network_policies.dangers,
     }.get(known["kind"])
     if rules:
@@ -157,24 +157,3 @@ def with_class(each: Object) -> Object:
     """The spec of an Ingress, with the class that may stand in an annotation; that of another route as it is."""
     named = dig(each, "metadata", "annotations", "kubernetes.io/ingress.class")
     return {**({"ingressClassName": named} if named else {}), **(dig(each, "spec") or {})}
-
-
-def gateway(before: Object | None, after: Object | None, _: Around) -> Iterator[str]:
-    if after is None:
-        return
-    old, new = (dig(each, "spec", "listeners") or [] for each in (before, after))
-    for listener in new:
-        if listener not in old:
-            name, port, protocol = (listener.get(key) for key in ("name", "port", "protocol"))
-            yield f"It has a new or other listener {name} ({protocol} on port {port}): it answers the outside."
-    kept = {listener.get("name") for listener in new}
-    for name in (listener.get("name") for listener in old):
-        if name not in kept:
-            yield f"Its listener {name} goes: what came by it is no longer answered."
-    was, now = (dig(each, "spec", "gatewayClassName") for each in (before, after))
-    if before:
-        yield from edge.annotations(before, after)
-    if before and was != now:
-        yield f"Its class changes from {was} to {now}: others may reach it."
-    if before and dig(before, "spec", "addresses") != dig(after, "spec", "addresses"):
-        yield "Its address changes: DNS must follow."

@@ -6,7 +6,7 @@ from delivery.manifests import Object, dig
 from delivery.review.around import Around, Side, namespace_of, scaled
 from delivery.review.dangers import budgets
 from delivery.review.model import Danger
-from delivery.review.pod_templates import containers
+from delivery.review.pod_templates import containers, pod_spec
 
 PROBES = {
     "livenessProbe": "a hung process is no longer restarted",
@@ -40,6 +40,15 @@ def dangers(before: Object | None, after: Object | None, around: Around) -> Iter
             removed(name, old, kept[name]) if name in kept else [f"Container {name} is gone, or has a new name."]
         )
         yield from (Danger("safety net", sentence) for sentence in sentences)
+    old_spec, new_spec = pod_spec(before) or {}, pod_spec(after) or {}
+    if (lost := old_spec.get("priorityClassName")) and new_spec and not new_spec.get("priorityClassName"):
+        yield Danger("safety net", f"Its pods lose priority class {lost}: others may take their place on a full node.")
+    helpers = {str(dig(each, "name")): each for each in new_spec.get("initContainers") or []}
+    for each in old_spec.get("initContainers") or []:
+        name = str(dig(each, "name"))
+        if name in helpers and dig(each, "restartPolicy") == "Always" != dig(helpers[name], "restartPolicy"):
+            sentence = "no longer runs beside the others (restartPolicy): they start only when it ends"
+            yield Danger("availability", f"Container {name} {sentence}.")
     if after["kind"] == "PodDisruptionBudget":
         yield from (Danger("safety net", sentence) for sentence in budgets.dangers(before, after, around))
 

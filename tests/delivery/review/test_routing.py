@@ -92,6 +92,17 @@ CRITICAL = {"severity": "critical", "namespace": "dev"}
             CRITICAL,
             "mail to us@example.com (only during days) and Slack #team",
         ),
+        (
+            [
+                config(
+                    routes=[{"receiver": "none", "matchers": [{"name": "severity", "value": "crit.*", "regex": True}]}]
+                )
+            ],
+            CRITICAL,
+            "Slack #team",
+        ),
+        ([{**config(), "spec": {"receivers": [{"name": "mail"}]}}], CRITICAL, "Slack #team"),
+        ([{**config(), "spec": {"route": {"receiver": "mail"}}}], CRITICAL, "Slack #team"),
     ],
 )
 def test_whom_an_alert_reaches(objects: list[Object], labels: dict[str, str], told: str) -> None:
