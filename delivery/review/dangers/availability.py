@@ -171,6 +171,27 @@ def placed(before: Object, after: Object) -> Iterator[str]:
         yield f"Its pods run only on nodes with label {labels}: where no node has it, none of them runs."
     elif required(new) and required(new) != required(old):
         yield "Its pods run only on nodes that other rules allow (nodeAffinity): where no node fits, none of them runs."
+    yield from untolerated(old, new)
+
+
+def untolerated(old: Object, new: Object) -> Iterator[str]:
+    """Taints of nodes that pods no longer tolerate."""
+    kept = [each for each in new.get("tolerations") or [] if isinstance(each, dict)]
+    for each in old.get("tolerations") or []:
+        if isinstance(each, dict) and not any(covers(other, each) for other in kept):
+            key, value = each.get("key", "of every key"), each.get("value")
+            effect = f" ({each['effect']})" if each.get("effect") else ""
+            taint = f"{key}={value}{effect}" if value else f"{key}{effect}"
+            yield f"Its pods no longer tolerate the taint {taint}: they do not run on nodes that have it."
+
+
+def covers(one: Object, other: Object) -> bool:
+    """Whether one toleration holds for every taint of another."""
+    if one.get("effect") and one.get("effect") != other.get("effect"):
+        return False
+    if one.get("operator") == "Exists":
+        return not one.get("key") or one.get("key") == other.get("key")
+    return other.get("operator") != "Exists" and all(one.get(key) == other.get(key) for key in ("key", "value"))
 
 
 def spread(spec: Object) -> dict[str, tuple[bool, int]]:

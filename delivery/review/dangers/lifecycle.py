@@ -5,7 +5,7 @@ from typing import Any
 
 from delivery.manifests import Object, dig
 from delivery.quantity import amount
-from delivery.review.around import Around, namespace_of
+from delivery.review.around import MAKERS, Around, namespace_of
 from delivery.review.model import Danger, Verb
 
 LOSS = {
@@ -153,6 +153,8 @@ def of_verb(verb: Verb, before: Object | None, after: Object | None, around: Aro
     renamed = after is not None and namespace_of(before) == namespace_of(after)
     if renamed and kind in NAMELESS:
         return
+    if after is None and (other := successor(before, around)):
+        loss = f"{loss}, and {other} takes their place"
     if kind in READ:
         readers = around.after.readers(kind, namespace_of(before), name)
         loss = f"{listed(readers)} still reads it, and pods of it do not start any more" if readers else ""
@@ -165,6 +167,18 @@ def of_verb(verb: Verb, before: Object | None, after: Object | None, around: Aro
             "recreation",
             f"It is created again, as {moved(before, after)}, and the old one is deleted: {AGAIN.get(kind, loss)}.",
         )
+
+
+def successor(before: Object, around: Around) -> str:
+    """The new workload of another kind that has the name of a deleted one; "" where there is none."""
+    if before["kind"] not in MAKERS:
+        return ""
+    place = (namespace_of(before), before["metadata"]["name"])
+    for each in around.after.workloads:
+        here = (namespace_of(each.value), each.value["metadata"]["name"])
+        if here == place and around.before.number(each.value["kind"], *place) is None:
+            return f"{each.value['kind']}/{place[1]}"
+    return ""
 
 
 def listed(names: list[str], most: int = 3) -> str:

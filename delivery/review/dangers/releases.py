@@ -9,15 +9,24 @@ from typing import Any
 
 from delivery.manifests import Object, dig
 from delivery.review.around import Around
-from delivery.review.dangers import availability, node, pods
+from delivery.review.dangers import availability, data, node, pods
 from delivery.review.model import Danger
 
 OF_POD = ("hostNetwork", "hostPID", "hostIPC", "hostUsers", "shareProcessNamespace", "runtimeClassName", "volumes",
           "nodeSelector", "affinity", "topologySpreadConstraints", "terminationGracePeriodSeconds")  # fmt: skip
-OF_CONTAINER = ("resources", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "volumeMounts", "ports")
+OF_CONTAINER = ("resources", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "volumeMounts", "ports",
+                "env", "args", "command")  # fmt: skip
 CONTEXTS = ("securityContext", "containerSecurityContext")
 REPLICAS = ("replicas", "replicaCount")
-LISTED = ("volumes", "topologySpreadConstraints", "volumeMounts", "ports")
+LISTED = ("volumes", "topologySpreadConstraints", "volumeMounts", "ports", "env")
+WORDS = ("args", "command")
+# how charts call what is put to the fields of their own
+MORE = {
+    **dict.fromkeys(("extraVolumes", "additionalVolumes"), "volumes"),
+    **dict.fromkeys(("extraVolumeMounts", "additionalVolumeMounts"), "volumeMounts"),
+    **dict.fromkeys(("extraEnv", "extraEnvs", "extraEnvVars", "envVars"), "env"),
+    "extraArgs": "args",
+}
 SINGLE = ("hostNetwork", "hostPID", "hostIPC", "hostUsers", "shareProcessNamespace", "runtimeClassName",
           "terminationGracePeriodSeconds")  # fmt: skip
 LISTS = ("containers", "initContainers")
@@ -30,7 +39,8 @@ def dangers(before: Object | None, after: Object | None) -> Iterator[Danger]:
     for path, pod in described(dig(after, "spec", "values")):
         was = old.get(path) or (deployment({}) if before else None)
         around = Around([(was, pod)])
-        for each in (*node.dangers(was, pod), *pods.dangers(was, pod, around), *availability.dangers(was, pod, around)):
+        found = [*node.dangers(was, pod), *pods.dangers(was, pod, around), *availability.dangers(was, pod, around)]
+        for each in (*found, *data.dangers(was, pod, around)):
             yield replace(each, sentence=f"Values {path}: {each.sentence}" if path else f"Values: {each.sentence}")
 
 
@@ -42,6 +52,8 @@ def fields(values: Object, names: tuple[str, ...]) -> Object:
 def shaped(key: str, value: Any) -> bool:
     if key in LISTED:
         return isinstance(value, list) and all(isinstance(each, dict) for each in value)
+    if key in WORDS:
+        return isinstance(value, list) and all(isinstance(each, str) for each in value)
     if key in SINGLE:
         return isinstance(value, bool | int | str)
     return isinstance(value, dict)
@@ -54,6 +66,7 @@ def described(values: Any, path: str = "") -> Iterator[tuple[str, Object]]:
             yield from described(each, f"{path}[{number}]")
     if not isinstance(values, dict):
         return
+    values = gathered(values)
     if any(listed(values.get(key)) for key in LISTS):
         yield path, whole(values)
         inner = {key: each for key, each in values.items() if key not in (*LISTS, *OF_POD, "securityContext")}
@@ -64,6 +77,25 @@ def described(values: Any, path: str = "") -> Iterator[tuple[str, Object]]:
         inner = values
     for key, each in inner.items():
         yield from described(each, f"{path}.{key}" if path else str(key))
+
+
+def gathered(values: Object) -> Object:
+    """Values with what stands under another name of a field added to it, and variables as a list."""
+    result = {key: each for key, each in values.items() if key not in MORE}
+    if "env" in result:
+        result["env"] = variables(result["env"])
+    for key in sorted(values.keys() & MORE.keys()):
+        more, held = variables(values[key]) if MORE[key] == "env" else values[key], result.get(MORE[key]) or []
+        if isinstance(more, list) and isinstance(held, list):
+            result[MORE[key]] = [*held, *more]
+    return result
+
+
+def variables(found: Any) -> Any:
+    """Variables of a container, which charts also take by their names."""
+    if not isinstance(found, dict):
+        return found
+    return [{"name": str(name), "value": value} for name, value in found.items() if not isinstance(value, dict | list)]
 
 
 def listed(found: Any) -> list[Object]:
