@@ -28,42 +28,87 @@ URL_PASSWORD = re.compile(r"(?<=://)[^\s/:@'\"]*:([^\s/@'\"]+)(?=@)")
 LISTED = r"[\w.-]{0,60}?(?:password|passwd|passphrase|token|(?:api|access)[_-]?key)s?"  # lists of secrets are of names
 SCHEME = r"(?:bearer|basic|token|digest)\s+"  # of a header Authorization
 AUTHORIZED = re.compile(rf"{SCHEME}[^\s\"'$<{{]{{6,}}", re.IGNORECASE)
-# what stands where a program, a file or a language takes a credential
+# what stands where a program, a file or a language takes a credential, and in small letters what no such text lacks
 PLACED = (
-    re.compile(rf"\bauthorization[\"']?(?:\s*[:=]\s*|\s+(?=[\"']))[\"']?{SCHEME}([^\s\"',;\\]{{6,}})", re.IGNORECASE),
-    re.compile(rf"""\bname["']?\s*[:=]\s*["']?{NAME}["']?\s*,?\s*["']?value["']?\s*[:=]\s*{QUOTED}""", re.IGNORECASE),
-    re.compile(r"(?<![\w/.])[\w.-]+:([^\s/:@'\"]+)@(?:tcp|udp|unix)\("),  # Go's MySQL driver
-    re.compile(r"\bthin:[\w$#]+/([^\s/@'\"]+)@"),  # Oracle's JDBC driver
-    re.compile(  # SQL
-        r"\b(?:(?:USER|ROLE)\s[^;\n]{0,200}?\bPASSWORD|IDENTIFIED\s+BY)\s+'([^'\n]+)'", re.IGNORECASE
+    (
+        ("authorization",),
+        re.compile(
+            rf"\bauthorization[\"']?(?:\s*[:=]\s*|\s+(?=[\"']))[\"']?{SCHEME}([^\s\"',;\\]{{6,}})", re.IGNORECASE
+        ),
     ),
-    re.compile(r"\b(?:mysql\w*|mariadb[\w-]*)\s(?:[^\n;|&]{0,200}?\s)??-p(?!ort)['\"]?([^\s'\";|&]+)"),
-    re.compile(r"\b(?:redis-cli\s(?:[^\n;|&]{0,200}?\s)??-a|sshpass\s+-p)\s*['\"]?([^\s'\";|&]+)"),
-    re.compile(r"\bcurl\s(?:[^\n;|&]{0,200}?\s)??(?:-u|--user)[\s=]*['\"]?[^\s:'\"]+:([^\s'\"]+)"),
-    re.compile(r"\blogin\s+\S+\s+password\s+(\S+)"),  # .netrc
-    re.compile(r"^[\w.*-]+:(?:[0-9]+|\*):[\w.*-]+:[\w.*-]+:(\S+)$", re.MULTILINE),  # .pgpass
-    re.compile(r"^[ \t]*(?:requirepass|masterauth)\s+[\"']?([^\s\"']+)", re.MULTILINE),  # redis.conf
-    re.compile(r"^[ \t]*user\s+\S+\s[^\n]*?(?<=\s)>(\S+)", re.MULTILINE),  # a user of Redis
-    re.compile(r'^"[\w.-]+" "([^"\n]+)"$', re.MULTILINE),  # userlist.txt of PgBouncer
-    re.compile(r"(?<![\w.@-])[\w.@-]+:(?:\$(?:apr1|2[aby]|[156])\$|\{SHA\})([^\s\"',]+)"),  # htpasswd
-    re.compile(r"\blogin\s(?:[^\n;|&]{0,200}?\s)??(?:-p|--password)[\s=]+['\"]?([^\s'\";|&]+)"),  # of a registry
-    re.compile(r"\"auth\"\s*:\s*\"([A-Za-z0-9+/=]{8,})\""),  # config.json of Docker
-    re.compile(rf"[?&]{NAME}=([^&\s\"'#;]+)", re.IGNORECASE),  # the query of a URL
-    re.compile(rf"<{NAME}>([^<>\n]+)</", re.IGNORECASE),  # XML
-    re.compile(  # a JSON patch
-        rf"""\bpath["']?\s*:\s*["']?/(?:stringData/\S+?|\S*?/{NAME})["']?\s*,?\s*["']?value["']?\s*:\s*{QUOTED}""",
-        re.IGNORECASE,
+    (
+        ("value",),
+        re.compile(
+            rf"""\bname["']?\s*[:=]\s*["']?{NAME}["']?\s*,?\s*["']?value["']?\s*[:=]\s*{QUOTED}""", re.IGNORECASE
+        ),
     ),
-    re.compile(  # a block of YAML
-        rf"^(?P<of>[ \t]*)(?:- )?[\"']?{NAME}[\"']?:[ \t]*[|>][+-]?[0-9]?[ \t]*\n((?:(?P=of)[ \t]+\S.*(?:\n|\Z))+)",
-        re.IGNORECASE | re.MULTILINE,
+    (
+        ("@tcp(", "@udp(", "@unix("),
+        re.compile(r"(?<![\w/.])[\w.-]+:([^\s/:@'\"]+)@(?:tcp|udp|unix)\("),
+    ),  # Go's MySQL driver
+    (("thin:",), re.compile(r"\bthin:[\w$#]+/([^\s/@'\"]+)@")),  # Oracle's JDBC driver
+    (
+        ("password", "identified"),
+        re.compile(  # SQL
+            r"\b(?:(?:USER|ROLE)\s[^;\n]{0,200}?\bPASSWORD|IDENTIFIED\s+BY)\s+'([^'\n]+)'", re.IGNORECASE
+        ),
     ),
-    re.compile(  # a list of YAML
-        rf"^(?P<of>[ \t]*)(?:- )?[\"']?{LISTED}[\"']?:[ \t]*\n((?:(?P=of)[ \t]*- [^\n:]+(?:\n|\Z))+)",
-        re.IGNORECASE | re.MULTILINE,
+    (
+        ("mysql", "mariadb"),
+        re.compile(r"\b(?:mysql\w*|mariadb[\w-]*)\s(?:[^\n;|&]{0,200}?\s)??-p(?!ort)['\"]?([^\s'\";|&]+)"),
     ),
-    re.compile(rf"[\"']?{LISTED}[\"']?\s*[:=]\s*\[\s*([^\[\]{{}}\n]{{3,}})\]", re.IGNORECASE),  # a list of JSON
-    re.compile(r":_(?:authToken|auth|password)\s*=\s*[\"']?([^\s\"']+)"),  # .npmrc
+    (
+        ("redis-cli", "sshpass"),
+        re.compile(r"\b(?:redis-cli\s(?:[^\n;|&]{0,200}?\s)??-a|sshpass\s+-p)\s*['\"]?([^\s'\";|&]+)"),
+    ),
+    (("curl",), re.compile(r"\bcurl\s(?:[^\n;|&]{0,200}?\s)??(?:-u|--user)[\s=]*['\"]?[^\s:'\"]+:([^\s'\"]+)")),
+    (("login",), re.compile(r"\blogin\s+\S+\s+password\s+(\S+)")),  # .netrc
+    ((":",), re.compile(r"^[\w.*-]+:(?:[0-9]+|\*):[\w.*-]+:[\w.*-]+:(\S+)$", re.MULTILINE)),  # .pgpass
+    (
+        ("requirepass", "masterauth"),
+        re.compile(r"^[ \t]*(?:requirepass|masterauth)\s+[\"']?([^\s\"']+)", re.MULTILINE),
+    ),  # redis.conf
+    ((" >",), re.compile(r"^[ \t]*user\s+\S+\s[^\n]*?(?<=\s)>(\S+)", re.MULTILINE)),  # a user of Redis
+    (('" "',), re.compile(r'^"[\w.-]+" "([^"\n]+)"$', re.MULTILINE)),  # userlist.txt of PgBouncer
+    (
+        (":$", ":{sha}"),
+        re.compile(r"(?<![\w.@-])[\w.@-]+:(?:\$(?:apr1|2[aby]|[156])\$|\{SHA\})([^\s\"',]+)"),
+    ),  # htpasswd
+    (
+        ("login",),
+        re.compile(r"\blogin\s(?:[^\n;|&]{0,200}?\s)??(?:-p|--password)[\s=]+['\"]?([^\s'\";|&]+)"),
+    ),  # of a registry
+    (('"auth"',), re.compile(r"\"auth\"\s*:\s*\"([A-Za-z0-9+/=]{8,})\"")),  # config.json of Docker
+    (("?", "&"), re.compile(rf"[?&]{NAME}=([^&\s\"'#;]+)", re.IGNORECASE)),  # the query of a URL
+    (("</",), re.compile(rf"<{NAME}>([^<>\n]+)</", re.IGNORECASE)),  # XML
+    (
+        ("path",),
+        re.compile(  # a JSON patch
+            rf"""\bpath["']?\s*:\s*["']?/(?:stringData/\S+?|\S*?/{NAME})["']?\s*,?\s*["']?value["']?\s*:\s*{QUOTED}""",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        (": |", ": >", ":|", ":>"),
+        re.compile(  # a block of YAML
+            rf"^(?P<of>[ \t]*)(?=[^\n:]+:[ \t]*[|>])(?:- )?[\"']?{NAME}[\"']?:[ \t]*[|>][+-]?[0-9]?[ \t]*\n"
+            r"((?:(?P=of)[ \t]+\S.*(?:\n|\Z))+)",
+            re.IGNORECASE | re.MULTILINE,
+        ),
+    ),
+    (
+        ("- ",),
+        re.compile(  # a list of YAML
+            rf"^(?P<of>[ \t]*)(?=[^\n:]+:[ \t]*\n)(?:- )?[\"']?{LISTED}[\"']?:[ \t]*\n"
+            r"((?:(?P=of)[ \t]*- [^\n:]+(?:\n|\Z))+)",
+            re.IGNORECASE | re.MULTILINE,
+        ),
+    ),
+    (
+        ("[",),
+        re.compile(rf"(?<![\w.-]){LISTED}[\"']?\s*[:=]\s*\[\s*([^\[\]{{}}\n]{{3,}})\]", re.IGNORECASE),
+    ),  # a list of JSON
+    ((":_",), re.compile(r":_(?:authToken|auth|password)\s*=\s*[\"']?([^\s\"']+)")),  # .npmrc
 )
 # what is a credential by its looks
 LOOKS = re.compile(
@@ -72,6 +117,23 @@ LOOKS = re.compile(
     r"|\bxox[abprs]-[\w-]{10,}|\bAIza[\w-]{35}\b|\bsk_live_\w{16,}|\bhooks\.slack\.com/services/[\w/]{20,}"
     r"|(?<=://)(?=[^\s/@:]*[0-9])[\w-]{20,}(?=@)"
     r"|\bnpm_[A-Za-z0-9]{36}\b|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"
+)
+LOOKED = (
+    *(
+        "-----begin ",
+        "akia",
+        "ghp_",
+        "gho_",
+        "ghu_",
+        "ghs_",
+        "ghr_",
+        "github_pat_",
+        "glpat-",
+        "xox",
+        "aiza",
+        "sk_live_",
+    ),
+    *("hooks.slack.com/", "://", "npm_", "eyj"),
 )
 # what stands for a value: a reference, a template, a path, a word that is none; not one with a value of its own
 DEFAULT = r"\w+:?[-=][^$}]|[A-Z_0-9]+:[^-+=?$}]"

@@ -15,6 +15,7 @@ from delivery.credential_patterns import (
     COUNT,
     HINT,
     LIKE_SECRET,
+    LOOKED,
     LOOKS,
     NAMED_SECRET,
     NO_VALUE,
@@ -63,7 +64,7 @@ def walk(value: Any, path: Path, kind: str) -> Iterator[Leaf]:
             else:
                 yield from walk(inner, (*path, key), kind)
     elif isinstance(value, list):
-        name = str(path[-1]) if path and ANYWHERE.fullmatch(str(path[-1])) else ""
+        name = str(path[-1]) if path and anywhere(str(path[-1])) else ""
         for number, inner in enumerate(value):
             if isinstance(inner, str):
                 yield from text(inner, (*path, number), name, kind)
@@ -73,17 +74,27 @@ def walk(value: Any, path: Path, kind: str) -> Iterator[Leaf]:
 
 def name_of(mapping: Object, key: str, value: str, path: Path, kind: str) -> str:
     """What a text is called that may be a credential as a whole; "" where it is none by its place."""
-    named = mapping.get("name") or mapping.get("key")
-    if key in {"value", "default"} and isinstance(named, str):
-        return named
     inside = str(path[-1]) if path else ""
-    random = RANDOM.fullmatch(value) is not None
-    if key == "value" and (ANYWHERE.fullmatch(inside) or (random and SECRET_NAME.fullmatch(inside))):
-        return inside
-    if inside in HOLDING or inside.lower().endswith("headers") or ANYWHERE.fullmatch(str(key)):
+    if key in {"value", "default"}:
+        named = mapping.get("name") or mapping.get("key")
+        if isinstance(named, str):
+            return named
+        if key == "value" and (anywhere(inside) or (secret_name(inside) and RANDOM.fullmatch(value))):
+            return inside
+    if inside in HOLDING or anywhere(str(key)) or inside.lower().endswith("headers"):
         return str(key)
     refers = key == "secretKey" and "Secret" in kind  # it names a key of a Secret
-    return str(key) if random and not refers and SECRET_NAME.fullmatch(str(key)) else ""
+    return str(key) if secret_name(str(key)) and not refers and RANDOM.fullmatch(value) else ""
+
+
+@lru_cache(REMEMBERED)
+def anywhere(name: str) -> bool:
+    return ANYWHERE.fullmatch(name) is not None
+
+
+@lru_cache(REMEMBERED)
+def secret_name(name: str) -> bool:
+    return SECRET_NAME.fullmatch(name) is not None
 
 
 def text(value: str, path: Path, name: str, kind: str) -> Iterator[Leaf]:
@@ -152,9 +163,12 @@ def hinted(value: str) -> bool:
 @lru_cache(REMEMBERED)
 def spans(value: str, *, assigned: bool) -> tuple[Span, ...]:
     """Where credentials stand in a text; where it may be a file or a line of a shell, also what it assigns to names."""
-    found = [match.span(1) for match in URL_PASSWORD.finditer(value) if not NO_VALUE.fullmatch(match[1])]
-    found += [match.span() for match in LOOKS.finditer(value)]
-    for match in (match for pattern in PLACED for match in pattern.finditer(value)):
+    small, found = value.lower(), []
+    if any(each in small for each in LOOKED):
+        found += [match.span(1) for match in URL_PASSWORD.finditer(value) if not NO_VALUE.fullmatch(match[1])]
+        found += [match.span() for match in LOOKS.finditer(value)]
+    placed = (pattern for needed, pattern in PLACED if any(each in small for each in needed))
+    for match in (match for pattern in placed for match in pattern.finditer(value)):
         if (place := match.lastindex) and not NO_VALUE.fullmatch(match[place]):
             found.append(match.span(place))
     for match in ASSIGNED.finditer(value) if assigned else ():

@@ -87,6 +87,8 @@ def makes_secrets(value: Any) -> bool:
 
 def template_of_secret(value: Object, *, makes: bool) -> dict[str, Any]:
     """The fields of a mapping that hold literal values of a Secret which is made of it, with them."""
+    if not (makes and "data" in value) and "stringData" not in value:
+        return {}
     found = {key: value[key] for key in HELD if isinstance(value.get(key), dict) and (makes or key == "stringData")}
     return {key: {name: text for name, text in held.items() if "{{" not in str(text)} for key, held in found.items()}
 
@@ -96,11 +98,10 @@ def hide_embedded(value: Any, *, makes: bool = False) -> Any:
     if is_secret(value):
         return hide_secret(value)
     if isinstance(value, dict):
-        held = template_of_secret(value, makes=makes)
-        return {
-            key: {**each, **hide_values(held[key])} if key in held else hide_embedded(each, makes=makes)
-            for key, each in value.items()
-        }
+        hidden = {key: hide_embedded(each, makes=makes) for key, each in value.items()}
+        for key, held in template_of_secret(value, makes=makes).items():
+            hidden[key] |= hide_values(held)
+        return hidden
     if isinstance(value, list):
         return [hide_embedded(each, makes=makes) for each in value]
     if isinstance(value, str) and EMBEDDED.search(value):
@@ -137,16 +138,22 @@ def spans(text: str) -> Iterator[tuple[int, int]]:
                 nodes.extend(node.value)
 
 
-def secrets_in(value: Any, *, makes: bool = False) -> Iterator[Object]:
+def secrets_in(value: Any) -> Iterator[Object]:
     """The Secrets within an object, itself included, what it makes Secrets of, and Secrets within its texts."""
-    makes = makes or makes_secrets(value)
+    yield from held_in(value, makes=makes_secrets(value))
+
+
+def held_in(value: Any, *, makes: bool) -> Iterator[Object]:
     if is_secret(value):
         yield value
-    elif isinstance(value, dict | list):
-        if isinstance(value, dict) and (held := template_of_secret(value, makes=makes)):
+    elif isinstance(value, dict):
+        if held := template_of_secret(value, makes=makes):
             yield held
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from secrets_in(each, makes=makes)
+        for each in value.values():
+            yield from held_in(each, makes=makes)
+    elif isinstance(value, list):
+        for each in value:
+            yield from held_in(each, makes=makes)
     elif isinstance(value, str) and EMBEDDED.search(value):
         try:
             for each in yaml.load_all(value, Loader):
