@@ -144,7 +144,7 @@ class Shaper:
 
 
 def is_zero(value: Any) -> bool:
-    return value is False or value == "" or (type(value) is int and value == 0)
+    return value in ("", 0)  # 0 is false too
 
 
 def encoded_once(text: Any) -> Any:
