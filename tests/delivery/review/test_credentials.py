@@ -46,7 +46,8 @@ def test_it_is_masked(text: str) -> None:
 def test_it_is_masked_for_its_name(name: str, text: str) -> None:
     each = config_map(hidden(text), name)
     assert credentials.leaves(each)
-    assert VALUE not in shown(each)
+    assert VALUE[1:] not in shown(each)
+    assert f"{VALUE[0]}***" not in shown(each), "all of it is masked"
 
 
 @pytest.mark.parametrize("each", [*map(config_map, CASES["free"])], ids=CASES["free"])
@@ -65,6 +66,26 @@ def test_it_is_found_in_any_object(each: Object) -> None:
     named = hidden({"metadata": {"name": "a"}, **each})
     assert VALUE not in str(hide(named, credentials.leaves(named)))
     assert VALUE not in shown(named)
+
+
+@pytest.mark.parametrize("text", [f"password={VALUE}", VALUE])
+def test_it_is_found_in_a_file_in_base64(text: str) -> None:
+    each = {
+        "kind": "ConfigMap",
+        "metadata": {"name": "a"},
+        "binaryData": {"token": base64.b64encode(text.encode()).decode()},
+    }
+    each["binaryData"]["settings"] = base64.b64encode(f"password={VALUE}".encode()).decode()
+    assert {leaf.path[-1] for leaf in credentials.leaves(each)} == {"token", "settings"}
+
+
+def test_what_a_variable_of_a_chart_is_called_is_shown() -> None:
+    each = {
+        "kind": "HelmChart",
+        "metadata": {"name": "a"},
+        "spec": {"env": [{"name": "DB_DSN", "value": VALUE, "as": "a"}]},
+    }
+    assert shown(each) == str(each).replace(VALUE, "***")
 
 
 def test_what_a_secret_is_made_of_by_reference_is_shown() -> None:

@@ -87,6 +87,17 @@ def test_what_is_new_and_what_is_over() -> None:
     assert [(link.name, link.since) for link in found[2]] == [("s", "after")]
 
 
+def test_what_it_uses_comes_first() -> None:
+    paths = [{"path": "/", "backend": {"service": {"name": "a", "port": {"number": 80}}}}]
+    objects = [
+        made("Service", "a", {"selector": {"app": "z"}}),
+        made("Ingress", "b", {"rules": [{"http": {"paths": paths}}]}),
+        made("StatefulSet", "z", pods={"app": "z"}),
+    ]
+    found = links(Around([(each, each) for each in objects]), {0})
+    assert [(link.uses, link.name) for link in found[0]] == [(True, "z"), (False, "b")]
+
+
 def overlay(count: int, *, alike: bool) -> list[dict[str, Any]]:
     """As many Deployments as Services and policies; where they are alike, each selects all."""
     names = ["a" if alike else f"a{number}" for number in range(count)]

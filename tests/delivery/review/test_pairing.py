@@ -38,3 +38,13 @@ def test_the_nearest_is_taken_first() -> None:
     after = [source("Service", "a", "main", spec="abc"), source("Service", "a")]
     told = {(each.before and each.before.name, each.after and each.after.namespace) for each in pair(before, after)}
     assert told == {("a", "dev"), ("b", "main")}
+
+
+@pytest.mark.parametrize("names", ["bc", "cb"])
+def test_the_likest_of_all_is_taken(names: str) -> None:
+    before = [source("Service", name, spec="abcdefghij" if name == "b" else "abcdefgxyz") for name in names]
+    pairs = pair(before, [source("Service", "a", spec="abcdefghij")])
+    assert {(each.before and each.before.name, each.after and each.after.name) for each in pairs} == {
+        ("b", "a"),
+        ("c", None),
+    }

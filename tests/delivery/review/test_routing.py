@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delivery.manifests import Object
-from delivery.review.routing import children, of_cluster, reach
+from delivery.review.routing import children, of_cluster, of_overlay, reach
 from delivery.review.run import base_routes, merge
 from delivery.tools.program import run
 from tests.delivery.review.repository import files
@@ -101,12 +101,39 @@ CRITICAL = {"severity": "critical", "namespace": "dev"}
             CRITICAL,
             "Slack #team",
         ),
+        (
+            [config(routes=[{"matchers": [{"name": "severity", "value": "critical"}]}])],
+            CRITICAL,
+            "mail to us@example.com and Slack #team",
+        ),
         ([{**config(), "spec": {"receivers": [{"name": "mail"}]}}], CRITICAL, "Slack #team"),
+        (
+            [{**config(), "spec": {**config()["spec"], "receivers": [{"name": "mail", "emailConfigs": ["odd"]}]}}],
+            CRITICAL,
+            "mail to and Slack #team",
+        ),
         ([{**config(), "spec": {"route": {"receiver": "mail"}}}], CRITICAL, "Slack #team"),
     ],
 )
 def test_whom_an_alert_reaches(objects: list[Object], labels: dict[str, str], told: str) -> None:
     assert reach(objects, BASE, labels) == told
+
+
+def test_an_alert_that_differs_from_others_of_its_severity() -> None:
+    metadata = {"name": "rules", "namespace": "dev"}
+    rules = [{"alert": "Slow", "labels": {"severity": "warning"}}, {"alert": "Down", "labels": {"severity": "warning"}}]
+    held = {"kind": "PrometheusRule", "metadata": metadata, "spec": {"groups": [{"rules": rules}]}}
+    muted = config(routes=[{"receiver": "none", "matchers": [{"name": "alertname", "value": "Slow"}]}])
+    assert of_overlay(([config(), held], BASE), ([muted, held], BASE)) == (
+        "Alert Slow (warning) in namespace dev reaches nobody instead of mail to us@example.com.",
+    )
+    silent = config(receiver="none")
+    assert of_overlay(([config(), held], BASE), ([silent, held], BASE)) == (
+        "Alerts of severity critical in namespace dev reach Slack #team instead of mail to us@example.com and Slack"
+        " #team.",
+        "Alerts of severity warning in namespace dev reach nobody instead of mail to us@example.com.",
+        "Alerts of severity info in namespace dev reach nobody instead of mail to us@example.com.",
+    )
 
 
 def test_what_the_cluster_is_told_of_no_more() -> None:

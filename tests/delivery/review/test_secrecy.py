@@ -89,6 +89,7 @@ QUOTED = 'with "quotes" and a \\ beyond'
         (SECRET, base64.b64encode(f"a:{SECRET}:b".encode()).decode(), "50ZXItbnVtYmVyLX"),
         (SECRET, base64.b64encode(f"ab:{SECRET}:b".encode()).decode(), "aHVudGVyLW51bWJl"),
         (SECRET, base64.b64encode(f"abc:{SECRET}:b".encode()).decode(), "h1bnRlci1udW1iZX"),
+        (f"key={SECRET}", f"it is {SECRET}", SECRET),
         ("a/pass word@1", "postgresql://us:a%2Fpass%20word%401@db/tasks", "%2Fpass%20word"),
     ],
 )
