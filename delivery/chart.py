@@ -1,12 +1,17 @@
 """The monitoring chart: which one is pinned, its values, and what they render to."""
 
 import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from delivery import manifests
+from delivery.checkout import OVERLAYS
 from delivery.errors import DeliveryError
 from delivery.manifests import Object, unfit
 from delivery.tools import helm
@@ -15,6 +20,8 @@ RELEASE = NAMESPACE = "monitoring"
 FOLDER = Path("monitoring", "chart")
 PIN = FOLDER / "pin.yaml"
 REGISTRY = "oci://"
+SETTINGS = "settings.yaml"
+SETTING = re.compile(r"\$\{settings\.(\w+)\}")
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -46,6 +53,60 @@ def load(path: Path) -> Object:
     if reason := unfit(loaded):
         raise DeliveryError(f"{'/'.join(path.parts[-3:])} {reason}.")
     return loaded if isinstance(loaded, dict) else {}
+
+
+def load_values(root: Path, environment: str) -> dict[Path, Object]:
+    """The values files of an environment, in the order in which Helm merges them, with the settings filled in.
+
+    Where a text is `${settings.NAME}`, overlays/<environment>/settings.yaml says what stands there. A checkout
+    without that file keeps the text.
+
+    Raises:
+        DeliveryError: a file cannot be read, or the settings lack what the values want.
+    """
+    path = root / OVERLAYS / environment / SETTINGS
+    chosen = load(path) if path.is_file() else None
+
+    def fill(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {key: fill(value) for key, value in part.items()}
+        if isinstance(part, list):
+            return [fill(each) for each in part]
+        return SETTING.sub(setting, part) if isinstance(part, str) and chosen is not None else part
+
+    def setting(wanted: re.Match[str]) -> str:
+        found = chosen.get(wanted[1]) if chosen else None
+        if not isinstance(found, str):
+            raise DeliveryError(
+                f"The monitoring chart's values want {wanted[1]}: give it in overlays/{environment}/settings.yaml."
+            )
+        return found
+
+    return {each: fill(load(root / each)) for each in values_files(environment)}
+
+
+def merge(under: Object, over: Object) -> Object:
+    """Values of two files as Helm merges them: mappings key by key, all else as a whole, and null takes away."""
+    both = {**under, **over}
+    for key in under.keys() & over.keys():
+        if isinstance(under[key], dict) and isinstance(over[key], dict):
+            both[key] = merge(under[key], over[key])
+    return {key: value for key, value in both.items() if value is not None}
+
+
+@contextmanager
+def options(root: Path, environment: str) -> Iterator[list[str]]:
+    """Helm's options for the values of an environment, which are files as long as the block lasts.
+
+    Raises:
+        DeliveryError: a file cannot be read, or the settings lack what the values want.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        made = []
+        for path, values in load_values(root, environment).items():
+            (Path(folder) / path.name).write_text(yaml.safe_dump(values, allow_unicode=True), "utf-8")
+            made.append(f"--values={folder}/{path.name}")
+        yield made
 
 
 def pin(root: Path) -> dict[str, str]:
@@ -91,12 +152,12 @@ def render(environment: str, root: Path) -> str:
     """What the chart renders to with the values of one environment.
 
     Raises:
-        DeliveryError: Helm refuses the values, or no version is pinned.
+        DeliveryError: Helm refuses the values, no version is pinned, or the settings lack what the values want.
     """
-    options = [option for path in values_files(environment) for option in ("-f", str(path))]
-    result = helm.run(
-        "template", RELEASE, *source(pin(root)), "--namespace", NAMESPACE, "--include-crds", *options, folder=root
-    )
+    with options(root, environment) as values:
+        result = helm.run(
+            "template", RELEASE, *source(pin(root)), "--namespace", NAMESPACE, "--include-crds", *values, folder=root
+        )
     if result.returncode:
         raise DeliveryError(f"chart-{environment} does not render: {result.stderr.strip()}")
     return result.stdout

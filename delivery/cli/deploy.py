@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from delivery import chart, secrets
+from delivery import addresses, chart, secrets
 from delivery.checkout import ROOT
 from delivery.cli.arguments import Duration
 from delivery.cli.command import Command, in_words
@@ -180,11 +180,13 @@ def chart_secrets(folder: Path, overlay: str) -> list[Object]:
 
     Raises:
         ArgumentError: the chart has no values for the overlay.
-        DeliveryError: no digest is pinned, a secret is missing or wrong, or DB_USER is not set.
+        DeliveryError: no digest is pinned, an address in the settings cannot be used, a secret is missing or wrong,
+            or DB_USER is not set.
     """
     if overlay not in (known := chart.environments(ROOT)):
         raise ArgumentError(f"--with-chart: the chart has values for {', '.join(known)}, not for {overlay}.")
     chart.refuse_unpinned(chart.pin(ROOT))
+    addresses.check(ROOT, overlay)
     return chart_release.read_by_chart(folder, overlay)
 
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from delivery import chart, manifests, secrets
+from delivery import addresses, chart, manifests, secrets
 from delivery.chart import NAMESPACE, RELEASE
 from delivery.checkout import ROOT
 from delivery.deploy.lock import Lock
@@ -34,11 +34,13 @@ def install(overlay: str, given: list[Object], say: Callable[[str], None]) -> No
     the last release back when the new one does not become ready within TIMEOUT.
 
     Raises:
-        DeliveryError: no digest is pinned, a tool is missing, others hold the lock or run Helm, or the API server or
-            Helm refuses.
+        DeliveryError: no digest is pinned, an address in the settings cannot be used, a tool is missing, others hold
+            the lock or run Helm, or the API server or Helm refuses.
     """
     pinned = chart.pin(ROOT)
     chart.refuse_unpinned(pinned)
+    for warning in addresses.check(ROOT, overlay):
+        say(f"Warning: {warning}")
     inputs = fingerprint(pinned, overlay)
     say(f"chart {pinned['chart'].rsplit('/', 1)[-1]} {pinned['version']} with the values of {overlay}")
     own = list(manifests.load_all((ROOT / chart.FOLDER / "namespace.yaml").read_text("utf-8")))
@@ -64,11 +66,11 @@ def upgrade(pinned: dict[str, str], overlay: str, inputs: str, lock: Lock, say: 
         lock.check()
         kubectl.establish(definitions)
     say("CustomResourceDefinitions are those of the chart")
-    values = [f"--values={path}" for path in chart.values_files(overlay)]
     labels = f"--labels={RUN}={random.token_hex(8)},{INPUTS}={inputs}"
-    options = ["--install", "--skip-crds", "--rollback-on-failure", f"--timeout={TIMEOUT}", labels]
+    flags = ["--install", "--skip-crds", "--rollback-on-failure", f"--timeout={TIMEOUT}", labels]
     lock.check()
-    helm.output("upgrade", RELEASE, *source, f"--namespace={NAMESPACE}", *values, *options)
+    with chart.options(ROOT, overlay) as values:
+        helm.output("upgrade", RELEASE, *source, f"--namespace={NAMESPACE}", *values, *flags)
     say("the release is ready")
 
 
@@ -86,7 +88,8 @@ def fingerprint(pinned: dict[str, str], overlay: str) -> str:
     digest = hashlib.sha256(json.dumps(pinned, sort_keys=True).encode())
     folder = Path(pinned["chart"])
     files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
-    for path in [*(ROOT / each for each in chart.values_files(overlay)), *files]:
+    digest.update(json.dumps([*chart.load_values(ROOT, overlay).values()], sort_keys=True).encode())
+    for path in files:
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:40]
 

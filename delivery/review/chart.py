@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from delivery import chart, yaml_writer
+from delivery.checkout import OVERLAYS
 from delivery.errors import DeliveryError
+from delivery.manifests import Object
 from delivery.tools import helm
 
 PREFIX = "chart-"
@@ -14,8 +16,8 @@ def names(folder: Path) -> list[str]:
     return [PREFIX + each for each in chart.environments(folder)]
 
 
-def values_files(name: str) -> list[Path]:
-    return chart.values_files(name.removeprefix(PREFIX))
+def load_values(name: str, folder: Path) -> dict[Path, Object]:
+    return chart.load_values(folder, name.removeprefix(PREFIX))
 
 
 def render(name: str, folder: Path) -> str:
@@ -30,9 +32,9 @@ def values(name: str, folder: Path) -> str:
             "apiVersion": "",
             "kind": "HelmValues",
             "metadata": {"name": str(path)},
-            "values": chart.load(folder / path),
+            "values": loaded,
         })
-        for path in values_files(name)
+        for path, loaded in load_values(name, folder).items()
     )  # fmt: skip
 
 
@@ -61,7 +63,11 @@ def has_helm() -> bool:
 def same(before: Path, after: Path) -> bool:
     """Whether both commits have the same values for the same chart from a registry: then it need not be fetched."""
     old, new = (
-        {path.name: path.read_bytes() for path in (each / chart.FOLDER).glob("*.yaml") if path.is_file()}
+        {
+            path.relative_to(each): path.read_bytes()
+            for path in [*(each / chart.FOLDER).glob("*.yaml"), *(each / OVERLAYS).glob(f"*/{chart.SETTINGS}")]
+            if path.is_file()
+        }
         for each in (before, after)
     )
-    return old == new and b" oci://" in old.get(chart.PIN.name, b"")
+    return old == new and b" oci://" in old.get(chart.PIN, b"")

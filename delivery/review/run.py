@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from delivery.chart import FOLDER, load
+from delivery.chart import FOLDER, merge
 from delivery.checkout import ROOT
 from delivery.errors import DeliveryError
 from delivery.manifests import Object, dig
@@ -89,22 +89,13 @@ def warned(rendered: trees.Rendered | None) -> tuple[str, ...]:
 def base_routes(name: str, folder: Path) -> Object:
     """Alertmanager's configuration in the chart's values for an overlay; empty where it has none or it is no YAML."""
     merged: Object = {}
-    for path in chart.values_files(name):
-        try:
-            found = dig(load(folder / path), "alertmanager", "config")
-        except DeliveryError:
-            return {}  # said where the chart is rendered
-        merged = merge(merged, found) if isinstance(found, dict) else merged
+    try:
+        for values in chart.load_values(name, folder).values():
+            found = dig(values, "alertmanager", "config")
+            merged = merge(merged, found) if isinstance(found, dict) else merged
+    except DeliveryError:
+        return {}  # said where the chart is rendered
     return merged
-
-
-def merge(under: Object, over: Object) -> Object:
-    """Values of two files as Helm merges them: mappings key by key, all else as a whole, and null takes away."""
-    both = {**under, **over}
-    for key in under.keys() & over.keys():
-        if isinstance(under[key], dict) and isinstance(over[key], dict):
-            both[key] = merge(under[key], over[key])
-    return {key: value for key, value in both.items() if value is not None}
 
 
 def write(result: Review, compared: list[Compared], out: Path) -> None:

@@ -7,11 +7,10 @@ from typing import Any
 
 import yaml
 
+from delivery import chart
 from delivery.checkout import ROOT
 from delivery.errors import DeliveryError
 from delivery.manifests import Object, Render
-
-CHART = ROOT / "monitoring" / "chart"
 
 
 def rules(render: Render) -> Object:
@@ -21,16 +20,21 @@ def rules(render: Render) -> Object:
 
 def base(overlay: str) -> Object:
     """Return the base configuration of Alertmanager, as the chart's values have it for an environment."""
+    config: Object = values(overlay)["alertmanager"]["config"]
+    return config
+
+
+def values(overlay: str) -> Object:
+    """Return the chart's values for an environment, as Helm merges them."""
     merged: Object = {}
-    for name in ("values.yaml", f"values-{overlay}.yaml"):
-        merged |= yaml.safe_load((CHART / name).read_text("utf-8"))["alertmanager"]["config"]
+    for each in chart.load_values(ROOT, overlay).values():
+        merged = chart.merge(merged, each)
     return merged
 
 
 def alert_flags() -> dict[str, str]:
     """Return Prometheus' options named `--rules.alert.*` with their values, as the chart's values set them."""
-    values = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))
-    alert = values["prometheus"]["prometheusSpec"]["additionalConfig"]["rules"]["alert"]
+    alert = values("main")["prometheus"]["prometheusSpec"]["additionalConfig"]["rules"]["alert"]
     return {"for-grace-period": alert["forGracePeriod"], "resend-delay": alert["resendDelay"]}
 
 

@@ -13,7 +13,7 @@ WAITS = frozenset(
 seconds for which a task may wait to be taken over."""
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_WINDOW = re.compile(r"\[(\d+[smhd])\]")
+_WINDOW = re.compile(r"(?<=[\[:])(\d+[smhd])(?=[\]:])")
 DELAY = re.compile(r"(takeover_delay_seconds:max\[\w+\]\) > )(\d+)")
 
 
@@ -33,7 +33,7 @@ def shorten(part: Any, factor: int, shortest_s: int = 1) -> Any:
         if key in WAITS and isinstance(value, str):
             result[key] = shorter(value)
         elif key == "expr":
-            windows = _WINDOW.sub(lambda match: f"[{shorter(match[1])}]", value)
+            windows = _WINDOW.sub(lambda match: shorter(match[1]), value)
             result[key] = DELAY.sub(lambda match: match[1] + shorter(f"{match[2]}s").removesuffix("s"), windows)
         else:
             result[key] = shorten(value, factor, shortest_s)

@@ -118,6 +118,7 @@ def test_it_works(cluster: Cluster, secrets: Path) -> None:
     assert cluster.get("probe", "monitoring", "--namespace=monitoring")["spec"] == {"first": "35d"}
     labels = cluster.get("namespace", "monitoring")["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/warn"] == "baseline"
+    assert "Warning: overlays/dev/settings.yaml: watchdog is still the example" in result.output
     policies = cluster.get("networkpolicies", "--namespace=monitoring")["items"]
     assert [each["metadata"]["name"] for each in policies] == ["own-pods-only", "webhook"]
 
@@ -190,8 +191,8 @@ def test_what_is_installed_already_is_left_alone_until_its_inputs_change(
     again = install(secrets)
     assert (again.exit_code, revision(cluster)) == (0, 1)
     assert "it is installed with the same values already" in again.output
-    values = ROOT / "monitoring" / "chart" / "values-main.yaml"
-    monkeypatch.setattr(chart, "values_files", lambda _: [ROOT / "monitoring" / "chart" / "values.yaml", values])
+    values = chart.load_values(ROOT, "main")
+    monkeypatch.setattr(chart, "load_values", lambda *_: values)
     assert install(secrets).exit_code == 0
     assert revision(cluster) == 2
 

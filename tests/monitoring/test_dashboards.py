@@ -16,6 +16,7 @@ PANELS = [
     for name, dashboard in DASHBOARDS.items()
     for panel in dashboard["panels"]
 ]
+ALERT_WINDOWS = {"2m", "5m", "30m", "1h"}
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 
@@ -64,7 +65,7 @@ def test_a_rate_fits_the_resolution(panel: Any) -> None:
     """A window is Grafana's own, or one of the objectives' and of the alerts'."""
     for target in panel["targets"]:
         for window in target["expr"].split("[")[1:]:
-            assert window.partition("]")[0] in {"$__rate_interval", "30d", "30m"}
+            assert window.partition("]")[0] in {"$__rate_interval", *ALERT_WINDOWS}
 
 
 @pytest.mark.parametrize("panel", PANELS)
@@ -109,7 +110,7 @@ def test_each_release_and_each_rollback_is_marked_once(tmp_path: Path) -> None:
     assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
-def test_the_dashboards_have_the_same_marks() -> None:
+def test_all_dashboards_have_the_same_marks() -> None:
     marks = [dashboard["annotations"] for dashboard in DASHBOARDS.values()]
     assert all(each == marks[0] for each in marks)
 

@@ -1,0 +1,55 @@
+"""What kube-state-metrics and the Prometheus operator show of TaskPulse, on a port of loopback: neither can run here.
+
+Names and labels: https://github.com/kubernetes/kube-state-metrics/tree/main/docs/metrics
+"""
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self
+
+SHOWN = """\
+kube_deployment_spec_replicas{namespace="taskpulse",deployment="taskpulse-api"} 2
+kube_horizontalpodautoscaler_status_current_replicas{namespace="taskpulse",horizontalpodautoscaler="taskpulse-api"} 4
+kube_horizontalpodautoscaler_spec_max_replicas{namespace="taskpulse",horizontalpodautoscaler="taskpulse-api"} 6
+kube_horizontalpodautoscaler_spec_min_replicas{namespace="taskpulse",horizontalpodautoscaler="taskpulse-api"} 2
+kube_horizontalpodautoscaler_status_condition{namespace="taskpulse",horizontalpodautoscaler="taskpulse-api",\
+condition="ScalingLimited",status="true"} 0
+kube_pod_container_status_waiting_reason{namespace="taskpulse",pod="taskpulse-api-0",container="api",\
+reason="CrashLoopBackOff"} 0
+kube_pod_container_status_restarts_total{namespace="taskpulse",pod="taskpulse-api-0",container="api"} 1
+kube_pod_init_container_status_ready{namespace="taskpulse",pod="taskpulse-api-1",container="migrate"} 0
+prometheus_operator_managed_resources{namespace="monitoring",resource="PrometheusRule",state="rejected"} 0
+"""
+
+
+class Exporters:
+    """A context manager that listens."""
+
+    def __init__(self, port: int) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.send_header("Content-Type", "text/plain; version=0.0.4")
+                self.end_headers()
+                self.wfile.write(SHOWN.encode())
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.scrape = {
+            "job_name": "exporters",
+            "scrape_interval": "1s",
+            "honor_labels": True,
+            "static_configs": [{"targets": [f"127.0.0.1:{port}"]}],
+        }
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
