@@ -7,6 +7,9 @@ unexport PYTHONDONTWRITEBYTECODE # where it is set, each process compiles all th
 
 PYTHON ?= python3
 PORT ?= 8000
+PROMETHEUS_PORT ?= 9090
+ALERTMANAGER_PORT ?= 9093
+WEBHOOK_PORT ?= 9095
 DATA ?= .data
 TERRAFORM_DIR ?= terraform
 DOCKERFILE ?= Dockerfile
@@ -72,8 +75,9 @@ e2e-kind: ## `make e2e` in a cluster of kind on this machine, whose Services it 
 	sudo ip route replace 10.96.0.0/16 via "$$node"; \
 	DATABASE_HOST="$$DATABASE_HOST" $(MAKE) e2e
 
-run-monitoring: $(TOOLS) $(MONITORING) ## The service, Prometheus and Alertmanager, and a worker that goes quiet
-	@exec $(BIN)/python -m monitoring.local.run --port '$(PORT)' --data '$(DATA)'
+run-monitoring: $(TOOLS) $(MONITORING) ## The service, Prometheus and Alertmanager, and a worker that goes quiet (PORT, PROMETHEUS_PORT, ALERTMANAGER_PORT, WEBHOOK_PORT)
+	@exec $(BIN)/python -m monitoring.local.run --port '$(PORT)' --data '$(DATA)' --prometheus-port '$(PROMETHEUS_PORT)' \
+	  --alertmanager-port '$(ALERTMANAGER_PORT)' --webhook-port '$(WEBHOOK_PORT)'
 
 oncall: ## Forward Grafana, Prometheus and Alertmanager of the current cluster to where links in alerts lead
 	@trap 'kill 0' EXIT; \

@@ -7,9 +7,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 import httpx
@@ -24,7 +25,7 @@ from monitoring.local.shorter import shorten
 from monitoring.local.stack import Stack
 
 FACTOR = 10
-PROMETHEUS, ALERTMANAGER, WEBHOOK = 9090, 9093, 9095
+FC = TypeVar("FC", bound=Callable[..., Any] | click.Command)
 START_TIMEOUT_S = 60
 
 _BANNER = """
@@ -40,19 +41,32 @@ Ctrl-C stops everything.
 """
 
 
+def port_option(name: str, default: int, what: str) -> Callable[[FC], FC]:
+    return click.option(
+        name, type=click.IntRange(1, 65535), default=default, show_default=True, help=f"{what} port on 127.0.0.1."
+    )
+
+
 @click.command(cls=Command)
-@click.option(
-    "--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="The service's port on 127.0.0.1."
-)
+@port_option("--port", 8000, "The service's")
+@port_option("--prometheus-port", 9090, "Prometheus'")
+@port_option("--alertmanager-port", 9093, "Alertmanager's")
+@port_option("--webhook-port", 9095, "The stand-in for Slack's")
 @click.option("--data", type=click.Path(path_type=Path), default=Path(".data"), show_default=True, help="Data folder.")
-def main(port: int, data: Path) -> None:
+def main(port: int, prometheus_port: int, alertmanager_port: int, webhook_port: int, data: Path) -> None:
     """Run the service with Prometheus and Alertmanager beside it, sample load, and a worker that goes quiet."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    for needed in (port, PROMETHEUS, ALERTMANAGER, WEBHOOK):
-        refuse_taken(needed)
+    refuse_taken(
+        {
+            "PORT": port,
+            "PROMETHEUS_PORT": prometheus_port,
+            "ALERTMANAGER_PORT": alertmanager_port,
+            "WEBHOOK_PORT": webhook_port,
+        }
+    )
     folder = data.resolve() / "monitoring"
-    stack = Stack(folder, PROMETHEUS, ALERTMANAGER, configuration.alert_flags())
-    with service(port, data) as key, SlackWebhook(WEBHOOK, tell) as slack, stack:
+    stack = Stack(folder, prometheus_port, alertmanager_port, configuration.alert_flags())
+    with service(port, data) as key, SlackWebhook(webhook_port, tell) as slack, stack:
         shutil.rmtree(folder, ignore_errors=True)  # an earlier run's alerts would come back
         configure(stack, slack, port, key)
         stack.start()
@@ -73,11 +87,21 @@ def main(port: int, data: Path) -> None:
                 click.echo("Stopping ...")
 
 
-def refuse_taken(port: int) -> None:
-    """Raise DeliveryError when something listens on a port of loopback."""
-    with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", port)) == 0:
-            raise DeliveryError(f"Port {port} of 127.0.0.1 is taken: stop what listens there (or say PORT=, for 8000).")
+def refuse_taken(ports: dict[str, int]) -> None:
+    """Raise DeliveryError when two of some ports are the same, or something listens on one of them on loopback.
+
+    `ports` has them by the names that `make` takes.
+    """
+    names: dict[int, str] = {}
+    for name, port in ports.items():
+        if port in names:
+            raise DeliveryError(f"{names[port]} and {name} are both {port}: choose another for one of them.")
+        names[port] = name
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                raise DeliveryError(
+                    f"Port {port} of 127.0.0.1 is taken: stop what listens there, or choose another by {name}=."
+                )
 
 
 @contextmanager
@@ -118,7 +142,7 @@ def configure(stack: Stack, slack: SlackWebhook, port: int, key: str) -> None:
         overlay, configuration.base("dev"), {"slack-webhook-url": slack.url}, stack.folder
     )
     stack.write(
-        prometheus=shorten(configuration.prometheus(overlay, key, [port], ALERTMANAGER), FACTOR),
+        prometheus=shorten(configuration.prometheus(overlay, key, [port], stack.alertmanager_port), FACTOR),
         rules=shorten(configuration.rules(overlay), FACTOR),
         alertmanager=shorten(routes, FACTOR),
     )

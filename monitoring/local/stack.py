@@ -25,6 +25,7 @@ class Stack:
         self.folder = folder
         self._alert_flags = alert_flags or {}
         self.prometheus = f"http://127.0.0.1:{prometheus}"
+        self.alertmanager_port = alertmanager
         self.alertmanager = f"http://127.0.0.1:{alertmanager}"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 

@@ -107,9 +107,10 @@ def watch(folder: Path, factor: int) -> Iterator[Watched]:
             {"slack-webhook-url": slack.url, "smtp-password": "a password"},
             folder,
         )
-        address = int(stack.alertmanager.rpartition(":")[2])
         stack.write(
-            prometheus=shorten(configuration.prometheus(overlay, "scrape-me", [service.port], address), factor),
+            prometheus=shorten(
+                configuration.prometheus(overlay, "scrape-me", [service.port], stack.alertmanager_port), factor
+            ),
             rules=shorten(configuration.rules(overlay), factor),
             alertmanager=shorten(routes, factor),
         )
