@@ -45,12 +45,12 @@ $(GO_READY): requirements/go.txt | $(READY)
 	@cd tools && ../$(GO)/bin/go build -ldflags '-s -w' -o ../.tools/bin/ tool
 	@touch $@
 
-.tools/crds/.ready: tools/crds/go.mod tools/crds/go.sum $(wildcard tools/crds/gke/*.yaml) tools/prometheus/go.mod | $(GO_READY)
+.tools/crds/.ready: tools/crds/go.mod tools/crds/go.sum $(wildcard tools/crds/gke/*.yaml) tools/prometheus/go.mod tools/tools.mk | $(GO_READY)
 	@rm -rf .tools/crds && mkdir -p .tools/crds
 	@cd tools/crds && go=../../$(GO)/bin/go && $$go mod download sigs.k8s.io/gateway-api && \
 	  install -m 644 "$$($$go list -m -f '{{.Dir}}' sigs.k8s.io/gateway-api)"/config/crd/standard/gateway.networking.k8s.io_{gateways,httproutes}.yaml ../../.tools/crds/
 	@cd tools/prometheus && go=../../$(GO)/bin/go operator=github.com/prometheus-operator/prometheus-operator && $$go mod download $$operator && \
-	  install -m 644 "$$($$go list -m -f '{{.Dir}}' $$operator)"/example/prometheus-operator-crd/*_{alertmanagerconfigs,prometheusrules,servicemonitors}.yaml ../../.tools/crds/
+	  install -m 644 "$$($$go list -m -f '{{.Dir}}' $$operator)"/example/prometheus-operator-crd/*_{alertmanagerconfigs,probes,prometheusrules,servicemonitors}.yaml ../../.tools/crds/
 	@install -m 644 tools/crds/gke/*.yaml .tools/crds/
 	@touch $@
 

@@ -2,6 +2,7 @@
 
 import base64
 import configparser
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -19,6 +20,7 @@ from tests.monitoring import objects
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chart")]
 
 ENVIRONMENTS = pytest.mark.parametrize("name", ["dev", "main"])
+GO_MOD = ROOT / "tools" / "monitoring" / "go.mod"
 FREE = (
     "alertmanager.config",
     "alertmanager.alertmanagerSpec.storage",
@@ -67,7 +69,7 @@ def of(name: str, kind: str, part: str = "") -> Object:
 @ENVIRONMENTS
 def test_prometheus_takes_what_the_overlays_bring(name: str) -> None:
     spec = of(name, "Prometheus")["spec"]
-    for kind in ("rule", "serviceMonitor"):
+    for kind in ("rule", "serviceMonitor", "probe"):
         assert spec[f"{kind}Selector"] == spec[f"{kind}NamespaceSelector"] == {}, kind
     assert int(spec["retention"].removesuffix("d")) > 30
     assert spec["rules"]["alert"] == {"forGracePeriod": "30s", "resendDelay": "2m"}
@@ -106,6 +108,15 @@ def test_grafana_finds_the_dashboards_and_its_password(name: str) -> None:
     ini = configparser.ConfigParser(interpolation=None)
     ini.read_string(configured["data"]["grafana.ini"])
     assert ini["server"]["root_url"] == configuration.values(name)["grafana"]["grafana.ini"]["server"]["root_url"]
+
+
+def test_the_versions_that_are_tested_are_those_that_are_deployed() -> None:
+    """Prometheus' module 0.314.0 is its version 3.14.0."""
+    modules = dict(re.findall(r"github.com/prometheus/(\w+) v0\.(\S+)", GO_MOD.read_text("utf-8")))
+    digits = modules["prometheus"]
+    tested = {"Alertmanager": f"v0.{modules['alertmanager']}", "Prometheus": f"v{digits[0]}.{digits[1:]}"}
+    for kind, version in tested.items():
+        assert of("main", kind)["spec"]["image"].partition(":")[2].removesuffix("-distroless") == version
 
 
 @ENVIRONMENTS

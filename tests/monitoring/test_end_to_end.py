@@ -173,11 +173,13 @@ def test_the_service_goes_away(watched: Watched, capsys: pytest.CaptureFixture[s
     assert "no pod answers Prometheus" in message.text
 
 
-def test_nothing_is_said_to_be_over_because_nobody_could_look(watched: Watched) -> None:
-    """A worker is quiet; then the database is away, then Prometheus, then the service. None of it ends the alert."""
+def test_nothing_is_said_to_be_over_because_nobody_could_look(
+    watched: Watched, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A worker is quiet; then the database is away, then Prometheus, then the service. Only the true end is told."""
     start = time.time()
     identity = task(watched)
-    claim(watched, identity, ttl_s=2)
+    token = claim(watched, identity, ttl_s=2)
     watched.message(since=start, within_s=60, words=["FIRING", "warning", "TaskPulseWorkerQuiet"])
     watched.message(since=start, within_s=60, words=["FIRING", "critical", "TaskPulseWorkerQuiet"])
 
@@ -206,4 +208,10 @@ def test_nothing_is_said_to_be_over_because_nobody_could_look(watched: Watched) 
     watched.service.start()
     watched.message(since=stopped, within_s=60, words=["RESOLVED", "critical", "TaskPulseTargetDown"])
     assert not told(watched, start, "RESOLVED", "TaskPulseWorkerQuiet")
+
+    ended = time.time()
+    assert watched.client.post(f"/v1/tasks/{identity}/complete", json={"token": token}).status_code == 200
+    critical = watched.message(since=ended, within_s=60, words=["RESOLVED", "critical", "TaskPulseWorkerQuiet"])
+    warning = watched.message(since=ended, within_s=60, words=["RESOLVED", "warning", "TaskPulseWorkerQuiet"])
+    show(capsys, critical, warning)
     assert len(told(watched, start, "FIRING", "critical", "TaskPulseWorkerQuiet")) == 1
