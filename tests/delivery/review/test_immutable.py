@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
+from delivery.chart import merge
 from delivery.manifests import Object
 from delivery.review.dangers.lifecycle import recreation
-from delivery.review.run import merge
 from tests.support.cluster.controlplane import Cluster
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("immutable")]

@@ -9,9 +9,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from delivery.chart import merge
 from delivery.manifests import Object
 from delivery.review.routing import children, of_cluster, of_overlay, reach
-from delivery.review.run import base_routes, merge
+from delivery.review.run import base_routes
 from delivery.tools.program import run
 from tests.delivery.review.repository import files
 
