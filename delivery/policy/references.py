@@ -17,7 +17,7 @@ KINDS = {
     *("Namespace", "ServiceAccount", "ConfigMap", "Secret", "Service", "Deployment"),
     *("HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy"),
     *("Gateway", "HTTPRoute", "HealthCheckPolicy", "GCPBackendPolicy", "GCPGatewayPolicy"),
-    *("ServiceMonitor", "PrometheusRule", "AlertmanagerConfig"),
+    *("ServiceMonitor", "Probe", "PrometheusRule", "AlertmanagerConfig"),
 }
 
 

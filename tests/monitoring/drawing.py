@@ -42,7 +42,7 @@ def lines(axes: Axes, panel: Object, series: Mapping[str, Samples]) -> None:
         [defaults.get("custom", {}).get("axisSoftMax", 0), *(value for each in series.values() for _, value in each)]
     )
     axes.set_ylim(bottom=defaults.get("min"), top=defaults.get("max", highest * 1.05 or 1))
-    axes.xaxis.set_major_formatter(DateFormatter("%H:%M:%S"))
+    axes.xaxis.set_major_formatter(DateFormatter("%H:%M:%S"))  # type: ignore[no-untyped-call]
     axes.yaxis.set_major_formatter(lambda value, _: unit(panel)(value))
     axes.grid(alpha=0.3)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=4, fontsize=8, frameon=False)

@@ -1,9 +1,10 @@
-"""What kube-state-metrics and the Prometheus operator show of TaskPulse, on a port of loopback: neither can run here.
+"""What kube-state-metrics, the blackbox exporter and the Prometheus operator show of TaskPulse: none can run here.
 
 Names and labels: https://github.com/kubernetes/kube-state-metrics/tree/main/docs/metrics
 """
 
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
@@ -19,6 +20,9 @@ reason="CrashLoopBackOff"} 0
 kube_pod_container_status_restarts_total{namespace="taskpulse",pod="taskpulse-api-0",container="api"} 1
 kube_pod_init_container_status_ready{namespace="taskpulse",pod="taskpulse-api-1",container="migrate"} 0
 prometheus_operator_managed_resources{namespace="monitoring",resource="PrometheusRule",state="rejected"} 0
+probe_success{namespace="taskpulse",job="taskpulse-probe",instance="https://taskpulse.example.com/health/ready"} 1
+probe_ssl_earliest_cert_expiry{namespace="taskpulse",job="taskpulse-probe",\
+instance="https://taskpulse.example.com/health/ready"} @expiry@
 """
 
 
@@ -31,7 +35,7 @@ class Exporters:
                 self.send_response(200)
                 self.send_header("Content-Type", "text/plain; version=0.0.4")
                 self.end_headers()
-                self.wfile.write(SHOWN.encode())
+                self.wfile.write(SHOWN.replace("@expiry@", str(int(time.time()) + 40 * 86_400)).encode())
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -29,6 +29,8 @@ EXPORTERS = {
     "kube_pod_container_status_restarts_total": "kube-state-metrics",
     "kube_pod_container_status_waiting_reason": "kube-state-metrics",
     "kube_pod_init_container_status_ready": "kube-state-metrics",
+    "probe_ssl_earliest_cert_expiry": "the blackbox exporter",
+    "probe_success": "the blackbox exporter",
     "prometheus_operator_managed_resources": "the Prometheus operator",
 }
 """Metrics that are not the service's own, and where they come from."""

@@ -11,7 +11,7 @@ from delivery.tools.program import run
 from monitoring.local import configuration
 from tests.monitoring import objects
 
-STATE = ("taskpulse-service", "taskpulse-tasks", "taskpulse-queues", "taskpulse-monitoring")
+STATE = ("taskpulse-service", "taskpulse-tasks", "taskpulse-queues", "taskpulse-monitoring", "taskpulse-probe")
 OBJECTIVES = ("taskpulse-slo-answers", "taskpulse-slo-latency")
 """Names of groups of rules: on the state of things, and on shares of requests, which a test gives itself."""
 

@@ -25,7 +25,7 @@ SERIES_BUDGET = 1500
 
 
 def test_there_are_alerts() -> None:
-    assert len(ALERTS) == 23
+    assert len(ALERTS) == 26
 
 
 @pytest.mark.parametrize("alert", ALERTS)
@@ -107,7 +107,7 @@ def test_every_alert_aggregates_by_namespace() -> None:
         assert "absent(" not in expression
         for clause in re.findall(r"\b(?:by|on) \(([^)]*)\)", expression):
             assert "namespace" in clause, expression
-        recorded = re.match(r"[(\s]*((?:last|sum)_over_time\()?namespace_\w+:", expression)
+        recorded = re.match(r"[(\s]*((?:avg|last|sum)_over_time\()?namespace_\w+:", expression)
         assert recorded or "by (namespace" in expression, expression
 
 

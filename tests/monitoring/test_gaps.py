@@ -80,6 +80,9 @@ WORLD: dict[str, Value] = {
     exporter(
         "kube_horizontalpodautoscaler_status_condition", condition="ScalingLimited", status="true", **HPA
     ): constant(1),
+    exporter("up", job="taskpulse-probe"): constant(1),
+    exporter("probe_success", job="taskpulse-probe"): constant(0),
+    exporter("probe_ssl_earliest_cert_expiry", job="taskpulse-probe"): constant(86_400),
     exporter("prometheus_operator_managed_resources", resource="AlertmanagerConfig", state="rejected"): constant(1),
 }
 """Everything is wrong at once, so that every alert fires that a gap could end."""
@@ -87,10 +90,11 @@ WORLD: dict[str, Value] = {
 ELSEWHERE = {
     "TaskPulseAbsent",
     "TaskPulseClusterMetricsAbsent",
+    "TaskPulseProbeAbsent",
     "TaskPulseErrorBudgetBurn",
     "TaskPulseLatencyBudgetBurn",
 }
-"""Alerts that other tests ask: the first two fire because of a gap, and test_burn_rates.py asks the last ones."""
+"""Alerts that other tests ask: the first three fire because of a gap, and test_burn_rates.py asks the last ones."""
 FIRES = {
     (alert, rule["labels"]["severity"])
     for alert, rules in objects.alerts().items()
@@ -125,7 +129,7 @@ class Gap:
     def value(self, series: str, value: Value, step: int) -> float | None:
         if not BEGIN <= step < BEGIN + self.steps:
             return None if self.replaces and step >= BEGIN and f'-{self.replaces}"' in series else value(step)
-        if series.startswith("up{"):
+        if series.startswith("up{") and is_from(series) == SERVICE:
             return self.up if SERVICE in self.stops else value(step)
         return None if is_from(series) in self.stops else value(step)
 
@@ -176,4 +180,29 @@ def test_an_alert_outlives_a_gap(gap: Gap, tmp_path: Path) -> None:
         [{"interval": f"{STEP_S}s", "input_series": series_with(gap, until), "promql_expr_test": checks}],
         tmp_path,
         interval=f"{STEP_S}s",
+    )
+
+
+HELD = {
+    "a day": (24 * 60, OF_FIGURES | {("TaskPulseDatabaseDown", "critical"), ("TaskPulseEventsLate", "warning")}),
+    "an hour": (60, {("TaskPulseTargetDown", "warning")}),
+}
+"""For how many minutes the last numbers hold, and the alerts that use them that long."""
+
+
+@pytest.mark.parametrize("length", HELD)
+def test_the_last_numbers_hold_for_so_long_and_no_longer(length: str, tmp_path: Path) -> None:
+    minutes, alerts = HELD[length]
+    series = [
+        {"series": name, "values": samples([*(value(step) for step in range(BEGIN)), None])}
+        for name, value in WORLD.items()
+        if is_from(name) in ALL_OF_POD
+    ]
+    last = (BEGIN - 1) * STEP_S // 60
+    checks = [
+        promtool.firing(f"{last + minutes - 6}m", alerts, among=alerts),
+        promtool.firing(f"{last + minutes + 12}m", [], among=alerts),
+    ]
+    promtool.check(
+        [{"interval": f"{STEP_S}s", "input_series": series, "promql_expr_test": checks}], tmp_path, interval="3m"
     )

@@ -42,9 +42,12 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory, postgres: EmbeddedPostg
     folder = tmp_path_factory.mktemp("pictures")
     stack = Stack(folder / "stack", free_port(), free_port(), {"for-grace-period": "1s"})
     overlay = objects.overlay("main")
+    settings = fresh_database(postgres)
+    with Service(settings, folder / "service.log") as service, client_of(service) as client:
+        make_tasks(client)
     with (
-        Service(fresh_database(postgres), folder / "service.log") as service,
-        httpx.Client(base_url=service.url, headers={"Authorization": f"Bearer {service.key}"}) as client,
+        Service(settings, folder / "service.log") as service,  # reads its figures when it starts
+        client_of(service) as client,
         Exporters(free_port()) as exporters,
         stack,
     ):
@@ -58,9 +61,12 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory, postgres: EmbeddedPostg
         yield stack
 
 
-def keep_busy(client: httpx.Client, service: Service) -> None:
-    """Many tasks are made and then worked off; some expire, are late, are cancelled; for seconds requests fail."""
-    end = time.monotonic() + LOAD_S
+def client_of(service: Service) -> httpx.Client:
+    return httpx.Client(base_url=service.url, headers={"Authorization": f"Bearer {service.key}"})
+
+
+def make_tasks(client: httpx.Client) -> None:
+    """Many for "busy" to work off; one that expires and is late, one that waits, one that is cancelled."""
     past = (datetime.now(UTC) - timedelta(minutes=5)).strftime("%Y-%m-%dT%H:%M:%SZ")
     later = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     for number in range(400):
@@ -69,7 +75,12 @@ def keep_busy(client: httpx.Client, service: Service) -> None:
     client.post("/v1/tasks", json={"title": "Later", "run_after": later}).raise_for_status()
     client.post("/v1/tasks", json={"title": "Unwanted", "labels": ["tired"]}).raise_for_status()
     claim(client, "gone", ttl_s=1)
-    client.patch(f"/v1/tasks/{claim(client, 'tired')[0]}", json={"status": "cancelled"})
+    client.patch(f"/v1/tasks/{claim(client, 'tired')[0]}", json={"status": "cancelled"}).raise_for_status()
+
+
+def keep_busy(client: httpx.Client, service: Service) -> None:
+    """Work tasks off; for a moment requests fail."""
+    end = time.monotonic() + LOAD_S
     failing = time.monotonic() + 10
     while time.monotonic() < end:
         task, token = claim(client, "busy")

@@ -29,7 +29,7 @@ def alertmanager(running: Alerting) -> Iterator[Alerting]:
 
 
 def test_there_are_alerts_with_two_severities() -> None:
-    assert len(TWO_SEVERITIES) == 4
+    assert len(TWO_SEVERITIES) == 5
 
 
 @pytest.mark.parametrize("name", TWO_SEVERITIES)

@@ -29,7 +29,7 @@ def as_test(case: Object) -> Object:
     for name, values in case["series"].items():
         assert isinstance(values, str), f"{name}: quote it, as YAML takes 0x40 for a number"
         metric, _, labels = name.removesuffix("}").partition("{")
-        job = [] if metric.startswith(("kube_", "prometheus_")) else ['job="taskpulse-api"']
+        job = [] if metric.startswith(("kube_", "prometheus_")) or "job=" in labels else ['job="taskpulse-api"']
         pairs = ",".join(['namespace="taskpulse"', *job, *([labels] if labels else [])])
         series.append({"series": f"{metric}{{{pairs}}}", "values": values})
     checks = [
