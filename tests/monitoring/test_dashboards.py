@@ -1,5 +1,8 @@
 """The dashboards, by rules of the kind that Grafana's dashboard-linter has. Grafana itself is not run."""
 
+import math
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +123,79 @@ def test_grafana_finds_them(name: str) -> None:
     maps = [each for each in objects.overlay(name).of("ConfigMap") if "grafana_dashboard" in each["metadata"]["labels"]]
     assert {key for each in maps for key in each["data"]} == set(DASHBOARDS)
     assert all(each["metadata"]["labels"]["grafana_dashboard"] == "1" for each in maps)
+
+
+COMPARED = re.compile(r"(>=|<=|>|<) (\d+(?:\.\d+)?(?: \* \d+(?:\.\d+)?)*)")
+NOT_DRAWN = {
+    "TaskPulseAbsent": "what is wanted and what answers stand beside each other in a panel",
+    "TaskPulseAllWorkersQuiet": "no lease is live, while two or more are expired",
+    "TaskPulseAtMaximumScale": "the maximum is a line of its own",
+    "TaskPulseClusterMetricsAbsent": "figures are missing",
+    "TaskPulseDatabaseDown": "a colour of the panel",
+    "TaskPulseMigrationsPending": "pods that migrate are a line of their own",
+    "TaskPulseProbeAbsent": "figures are missing",
+    "TaskPulseTargetDown": "what is wanted and what answers stand beside each other in a panel",
+    "TaskPulseTasksFailed": "a difference to an hour ago",
+}
+"""Alerts without a line or a colour in a panel, and what shows when they begin."""
+
+
+def compared(expression: str) -> set[float]:
+    """Numbers that a rule compares with; more than 0 of what is counted is 1."""
+    return {math.prod(map(float, number.split(" * "))) or 1.0 for _, number in COMPARED.findall(expression)}
+
+
+def steps(panel: Any) -> set[float]:
+    found = panel["fieldConfig"]["defaults"].get("thresholds", {"steps": []})["steps"]
+    return {step["value"] for step in found if step["value"] is not None}
+
+
+def drawn() -> Iterator[tuple[Any, set[str]]]:
+    """Each panel with the metrics that it shows."""
+    for board in DASHBOARDS.values():
+        shown: dict[str, set[str]] = {}
+        for title, query in objects.queries(board):
+            shown.setdefault(title, set()).update(objects.sources(query))
+        for panel in board["panels"]:
+            yield panel, shown[panel["title"]]
+
+
+def near(number: float, numbers: set[float]) -> bool:
+    return any(math.isclose(number, each) for each in numbers)
+
+
+@pytest.mark.parametrize("alert", sorted(objects.alerts().keys() - NOT_DRAWN.keys()))
+def test_the_threshold_of_an_alert_is_drawn(alert: str) -> None:
+    """Some panel that shows what an alert asks for has the number that it compares with as a line or a colour."""
+    for rule in objects.alerts()[alert]:
+        asked = objects.sources(rule["expr"])
+        panels = [panel for panel, shown in drawn() if asked & shown]
+        assert any(near(each, steps(panel)) for panel in panels for each in compared(rule["expr"])), rule["expr"]
+
+
+def test_a_line_that_is_drawn_is_an_alerts() -> None:
+    lines = [(panel, shown) for panel, shown in drawn() if "custom" in panel["fieldConfig"]["defaults"]]
+    assert lines
+    for panel, shown in lines:
+        own = [
+            rule["expr"]
+            for rules in objects.alerts().values()
+            for rule in rules
+            if objects.sources(rule["expr"]) & shown
+        ]
+        for step in steps(panel) - {0, 0.25}:  # of a budget, and of the objective itself
+            assert any(near(step, compared(each)) for each in own), (panel["title"], step)
+
+
+def test_what_is_finished_does_not_flatten_the_rest() -> None:
+    """Done tasks are many more than all others: nothing else shares an axis with them."""
+    statuses = {"done", "cancelled", "failed", "in_progress", "open"}
+    for panel, _ in drawn():
+        expressions = [target["expr"] for target in panel["targets"] if "taskpulse_tasks{" in target["expr"]]
+        for expression in expressions:
+            chosen = re.search(r'status=~?"([^"]+)"', expression)
+            assert chosen, panel["title"]
+            shown = set(chosen[1].split("|"))
+            assert shown <= statuses
+            assert "done" not in shown or shown <= {"done", "cancelled"}
+            assert "done" not in shown or len(panel["targets"]) == 1

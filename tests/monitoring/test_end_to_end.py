@@ -81,6 +81,7 @@ def test_a_worker_goes_quiet(watched: Watched, capsys: pytest.CaptureFixture[str
         assert "http://localhost:3000/d/taskpulse-tasks" in text
         assert f"{watched.stack.alertmanager}/#/silences/new?filter=%7Balertname%3D%22TaskPulseWorkerQuiet%22" in text
     assert mail.to == "oncall@example.com"
+    assert "Links to localhost need the port-forwards of `make oncall`." in mail.text
     assert resolved.color == "good"
     assert "silences/new" not in resolved.text + resolved_mail.text
     assert not [mail for mail in watched.mailbox.mails if "warning" in mail.text]
