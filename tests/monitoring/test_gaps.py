@@ -204,5 +204,5 @@ def test_the_last_numbers_hold_for_so_long_and_no_longer(length: str, tmp_path: 
         promtool.firing(f"{last + minutes + 12}m", [], among=alerts),
     ]
     promtool.check(
-        [{"interval": f"{STEP_S}s", "input_series": series, "promql_expr_test": checks}], tmp_path, interval="3m"
+        [{"interval": f"{STEP_S}s", "input_series": series, "promql_expr_test": checks}], tmp_path, interval="5m"
     )

@@ -79,22 +79,26 @@ def make_tasks(client: httpx.Client) -> None:
 
 
 def keep_busy(client: httpx.Client, service: Service) -> None:
-    """Work tasks off; for a moment requests fail."""
+    """Work tasks off; for two moments requests fail."""
     end = time.monotonic() + LOAD_S
-    failing = time.monotonic() + 10
+    fails = [end - LOAD_S / 3, end - 2 * LOAD_S / 3]  # what fails before the first scrape of its series is not counted
     while time.monotonic() < end:
         task, token = claim(client, "busy")
         client.post(f"/v1/tasks/{task}/pulse", json={"token": token})
         client.post(f"/v1/tasks/{task}/complete", json={"token": token})
         client.post(f"/v1/tasks/{task}/pulse", json={"token": token})  # too late: it is over
-        if failing and time.monotonic() > failing:
-            failing = 0
-            with psycopg.connect(service.conninfo, autocommit=True) as database:
-                database.execute("alter table tasks rename to mislaid")
-                for _ in range(10):
-                    assert client.get("/v1/tasks").status_code == 500
-                database.execute("alter table mislaid rename to tasks")
+        if fails and time.monotonic() > fails[-1]:
+            fails.pop()
+            fail_requests(client, service)
         time.sleep(0.15)
+
+
+def fail_requests(client: httpx.Client, service: Service) -> None:
+    with psycopg.connect(service.conninfo, autocommit=True) as database:
+        database.execute("alter table tasks rename to mislaid")
+        for _ in range(5):
+            assert client.get("/v1/tasks").status_code == 500
+        database.execute("alter table mislaid rename to tasks")
 
 
 def claim(client: httpx.Client, worker: str, ttl_s: int = 60) -> tuple[str, str]:
