@@ -48,23 +48,33 @@ def _for_workers(command: Callable[..., None]) -> Callable[..., None]:
     show_default=True,
     help="Whether the command goes on when its lease has run out while the API could not be reached.",
 )
+@click.option(
+    "--concurrency",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 100),
+    help="How many commands run at the same time, each for a task of its own.",
+)
 @_for_workers
 def work_on_tasks(
     *,
     labels: tuple[str, ...],
     ttl: int,
     on_expiry: str,
+    concurrency: int,
     url: str,
     key_file: Path | None,
     worker: str,
     command: tuple[str, ...],
 ) -> None:
-    """Claim tasks, one after the other, and run COMMAND for each.
+    """Claim tasks and run COMMAND for each, one after the other or --concurrency at the same time.
 
     The command gets the task as JSON on standard input. While it runs, its lease is kept alive. Exit status 0
     completes the task, any other fails it, with the last lines of output as result or error. The command and its
-    children are ended when the task is cancelled or the lease is lost. SIGTERM (or Ctrl-C) lets the task at hand be
-    finished and then ends the worker; a second one gives the task back at once.
+    children are ended when the task is cancelled or the lease is lost. SIGTERM (or Ctrl-C) lets the tasks at hand be
+    finished and then ends the worker; a second one gives them back at once.
+
+    With --concurrency above 1, each line of output begins with the id of its task, as in `ID | printed page 4`.
 
     Any answer that is not the API's own is tried again, with growing pauses; a finished task is reported until the
     API has decided. When nobody reads the worker's output, it is dropped and counted, and the work goes on.
@@ -84,7 +94,16 @@ def work_on_tasks(
     key = api_key(key_file)
     try:
         in_order = asyncio.run(
-            work(url, key, worker, command, labels=labels, ttl_s=ttl, stop_on_expiry=on_expiry == "stop")
+            work(
+                url,
+                key,
+                worker,
+                command,
+                labels=labels,
+                ttl_s=ttl,
+                stop_on_expiry=on_expiry == "stop",
+                concurrency=concurrency,
+            )
         )
     except SetupError as error:
         fail(error)

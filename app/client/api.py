@@ -2,8 +2,9 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import httpx
 import msgspec
@@ -13,6 +14,8 @@ from app.client.backoff import Backoff
 from app.client.clock import ServerClock
 from app.client.key import Key
 from app.client.output import printable, say
+
+T = TypeVar("T")
 
 READ_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5.0
@@ -81,11 +84,32 @@ class Api:
         for it, and any answer that is not of this API; says so unless `quiet`. A 401 has the key read again.
         Raises AwayError when the next try would come after `patience_s`, RefusedError for the API's own 4xx.
         """
-        started, told_at, backoff = time.monotonic(), None, backoff or Backoff()
         request = {"json": json, "params": params, "headers": headers or {}}
+        return await self.retry(
+            lambda: self._try(method, path, request, answer, within_s),
+            patience_s=patience_s,
+            backoff=backoff or Backoff(),
+            quiet=quiet,
+        )
+
+    async def once(self, method: str, path: str, *, answer: Any, json: Any, within_s: float) -> Any:
+        """Make a call as `call` does, but only once.
+
+        Raises NoVerdictError, RefusedError.
+        """
+        return await self._try(method, path, {"json": json, "params": None, "headers": {}}, answer, within_s)
+
+    async def retry(
+        self, attempt: Callable[[], Awaitable[T]], *, patience_s: float, backoff: Backoff, quiet: bool = False
+    ) -> T:
+        """Return what `attempt` returns, once it raises no NoVerdictError.
+
+        Raises AwayError when the next try would come after `patience_s`; what else `attempt` raises.
+        """
+        started, told_at = time.monotonic(), None
         while True:
             try:
-                return await self._try(method, path, request, answer, within_s)
+                return await attempt()
             except NoVerdictError as error:
                 reason, delay = error, backoff.next(error.retry_after_s)
             now = time.monotonic()

@@ -31,11 +31,12 @@ class Child:
     """A running command; its output is passed on, and its last lines are kept.
 
     A slow reader of the output slows the command down, as a pipe does. One that has stopped reading does not: what it
-    does not take is dropped.
+    does not take is dropped. With a `mark`, only whole lines are passed on, each after it.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process, task_json: bytes) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, task_json: bytes, mark: str = "") -> None:
         self._process = process
+        self._mark = mark.encode()
         self._lines: deque[bytes] = deque(maxlen=LINES)
         self._ending: asyncio.Task[None] | None = None
         assert process.stdout  # noqa: S101 - it was asked for
@@ -48,7 +49,7 @@ class Child:
         ]
 
     @classmethod
-    async def start(cls, command: Sequence[str], task_json: bytes) -> "Child":
+    async def start(cls, command: Sequence[str], task_json: bytes, mark: str = "") -> "Child":
         """Start the command with the task on its standard input.
 
         Where there is `setpriv`, it gets SIGTERM when this process dies, however that happens: work whose lease
@@ -67,7 +68,7 @@ class Child:
             start_new_session=True,
             limit=READ_BYTES,
         )
-        return cls(process, task_json)
+        return cls(process, task_json, mark)
 
     @property
     def ended(self) -> bool:
@@ -133,7 +134,9 @@ class Child:
                 self._lines.extend(lines)
                 if line.endswith(b"\n") or len(line) > CHARACTERS * 4:
                     self._lines.append(line)
-                    line = b""
+                    lines, line = [*lines, line], b""
+                if self._mark:
+                    piece = self._marked(lines)
                 while target.behind and not target.stalled and not self.ended:  # noqa: ASYNC110 - a thread makes room
                     await asyncio.sleep(CHECK_EVERY_S)
                 if target.behind and not self.ended:
@@ -143,6 +146,12 @@ class Child:
         finally:
             if line:
                 self._lines.append(line + b"\n")
+                if self._mark:
+                    target.write(self._marked([line]))
+
+    def _marked(self, lines: Sequence[bytes]) -> bytes:
+        """Return lines after the mark, each with an end, so that those of several commands do not mix."""
+        return b"".join(self._mark + line.rstrip(b"\r\n") + b"\n" for line in lines)
 
 
 def verdict(status: int) -> str:

@@ -13,6 +13,7 @@ from app.client.api import Api, AwayError
 from app.client.backoff import Backoff
 from app.client.child import Child, verdict
 from app.client.output import say
+from app.client.together import KINDS, Together
 
 LAST_TRY_S = 5.0
 """Seconds for which the report is still tried once the user is in a hurry."""
@@ -49,7 +50,8 @@ class Work:
     """A claimed task and the command that does it; a context manager that leaves no lease behind.
 
     `asked_at`, on the monotonic clock, is when the task was asked for; `retried` says that an answer got lost since,
-    so that the lease may be as old as that.
+    so that the lease may be as old as that. With `together`, it shares its requests with other commands, and marks the
+    lines of its command's output with the task.
     """
 
     def __init__(
@@ -62,8 +64,10 @@ class Work:
         asked_at: float,
         retried: bool = False,
         stop_on_expiry: bool = False,
+        together: Together | None = None,
     ) -> None:
         self._api = api
+        self._together = together
         self._command = command
         self._json = bytes(claimed.task)
         self._token, self._every_s = claimed.lease.token, claimed.lease.pulse_every_s
@@ -112,7 +116,8 @@ class Work:
 
         Raises OSError when the command cannot be started.
         """
-        self._child = await Child.start(self._command, self._json)
+        mark = f"{self.id} | " if self._together else ""
+        self._child = await Child.start(self._command, self._json, mark)
         pulsing = asyncio.create_task(self._pulse(quiet_after_s))
         self._keeping = [pulsing]
         if self._stop_on_expiry:
@@ -154,12 +159,20 @@ class Work:
         started = time.monotonic()
         async with asyncio.TaskGroup() as pulses:
             while time.monotonic() - started + self._every_s <= quiet_after_s:
-                await asyncio.sleep(self._sent + self._every_s - time.monotonic())
+                await self._until_due()
                 if self.lost:
                     return
                 pulses.create_task(self._send_pulse(self._every_s))
             await asyncio.sleep(max(0.0, started + quiet_after_s - time.monotonic()))
             say(f"task {self.id}: the command takes too long; no more pulses")
+
+    async def _until_due(self) -> None:
+        """Wait until the next pulse is due, or until that of another command is."""
+        left_s = self._sent + self._every_s - time.monotonic()
+        if self._together:
+            await self._together.next_beat(left_s)
+        else:
+            await asyncio.sleep(left_s)
 
     async def _send_pulse(self, patience_s: float) -> None:
         """Send a pulse until there is a verdict on it, or until the next one is due."""
@@ -255,7 +268,11 @@ class Work:
 
     async def _call(self, name: str, body: dict[str, Any], **options: Any) -> Any:
         """Make a call for this lease; `options` are those of `Api.call`."""
-        return await self._api.call("POST", f"tasks/{self.id}/{name}", json={"token": self._token, **body}, **options)
+        body = {"token": self._token, **body}
+        if self._together and name in KINDS:
+            del options["answer"]
+            return await self._together.call(name, {"id": self.id, **body}, **options)
+        return await self._api.call("POST", f"tasks/{self.id}/{name}", json=body, **options)
 
 
 async def cancel(*tasks: asyncio.Task[Any]) -> None:

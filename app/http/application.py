@@ -9,7 +9,20 @@ from prometheus_client import REGISTRY
 
 from app.http.middleware import RequestMiddleware
 from app.http.problem_details import problem_response
-from app.http.routes import docs, events, favicon, health, leases, limits, metrics, problems, queues, tasks
+from app.http.routes import (
+    docs,
+    events,
+    favicon,
+    health,
+    leases,
+    limits,
+    many_leases,
+    many_tasks,
+    metrics,
+    problems,
+    queues,
+    tasks,
+)
 from app.http.services import Services
 from app.keys.authentication import REFRESH_EVERY_S
 from app.leases.expiry import SWEEP_EVERY_S, sweep
@@ -27,6 +40,8 @@ HANDLERS: list[ControllerRouterHandler] = [
     problems.router,
     tasks.router,
     leases.router,
+    many_leases.router,
+    many_tasks.router,
     queues.router,
     events.router,
     limits.router,

@@ -25,6 +25,8 @@ def add_details(document: dict[str, Any], options: Mapping[str, Mapping[str, Any
     details = _details()
     schemas = document["components"]["schemas"]
     schemas.update(StrictJSON.schemas())
+    for name, more in details["schemas"].items():
+        schemas[name].update(json.loads(more))
     for operation in _operations(document):
         name = operation["operationId"]
         if "scope" in options[name]:

@@ -139,7 +139,7 @@ async def _why_not_claimed(connection: Connection, task_id: UUID) -> Problem | N
     if refusal is None:
         return task_not_found(task_id)
     if refusal.status in FINISHED:
-        return Problem("task-finished", f"The task is {refusal.status}.")
+        return task_finished(refusal.status)
     if refusal.reason is None:
         return None
     why = REASONS[refusal.reason].format(queue=refusal.queue)
@@ -191,7 +191,7 @@ class Pulses:
 
 def _to_recordset(calls: Iterable[PulseCall]) -> str:
     rows = [
-        {"id": task_id, "token": _uuid(pulse.token), "progress": pulse.progress, "note": pulse.note}
+        {"id": task_id, "token": token_uuid(pulse.token), "progress": pulse.progress, "note": pulse.note}
         for task_id, pulse, _ in calls
     ]
     return msgspec.json.encode(rows).decode()
@@ -202,7 +202,7 @@ async def complete(connection: Connection, actor: str, task_id: UUID, completion
 
     Raises Problem: not-found, lease-lost, task-finished.
     """
-    values = {"id": task_id, "actor": actor, "token": _uuid(completion.token)}
+    values = {"id": task_id, "actor": actor, "token": token_uuid(completion.token)}
     result = None if completion.result is UNSET else compact(completion.result).decode()
     return await _end(connection, COMPLETE, {**values, "result": result})
 
@@ -214,7 +214,7 @@ async def fail(connection: Connection, actor: str, task_id: UUID, failure: Failu
     Raises Problem: not-found, lease-lost, task-finished.
     """
     values = {"error": failure.error, "retry_in_s": failure.retry_in_s}
-    return await _end(connection, FAIL, {"id": task_id, "actor": actor, "token": _uuid(failure.token), **values})
+    return await _end(connection, FAIL, {"id": task_id, "actor": actor, "token": token_uuid(failure.token), **values})
 
 
 async def release(connection: Connection, actor: str, task_id: UUID, token: str) -> VersionedTask:
@@ -223,7 +223,7 @@ async def release(connection: Connection, actor: str, task_id: UUID, token: str)
     Where `fail` or `release` with this token ended the latest lease already, the task stays as it is now.
     Raises Problem: not-found, lease-lost, task-finished.
     """
-    return await _end(connection, RELEASE, {"id": task_id, "actor": actor, "token": _uuid(token)})
+    return await _end(connection, RELEASE, {"id": task_id, "actor": actor, "token": token_uuid(token)})
 
 
 async def _end(connection: Connection, statement: LiteralString, values: Mapping[str, Any]) -> VersionedTask:
@@ -238,10 +238,20 @@ async def _why_not_held(connection: Connection, task_id: UUID, *, of_pulse: bool
     if refusal is None:
         return task_not_found(task_id)
     if refusal.status in FINISHED and not of_pulse:
-        return Problem("task-finished", f"The task is {refusal.status}.")
-    if refusal.reason == "full" and of_pulse:
-        return Problem("lease-lost", "The lease has expired. " + REASONS["full"].format(queue=refusal.queue))
+        return task_finished(refusal.status)
+    return lease_lost(refusal.queue if refusal.reason == "full" and of_pulse else None)
+
+
+def lease_lost(full_queue: str | None = None) -> Problem:
+    """Return the problem for a token that does not hold its task, or whose late pulse finds a queue without room."""
+    if full_queue is not None:
+        return Problem("lease-lost", "The lease has expired. " + REASONS["full"].format(queue=full_queue))
     return Problem("lease-lost", "The token is not that of the task's present lease.")
+
+
+def task_finished(status: str) -> Problem:
+    """Return the problem for a call that a task with this status does not take any more."""
+    return Problem("task-finished", f"The task is {status}.")
 
 
 async def requeue(connection: Connection, actor: str, task_id: UUID) -> VersionedTask:
@@ -276,7 +286,7 @@ async def get(database: Fetcher, task_id: UUID) -> bytes:
     return state
 
 
-def _uuid(token: str) -> UUID | None:
+def token_uuid(token: str) -> UUID | None:
     """Return the token as a UUID; None, which equals no token in SQL, where it cannot be one."""
     try:
         return UUID(token)

@@ -99,6 +99,10 @@ class TaskQuery:
             self._values["labels"] = labels
             self._ordered = [walk if each in PARTS.any_of["label"] else each for each in self._conditions]
 
+    def conditions(self) -> tuple[str, dict[str, Any]]:
+        """Return the SQL condition that a task `t` of this query meets, and its parameters."""
+        return _where(self._conditions), {name: self._values[name] for name in self._values if name != "labels"}
+
     def position(self, token: str) -> Position:
         """Return the position in a cursor of this query.
 

@@ -34,6 +34,12 @@ NEEDS = {
     "failTask": "work",
     "releaseTask": "work",
     "requeueTask": "work",
+    "pulseTasks": "work",
+    "completeTasks": "work",
+    "failTasks": "work",
+    "requeueTasks": "work",
+    "cancelTasks": "write",
+    "deleteTasks": "write",
     "scrapeMetrics": "metrics",
 }
 """The scope that each operation needs."""

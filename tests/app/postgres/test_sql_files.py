@@ -11,7 +11,7 @@ from psycopg.pq import ExecStatus
 from app.events import store as event_store
 from app.http import idempotency
 from app.keys import admin, authentication
-from app.leases import expiry, queues
+from app.leases import chosen, expiry, queues, together
 from app.leases import store as lease_store
 from app.metrics import queues as queue_metrics
 from app.metrics import tasks as task_metrics
@@ -25,9 +25,16 @@ FILES = sorted(f"{path.parent.name}/{path.stem}" for path in SQL.rglob("*.sql"))
 STATEMENTS = [name for name in FILES if not name.startswith("fragments/")]
 FRAGMENTS = [name.removeprefix("fragments/") for name in FILES if name.startswith("fragments/")]
 
+CHOSEN = {"conditions": "true", **chosen.PARTS["requeue"], "limit": "1"}
+
 FILLED = {
+    "leases/cancel_tasks": chosen._fill(chosen.CHANGES["cancel"], CHOSEN),
     "leases/claim_tasks": lease_store._claim_statement(1, labelled=True),
+    "leases/count_chosen_tasks": chosen._fill(chosen.COUNT, CHOSEN),
+    "leases/delete_tasks": chosen._fill(chosen.CHANGES["delete"], CHOSEN),
+    "leases/lock_chosen_tasks": chosen._fill(chosen.LOCK, CHOSEN),
     "leases/pulse_leases": lease_store.PULSE_ALONE,
+    "leases/requeue_tasks": chosen._fill(chosen.CHANGES["requeue"], CHOSEN),
     "tasks/count_tasks": Template("tasks/count_tasks").fill(conditions="true"),
     "tasks/insert_tasks": task_store.INSERT_UNIQUE,
     "tasks/list_many_tasks": Template("tasks/list_many_tasks").fill(
@@ -51,9 +58,14 @@ ROWS: dict[str, Any] = {
     "leases/claim_task": lease_store.ClaimRow,
     "leases/claim_tasks": lease_store.ClaimRow,
     "leases/complete_task": lease_store.EndedTask,
+    "leases/complete_tasks": together.CompletedTask,
+    "leases/count_chosen_tasks": chosen.CountedTasks,
     "leases/explain_refusal": lease_store.Refusal,
     "leases/fail_task": lease_store.EndedTask,
+    "leases/fail_tasks": together.FailedTask,
+    "leases/lock_chosen_tasks": chosen.LockedTasks,
     "leases/pulse_leases": lease_store.PulseRow,
+    "leases/pulse_many_leases": together.PulsedLease,
     "leases/release_task": lease_store.EndedTask,
     "leases/requeue_task": lease_store.RequeuedTask,
     "leases/sweep_leases": expiry.SweptTask,

@@ -1,7 +1,8 @@
 -- The rest of a statement that claims tasks: lease, task, history and the answer.
 -- Needs: candidate, the tasks to claim with their rows locked. Makes: granted.
--- Locks are taken in this order: tasks, queues, leases. A queue with a limit is locked from the count of its leases until
--- the new lease is there.
+-- Locks are taken in this order: tasks, queues, leases; tasks and leases by their ids, queues by their labels. A statement
+-- may take a task out of order only if it skips what is locked. A queue with a limit is locked from the count of its leases
+-- until the new lease is there.
 -- Parameters: ttl_s integer, worker text, actor text.
 limited as materialized (
     select q.label, q.max_leases
@@ -37,6 +38,7 @@ limited as materialized (
         and (claimable_at is null or claimable_at <= clock_timestamp())
         and not exists (select from queues q where q.paused_at is not null and q.label = any(candidate.labels::text[]))
         and id not in (select beyond.id from beyond)
+    order by id
     on conflict (task_id) do update
     set
         token = excluded.token, fence = excluded.fence, attempt = l.attempt + 1, ttl_s = excluded.ttl_s,

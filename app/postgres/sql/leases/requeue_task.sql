@@ -6,8 +6,7 @@
 /*lock_task*/, new as (
     update tasks t
     set
-        status = 'open', attempts = 0, result = null, finished_at = null, claimable_at = null, run_after = null,
-        rests_until = null, completed_by = null, cancel_requested = false, updated_at = clock_timestamp(), version = t.version + 1
+        /*reopened*/
     from held
     where
         t.id = %(id)s
