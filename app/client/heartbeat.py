@@ -162,6 +162,7 @@ class Work:
                 await self._until_due()
                 if self.lost:
                     return
+                self._sent = time.monotonic()  # not in the pulse's own task: this loop looks at it before that begins
                 pulses.create_task(self._send_pulse(self._every_s))
             await asyncio.sleep(max(0.0, started + quiet_after_s - time.monotonic()))
             say(f"task {self.id}: the command takes too long; no more pulses")
