@@ -3,9 +3,9 @@
 import random
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psycopg
@@ -44,9 +44,7 @@ class Worker:
         self.calls: Counter[str] = Counter()
 
     def call(self, path: str, body: Json) -> httpx.Response:
-        response = self._client.post(f"/v1/tasks/{path}", json=body)
-        assert response.status_code < 500, f"{path}: {response.text}"
-        return response
+        return patiently(self._client, path, body)
 
     def work(self) -> None:
         for _ in range(ROUNDS):
@@ -108,6 +106,16 @@ class Worker:
             self._held.remove(item)
 
 
+def patiently(client: httpx.Client, path: str, body: Json) -> httpx.Response:
+    """Make a call, again while the machine is so busy that a statement takes longer than the service waits."""
+    while True:
+        response = client.post(f"/v1/tasks/{path}", json=body)
+        if response.status_code != 503:
+            assert response.status_code < 500, f"{path}: {response.text}"
+            return response
+        assert response.json()["type"] == "/problems/overloaded", response.text
+
+
 def one_a_task(items: list[Json]) -> list[Json]:
     return list({item["id"]: item for item in items}.values())
 
@@ -143,17 +151,13 @@ def expire_some(database: psycopg.Connection, stopped: threading.Event) -> None:
 
 
 @pytest.fixture
-def apart(postgres: EmbeddedPostgres, tmp_path: Path) -> Any:
-    """A service of its own, whose database log counts deadlocks."""
-    with Service(fresh_database(postgres), tmp_path / "log", {"DB_POOL_SIZE": "10"}) as running:
+def apart(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[Service]:
+    """A service of its own, which ends without a deadlock; its sessions count them when they end at the latest."""
+    with Service(fresh_database(postgres), tmp_path / "log") as running:
         yield running
-
-
-def deadlocks(service: Service) -> int:
-    with psycopg.connect(service.conninfo, autocommit=True) as database:
+    with psycopg.connect(running.conninfo) as database:
         row = database.execute("select deadlocks from pg_stat_database where datname = current_database()").fetchone()
-        assert row is not None
-        return int(row[0])
+        assert row == (0,)
 
 
 def test_each_lease_ends_once(apart: Service) -> None:
@@ -188,7 +192,6 @@ def test_each_lease_ends_once(apart: Service) -> None:
         assert_one_lease_after_the_other(database)
         calls = sum((each.calls for each in (*workers, *operators)), Counter[str]())
         assert {"pulse", "complete", "fail", "requeue", "cancel"} <= calls.keys()
-    eventually(lambda: deadlocks(apart) == 0)
 
 
 def assert_one_lease_after_the_other(database: psycopg.Connection) -> None:
@@ -230,7 +233,7 @@ def test_calls_about_the_same_tasks_do_not_deadlock(apart: Service) -> None:
                         ("claim", {"worker": "w", "ttl_s": 1, "limit": 5}),
                     ]
                 )
-                response = client.post(f"/v1/tasks/{path}", json=body)
+                response = patiently(client, path, body)
                 assert response.status_code < 300, response.text
 
         with ThreadPoolExecutor(6) as pool:
@@ -239,7 +242,6 @@ def test_calls_about_the_same_tasks_do_not_deadlock(apart: Service) -> None:
         with psycopg.connect(apart.conninfo) as database:
             held = "select count(*) from tasks where finished_at is null group by unique_key having count(*) > 1"
             assert database.execute(held).fetchall() == []
-    assert deadlocks(apart) == 0
 
 
 def test_a_token_is_worth_nothing_after_another_claim(apart: Service) -> None:

@@ -16,7 +16,13 @@ ACTIONS = ["requeue", "cancel", "delete"]
 
 
 def call(client: httpx.Client, action: str, **body: Any) -> Json:
-    response = client.post(f"/v1/tasks/{action}", json=body)
+    """Return the outcome; a machine that is very busy may take longer for a statement than the service waits."""
+
+    def attempt() -> httpx.Response | None:
+        response = client.post(f"/v1/tasks/{action}", json=body)
+        return response if response.status_code != 503 else None
+
+    response: httpx.Response = eventually(attempt)
     assert response.status_code == 200, response.text
     outcome: Json = response.json()
     return outcome
