@@ -223,16 +223,15 @@ def test_calls_about_the_same_tasks_do_not_deadlock(apart: Service) -> None:
             chance = random.Random(number)
             for _ in range(20):
                 some = chance.sample(ids, 15)
-                path, body = chance.choice(
-                    [
-                        ("requeue", {"ids": some}),
-                        ("cancel", {"ids": some}),
-                        ("cancel", {"filter": {"ready": True}}),
-                        ("requeue", {"filter": {"status": ["cancelled", "done"]}}),
-                        ("batch", {"tasks": [{"title": "y", "unique_key": key} for key in chance.sample(keys, 15)]}),
-                        ("claim", {"worker": "w", "ttl_s": 1, "limit": 5}),
-                    ]
-                )
+                calls: list[tuple[str, Json]] = [
+                    ("requeue", {"ids": some}),
+                    ("cancel", {"ids": some}),
+                    ("cancel", {"filter": {"ready": True}}),
+                    ("requeue", {"filter": {"status": ["cancelled", "done"]}}),
+                    ("batch", {"tasks": [{"title": "y", "unique_key": key} for key in chance.sample(keys, 15)]}),
+                    ("claim", {"worker": "w", "ttl_s": 1, "limit": 5}),
+                ]
+                path, body = chance.choice(calls)
                 response = patiently(client, path, body)
                 assert response.status_code < 300, response.text
 

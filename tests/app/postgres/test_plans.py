@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 from uuid import UUID
@@ -12,6 +13,7 @@ import psycopg
 import pytest
 
 from app.dev.postgres import EmbeddedPostgres
+from app.leases import chosen
 from app.leases import store as leases
 from app.leases.model import Pulse
 from app.metrics import tasks as task_metrics
@@ -105,6 +107,23 @@ def test_every_query_is_served_by_an_index(many: psycopg.Connection, name: str |
                         used[node["Index Name"]] += 1
                 slowest = max(slowest, (explained["Execution Time"], told))
     print(f"\n{name}: slowest {slowest[0]:.1f} ms ({slowest[1]}); {dict(used.most_common())}")
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_tasks_are_chosen_by_an_index(many: psycopg.Connection, name: str) -> None:
+    """For each call about many tasks, filtered by a value that is rare or frequent."""
+    for action, value in product(chosen.PARTS, FILTERS[name]):
+        conditions, values = TaskQuery({name: value}, "created_at").conditions()
+        parts = {**chosen.PARTS[action], "conditions": f"({conditions})", "limit": "1000"}
+        for template in (chosen.COUNT, chosen.LOCK):
+            with many.transaction(force_rollback=True):
+                row = many.execute("explain (analyze, format json) " + chosen._fill(template, parts), values).fetchone()
+            assert row is not None
+            told = f"{action} {name}={value}: {json.dumps(row[0], default=str)}"
+            scanned = {
+                node.get("Relation Name") for node in nodes(row[0][0]["Plan"]) if node["Node Type"] == "Seq Scan"
+            }
+            assert "tasks" not in scanned, told
 
 
 def test_the_text_of_a_task_is_made_for_the_page_alone(many: psycopg.Connection) -> None:

@@ -20,6 +20,7 @@ select
             select
             from tasks t
             where /*conditions*/ and not /*changes*/
+            order by t.id
             limit greatest(0, /*limit*/ - (select count(*) from found))
         ) as other
     ) as others
