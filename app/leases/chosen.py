@@ -14,7 +14,7 @@ from app.postgres.pool import Connection
 from app.postgres.statements import Template, toml
 from app.problems import FieldError, invalid
 from app.tasks.model import MAX_BATCH, Assignee, Label, Priority, Status, Time
-from app.tasks.query import TaskQuery
+from app.tasks.query import LeaseFilter, TaskQuery
 from app.tasks.store import array
 from app.validation import Body
 
@@ -44,7 +44,7 @@ class TaskFilter(Body):
     run_after_after: Time | UnsetType = UNSET
     ready: bool | UnsetType = UNSET
     overdue: bool | UnsetType = UNSET
-    lease: Literal["live", "expired", "none"] | UnsetType = UNSET
+    lease: LeaseFilter | UnsetType = UNSET
     q: Annotated[str, Meta(min_length=1, max_length=500)] | UnsetType = UNSET
 
     def given(self) -> dict[str, Any]:

@@ -30,6 +30,7 @@ EXPORT_PAGE = 200
 SortName = Literal[
     "created_at", "-created_at", "updated_at", "-updated_at", "due_at", "-due_at", "priority", "-priority"
 ]
+LeaseFilter = Literal["live", "expired", "none"]
 SORT_KINDS: Mapping[str, Any] = {
     "created_at": tuple[Time, UUID],
     "updated_at": tuple[Time, UUID],

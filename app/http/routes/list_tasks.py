@@ -3,7 +3,7 @@
 import logging
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 import psycopg
@@ -21,7 +21,7 @@ from app.http.request_headers import get_header
 from app.http.services import services
 from app.problems import FieldError, invalid
 from app.tasks.model import Assignee, Label, Priority, Status, TaskPage, Time
-from app.tasks.query import PAGE_BYTES, SEPARATOR, SortName, TaskQuery
+from app.tasks.query import PAGE_BYTES, SEPARATOR, LeaseFilter, SortName, TaskQuery
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ async def list_tasks(
         QueryParameter(description="Only tasks that are past due and not finished, or with `false` all others."),
     ] = None,
     lease: Annotated[
-        Literal["live", "expired", "none"] | None,
+        LeaseFilter | None,
         QueryParameter(description="Only tasks that a worker holds, that one has let expire, or that nobody has."),
     ] = None,
     q: Annotated[
