@@ -91,8 +91,9 @@ async def decode_in_thread(request: Request[Any, Any, Any], handler: BaseRouteHa
 
 def _field_errors(value: Any, kind: Any, pointer: str) -> Iterator[FieldError]:
     """Yield an error for each part of `value` that does not fit the type `kind`."""
-    if isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, Body):
-        fields = _fields(kind)
+    body = _body_kind(kind)
+    if isinstance(value, dict) and body is not None:
+        fields = _fields(body)
         for name in sorted(islice((name for name in value if name not in fields), MAX_ERRORS)):
             path = f"{pointer}/{escape(name)}"
             yield FieldError("body", path, f"{path} is not a field here. The fields are {', '.join(fields)}.")
@@ -118,6 +119,12 @@ def _field_errors(value: Any, kind: Any, pointer: str) -> Iterator[FieldError]:
 @cache
 def _fields(kind: type[Body]) -> dict[str, msgspec.structs.FieldInfo]:
     return {field.encode_name: field for field in msgspec.structs.fields(kind)}
+
+
+def _body_kind(kind: Any) -> type[Body] | None:
+    """Return `kind` where it is a Body, or the one that it may be beside null or absent; else None."""
+    bodies = [each for each in (kind, *get_args(kind)) if isinstance(each, type) and issubclass(each, Body)]
+    return bodies[0] if len(bodies) == 1 else None
 
 
 def _item_kind(kind: Any) -> Any:

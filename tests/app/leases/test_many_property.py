@@ -33,10 +33,8 @@ ENDINGS = ("completed", "failed", "released", "requeued")
 class Worker:
     """Claims, pulses and ends tasks, alone and many at once, and keeps what it was answered."""
 
-    def __init__(self, service: Service, number: int) -> None:
-        self._client = httpx.Client(
-            base_url=service.url, headers={"Authorization": f"Bearer {service.key}"}, timeout=60
-        )
+    def __init__(self, client: httpx.Client, number: int) -> None:
+        self._client = client
         self._random = random.Random(number)
         self._held: list[Json] = []
         self.ended: Counter[tuple[str, str]] = Counter()
@@ -123,8 +121,8 @@ def one_a_task(items: list[Json]) -> list[Json]:
 class Operator(Worker):
     """Requeues and cancels many at once, by overlapping ids and by filters, while workers work."""
 
-    def __init__(self, service: Service, number: int, ids: list[str]) -> None:
-        super().__init__(service, number)
+    def __init__(self, client: httpx.Client, number: int, ids: list[str]) -> None:
+        super().__init__(client, number)
         self._ids = ids
 
     def work(self) -> None:
@@ -161,7 +159,11 @@ def apart(postgres: EmbeddedPostgres, tmp_path: Path) -> Iterator[Service]:
 
 
 def test_each_lease_ends_once(apart: Service) -> None:
-    with psycopg.connect(apart.conninfo, autocommit=True) as database:
+    headers = {"Authorization": f"Bearer {apart.key}"}
+    with (
+        httpx.Client(base_url=apart.url, headers=headers, timeout=60) as client,
+        psycopg.connect(apart.conninfo, autocommit=True) as database,
+    ):
         for label, most in LIMITS.items():
             database.execute("insert into queues (label, max_leases) values (%s, %s)", [label, most])
         for number in range(TASKS):
@@ -170,8 +172,8 @@ def test_each_lease_ends_once(apart: Service) -> None:
                 [LABELS[number % 4], f"key {number % 16}" if number < 16 else None],
             )
         ids = [task_id for (task_id,) in database.execute("select id::text from tasks").fetchall()]
-        workers = [Worker(apart, number) for number in range(WORKERS)]
-        operators = [Operator(apart, 100 + number, ids) for number in range(2)]
+        workers = [Worker(client, number) for number in range(WORKERS)]
+        operators = [Operator(client, 100 + number, ids) for number in range(2)]
         stopped = threading.Event()
         with ThreadPoolExecutor() as pool:
             expiring = pool.submit(expire_some, database, stopped)
