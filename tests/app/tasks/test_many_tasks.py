@@ -242,7 +242,8 @@ class TestBody:
         status = "open" if action == "cancel" else "failed"
         database.execute(
             "insert into tasks (title, labels, status, finished_at, unique_key)"
-            " select 'x', '{a}', %(status)s::text::task_status, case when %(status)s::text <> 'open' then now() end, 'key ' || n"
+            " select 'x', '{a}', %(status)s::text::task_status, case when %(status)s::text <> 'open' then now() end,"
+            " 'key ' || n"
             " from generate_series(1, 1000) as n",
             {"status": status},
         )
