@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from litestar import Request, Router
+from litestar import Request, Router, post
 from litestar.datastructures import ResponseHeader
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
@@ -30,6 +30,7 @@ def endpoint(
     sends: tuple[ResponseHeader, ...] = (),
     problems: Iterable[int] = (),
     responses: Mapping[int, ResponseSpec] | None = None,
+    ignores_key: bool = False,
     **options: Any,
 ) -> HTTPRouteHandler:
     """Declare an endpoint: a decorator for its handler; `method` is Litestar's `get`, `post`, `patch` or `delete`.
@@ -38,13 +39,18 @@ def endpoint(
     response; `reads` and `sends` are their headers in the OpenAPI document. `problems` lists the statuses of errors
     that do not follow from these, `responses` describes responses that are not errors, and `options` are passed to
     Litestar.
+
+    The handler of a POST runs its work in `idempotency.once`, which reads the Idempotency-Key, unless the call may be
+    repeated as it is: then it `ignores_key`.
     """
     statuses = set(problems)
+    if method is post and not ignores_key and IDEMPOTENCY_KEY not in reads:
+        reads = (*reads, IDEMPOTENCY_KEY)
     if takes:
         statuses |= {408, 413, 415}
         options |= {"dto": StrictJSON, "return_dto": None}
     if IDEMPOTENCY_KEY in reads:
-        statuses |= {409, 422}
+        statuses |= {408, 409, 413, 422}
         sends = (*sends, REPLAYED)
     return method(
         path,

@@ -22,6 +22,8 @@ from app.postgres.statements import sql
 from app.problems import FieldError, Problem, invalid
 
 HEADER = "Idempotency-Key"
+REPLAYED = "Idempotency-Replayed"
+"""The response header of a stored answer."""
 MAX_LENGTH = 255
 
 CLAIM = sql("idempotency/claim_idempotency_key")
@@ -65,14 +67,18 @@ class StoredAnswer(NamedTuple):
 
 
 async def once(
-    request: Request[Any, Any, Any], share: Share, work: Callable[[Connection], Awaitable[ResponseData]]
+    request: Request[Any, Any, Any],
+    share: Share,
+    work: Callable[[Connection], Awaitable[ResponseData]],
+    replay: Callable[[Connection, ResponseData], Awaitable[ResponseData]] | None = None,
 ) -> Response[Any]:
     """Respond with what `work` returns, or with the stored response of the same request.
 
     Without the header, `work` gets a connection of `share` in autocommit mode: one statement needs one round trip.
     With it, `work` runs in the transaction that also stores the response: whatever it raises rolls back both. It must
-    not wait, as it holds the key and a connection.
-    Raises Problem: invalid-request, idempotency-key-reused, idempotency-in-progress; what `work` and `share` raise.
+    not wait, as it holds the key and a connection. `replay` returns what of a stored response holds by now.
+    Raises Problem: invalid-request, idempotency-key-reused, idempotency-in-progress; what `work`, `replay` and `share`
+    raise.
     """
     key = _key(request)
     async with share.connection() as connection:
@@ -86,7 +92,9 @@ async def once(
                     await _keep(connection, names, answer)
                     return answer.response()
             if (stored := await _stored(connection, names)) is not None:
-                return stored.response(**{"Idempotency-Replayed": "true"})
+                if replay is not None:
+                    stored = await replay(connection, stored)
+                return stored.response(**{REPLAYED: "true"})
 
 
 def _key(request: Request[Any, Any, Any]) -> str | None:

@@ -13,10 +13,11 @@ from app.http import conditional
 from app.http.auth import actor
 from app.http.endpoint import api_router, endpoint
 from app.http.holding import hold, share
-from app.http.idempotency import IDEMPOTENCY_KEY, ResponseData, once
+from app.http.idempotency import REPLAYED, ResponseData, once
 from app.http.long_poll import preferred_wait, wait_for_work
 from app.http.negotiation import JSON
 from app.http.openapi import ETAG, response_header
+from app.http.replayed_claims import NoLeaseLeft, leases_still_held, require_held
 from app.http.request_headers import document_header
 from app.http.responses import JSONResponse
 from app.http.services import services
@@ -62,11 +63,15 @@ def _answer(changed: VersionedTask) -> ResponseData:
 async def _end(
     request: Request[Any, Any, Any], work: Callable[[Connection], Awaitable[VersionedTask]]
 ) -> Response[Any]:
-    """Run `work` and notify calls that wait for work, as the task may be open now."""
-    async with share(request).connection() as connection:
-        changed = await work(connection)
-    notify_of_task(request, changed.task)
-    return _answer(changed).response()
+    """Run `work` once and notify calls that wait for work, as the task may be open now."""
+
+    async def answer(connection: Connection) -> ResponseData:
+        return _answer(await work(connection))
+
+    response = await once(request, share(request), answer)
+    if REPLAYED not in response.headers:
+        notify_of_task(request, response.content)
+    return response
 
 
 @endpoint(
@@ -77,7 +82,6 @@ async def _end(
     status_code=200,
     scope="work",
     takes=(JSON,),
-    reads=(IDEMPOTENCY_KEY,),
     problems=(404, 409),
 )
 async def claim_task(
@@ -88,14 +92,16 @@ async def claim_task(
     """Hold a task for `ttl_s` seconds, and for as long again with each pulse.
 
     An expired lease can be claimed at once, or after the wait of the task's `retry`. While another worker holds it, or
-    while it waits, 409 says in `Retry-After` for how long at least. Send an `Idempotency-Key`, so that a lost answer
-    can be fetched again.
+    while it waits, 409 says in `Retry-After` for how long at least.
+
+    Send an `Idempotency-Key`, so that you can get a lost answer again, with the same token. Once that lease has ended,
+    by your own calls or as another worker has claimed the task, the repeated request answers 409 `lease-lost`.
     """
 
     async def claim(connection: Connection) -> ResponseData:
         return ResponseData(200, {}, await store.claim(connection, actor(request), task_id, data))
 
-    response = await once(request, share(request), claim)
+    response = await once(request, share(request), claim, replay=require_held)
     services(request).notifier.notify_change()
     return response
 
@@ -108,7 +114,7 @@ async def claim_task(
     status_code=200,
     scope="work",
     takes=(JSON,),
-    reads=(PREFER, IDEMPOTENCY_KEY),
+    reads=(PREFER,),
     responses={204: ResponseSpec(None, description="There is nothing to claim.")},
     sends=(PREFERENCE_APPLIED,),
 )
@@ -123,6 +129,9 @@ async def claim_tasks(
 
     Open tasks and those whose lease has expired; with `labels`, only tasks that have one of them. No two workers ever
     get the same. With `Prefer: wait=20` the call waits up to so many seconds for work; 204 where there is none.
+
+    Send an `Idempotency-Key`, so that you can get a lost answer again, with the same tokens. It then has only those
+    leases that have not ended since, by your own calls or as another worker has claimed the task; 204 if all have.
     """
 
     async def claim(connection: Connection) -> ResponseData:
@@ -133,16 +142,19 @@ async def claim_tasks(
 
     async def attempt() -> Response[Any] | None:
         try:
-            return await once(request, share(request), claim)
+            return await once(request, share(request), claim, replay=leases_still_held)
         except _NothingToClaim:
             return None
 
     seconds = preferred_wait(request)
-    if seconds:
-        hold(request, services(request).limits.long_polls)
-        response = await wait_for_work(attempt, labels_claimed, frozenset(data.labels or ()), seconds, request)
-    else:
-        response = await attempt()
+    try:
+        if seconds:
+            hold(request, services(request).limits.long_polls)
+            response = await wait_for_work(attempt, labels_claimed, frozenset(data.labels or ()), seconds, request)
+        else:
+            response = await attempt()
+    except NoLeaseLeft:
+        response = None
     if response is not None:
         services(request).notifier.notify_change()
     else:
@@ -162,6 +174,7 @@ async def claim_tasks(
     scope="work",
     takes=(JSON,),
     problems=(404, 409),
+    ignores_key=True,
 )
 async def pulse_task(
     request: Request[Any, Any, Any],
@@ -172,6 +185,8 @@ async def pulse_task(
 
     A late pulse still counts as long as nobody else has claimed; after that, 409 `lease-lost`: stop the work. Where
     `cancel_requested` is true, stop too, and call fail or release. The task's version does not change.
+
+    A pulse may be repeated as it is; an `Idempotency-Key` is ignored.
     """
     return _json(await services(request).pulses(store.PulseCall(task_id, data, actor(request))))
 
@@ -184,7 +199,6 @@ async def pulse_task(
     status_code=200,
     scope="work",
     takes=(JSON,),
-    reads=(IDEMPOTENCY_KEY,),
     problems=(404, 409),
     sends=(ETAG,),
 )

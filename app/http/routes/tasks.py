@@ -14,7 +14,7 @@ from app.http import conditional
 from app.http.auth import actor
 from app.http.endpoint import api_router, endpoint
 from app.http.holding import heavy_share, share
-from app.http.idempotency import IDEMPOTENCY_KEY, ResponseData, once
+from app.http.idempotency import ResponseData, once
 from app.http.json_body import MEBIBYTE
 from app.http.negotiation import JSON, MERGE_PATCH
 from app.http.openapi import ACCEPT_PATCH, ETAG, LOCATION
@@ -58,7 +58,6 @@ def _task(row: store.VersionedTask) -> Response[Any]:
     summary="Create a task",
     scope="write",
     takes=(JSON,),
-    reads=(IDEMPOTENCY_KEY,),
     sends=(LOCATION, ETAG, ACCEPT_PATCH),
     responses={200: ResponseSpec(None, description="The unfinished task that has the `unique_key`: none was created.")},
 )
@@ -98,7 +97,6 @@ async def create_task(
     summary="Create many tasks at once",
     scope="write",
     takes=(JSON,),
-    reads=(IDEMPOTENCY_KEY,),
     request_max_body_size=8 * MEBIBYTE,
     responses={200: ResponseSpec(None, description="Unfinished tasks have all the unique keys: none was created.")},
 )
