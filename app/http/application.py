@@ -21,6 +21,7 @@ from app.http.routes import (
     metrics,
     problems,
     queues,
+    stats,
     tasks,
 )
 from app.http.services import Services
@@ -45,6 +46,7 @@ HANDLERS: list[ControllerRouterHandler] = [
     queues.router,
     events.router,
     limits.router,
+    stats.router,
 ]
 """Everything that the OpenAPI document describes."""
 

@@ -9,7 +9,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import ParameterKwarg
 from litestar.typing import FieldDefinition
 
-from app.http.problem_details import ProblemWithHeaders
+from app.http.problem_details import ProblemWithHeaders, name_of
 from app.http.request_headers import get_header
 from app.problems import FieldError, Problem, invalid
 
@@ -68,8 +68,8 @@ def _is_list(field: FieldDefinition) -> bool:
 def _query_parameters(handler: BaseRouteHandler) -> dict[str, FieldDefinition]:
     """Return a handler's query parameters by name."""
     return {
-        name: field
-        for name, field in handler.parsed_fn_signature.parameters.items()
+        name_of(parameter, field): field
+        for parameter, field in handler.parsed_fn_signature.parameters.items()
         if isinstance(field.kwarg_definition, ParameterKwarg) and field.kwarg_definition.param_type is ParamType.QUERY
     }
 

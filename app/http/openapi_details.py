@@ -10,10 +10,17 @@ from typing import Any, get_args
 from app.http.json_body import StrictJSON
 from app.http.negotiation import JSON, MERGE_PATCH
 from app.http.sse import MEDIA_TYPE as EVENT_STREAM
+from app.leases.listing import Liveness
 from app.tasks.model import Action, Priority, Status
 from app.tasks.query import LeaseFilter
 
-NAMED = {"Status": Status, "Priority": Priority, "Action": Action, "LeaseFilter": LeaseFilter}
+NAMED = {
+    "Status": Status,
+    "Priority": Priority,
+    "Action": Action,
+    "LeaseFilter": LeaseFilter,
+    "Liveness": Liveness,
+}
 """Enumerations that have a schema of their own: otherwise a client generator makes a class at each place."""
 
 

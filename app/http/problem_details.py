@@ -92,13 +92,21 @@ def _from_http_exception(request: Request[Any, Any, Any], error: HTTPException) 
     return Problem("invalid-request", error.detail or "The request cannot be understood.")
 
 
+def name_of(parameter: str, field: FieldDefinition) -> str:
+    """Return the name by which clients know a parameter of a handler."""
+    return getattr(field.kwarg_definition, "name", None) or parameter
+
+
 def _field_error(extra: Any, fields: Mapping[str, FieldDefinition]) -> FieldError:
     """Convert one of Litestar's validation errors; `fields` are the parameters of the handler."""
     key, message = extra.get("key", ""), extra["message"]
     if key == "data":
         return FieldError("body", "#", "The body is empty; send a JSON object.")
-    name = key.split(".")[0]
-    choices = ", ".join(_choices(fields[name].annotation)) if "enum" in message and name in fields else ""
+    parameter = key.split(".")[0]
+    if parameter not in fields:
+        return FieldError("query", parameter, f"{parameter}: {message}.")
+    name = name_of(parameter, fields[parameter])
+    choices = ", ".join(_choices(fields[parameter].annotation)) if "enum" in message else ""
     return FieldError("query", name, f"{name}: {message}." + (f" It may be {choices}." if choices else ""))
 
 

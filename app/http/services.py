@@ -10,6 +10,7 @@ from app.events.hub import Hub
 from app.keys.authentication import KeyRing
 from app.leases.store import Pulses
 from app.limits import Limits
+from app.metrics.stats import StatsReader
 from app.postgres.notifications import Notifier
 from app.postgres.pool import Database
 from app.postgres.shares import Shares
@@ -31,6 +32,7 @@ class Services:
     updates: Updates
     pulses: Pulses
     limits: Limits
+    stats: StatsReader
     statements: Shares
     """For calls that need a connection of their own."""
     slow_statements: Shares
@@ -60,6 +62,7 @@ class Services:
             updates=Updates(database, statements),
             pulses=Pulses(database, statements),
             limits=limits,
+            stats=StatsReader(database),
             statements=statements,
             slow_statements=Shares(database, limits.slow_statements),
             large_turn=asyncio.Lock(),

@@ -20,6 +20,7 @@ from app.http.openapi import ETAG, response_header
 from app.http.replayed_claims import NoLeaseLeft, leases_still_held, require_held
 from app.http.request_headers import document_header
 from app.http.responses import JSONResponse
+from app.http.routes.list_leases import list_leases
 from app.http.services import services
 from app.http.wakes import labels_claimed, notify_of_task
 from app.leases import store
@@ -307,6 +308,6 @@ async def get_lease(request: Request[Any, Any, Any], task_id: FromPath[UUID]) ->
 
 
 router = api_router(
-    [claim_tasks, claim_task, pulse_task, complete_task, fail_task, release_task, requeue_task, get_lease],
+    [claim_tasks, claim_task, pulse_task, complete_task, fail_task, release_task, requeue_task, get_lease, list_leases],
     "Tasks with a pulse",
 )

@@ -31,6 +31,8 @@ ALLOWED = [
     ("/v1/queues/print", "GET, HEAD, PUT, DELETE, OPTIONS"),
     ("/v1/queues/a%2Fb", "GET, HEAD, PUT, DELETE, OPTIONS"),
     ("/v1/limits", "GET, HEAD, OPTIONS"),
+    ("/v1/leases", "GET, HEAD, OPTIONS"),
+    ("/v1/stats", "GET, HEAD, OPTIONS"),
 ]
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"]
 

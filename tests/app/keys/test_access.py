@@ -18,6 +18,8 @@ NEEDS = {
     "getTask": "read",
     "getTaskHistory": "read",
     "getLease": "read",
+    "listLeases": "read",
+    "getStats": "read",
     "streamEvents": "read",
     "listQueues": "read",
     "getQueue": "read",

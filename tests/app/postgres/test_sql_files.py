@@ -11,9 +11,10 @@ from psycopg.pq import ExecStatus
 from app.events import store as event_store
 from app.http import idempotency
 from app.keys import admin, authentication
-from app.leases import chosen, expiry, queues, together
+from app.leases import chosen, expiry, listing, queues, together
 from app.leases import store as lease_store
 from app.metrics import queues as queue_metrics
+from app.metrics import stats
 from app.metrics import tasks as task_metrics
 from app.postgres import plans, roles
 from app.postgres.statements import Template, sql
@@ -63,12 +64,14 @@ ROWS: dict[str, Any] = {
     "leases/explain_refusal": lease_store.Refusal,
     "leases/fail_task": lease_store.EndedTask,
     "leases/fail_tasks": together.FailedTask,
+    "leases/list_leases": listing.LeaseRow,
     "leases/lock_chosen_tasks": chosen.LockedTasks,
     "leases/pulse_leases": lease_store.PulseRow,
     "leases/pulse_many_leases": together.PulsedLease,
     "leases/release_task": lease_store.EndedTask,
     "leases/requeue_task": lease_store.RequeuedTask,
     "leases/sweep_leases": expiry.SweptTask,
+    "metrics/changes_per_minute": stats.MinuteRow,
     "metrics/queue_metrics": queue_metrics.QueueFigures,
     "metrics/task_metrics": task_metrics.Figures,
     "plans/table_sizes": plans.SizeRow,
