@@ -1,6 +1,7 @@
 """Settings, read once from the environment."""
 
 import json
+import re
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -11,6 +12,8 @@ from msgspec import Meta, inspect
 
 Network = IPv4Network | IPv6Network
 Port = Annotated[int, Meta(ge=1, le=65535)]
+
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::([1-9][0-9]{0,4}))?")
 
 
 class SettingsError(Exception):
@@ -67,6 +70,8 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
     body_bytes: Annotated[int, Meta(ge=8 * 1024 * 1024, le=1024 * 1024 * 1024)] = 24 * 1024 * 1024
     trusted_proxies: str = ""
     """Address ranges whose X-Forwarded-For and X-Forwarded-Proto count, separated by commas."""
+    cors_origins: str = ""
+    """Origins whose pages may call the API, separated by commas, or `*` for any; empty: none but its own."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -93,6 +98,7 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
                 " the other serves."
             )
         settings.read_proxies()
+        settings.read_origins()
         if settings.db_sslmode.startswith("verify-") and not Path(settings.db_sslrootcert).is_file():
             raise SettingsError(
                 f"DB_SSLMODE={settings.db_sslmode} needs DB_SSLROOTCERT, a file of PEM certificates;"
@@ -111,6 +117,27 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
             raise SettingsError(
                 f"TRUSTED_PROXIES must be address ranges, separated by commas, as in 130.211.0.0/22: {error}."
             ) from None
+
+    def read_origins(self) -> tuple[str, ...]:
+        """Return the origins in CORS_ORIGINS as browsers send them: in lower case, without the port of the scheme.
+
+        Raises SettingsError for one that is not an origin.
+        """
+        parts = [part.strip().lower() for part in self.cors_origins.split(",") if part.strip()]
+        if parts == ["*"]:
+            return ("*",)
+        for part in parts:
+            if part == "*":
+                raise SettingsError("CORS_ORIGINS must be * alone or a list of origins: * allows every origin already.")
+            origin = _ORIGIN.fullmatch(part)
+            if origin is None or int(origin[1] or 0) > 65535:
+                raise SettingsError(
+                    "CORS_ORIGINS must be origins, separated by commas, as in https://board.example.com, or * for any:"
+                    f" {json.dumps(part, ensure_ascii=False)} is not http:// or https:// with a host and perhaps a"
+                    " port, and nothing after it."
+                )
+        origins = (part.removesuffix(":443" if part.startswith("https:") else ":80") for part in parts)
+        return tuple(dict.fromkeys(origins))
 
     def read_password(self) -> str:
         """Return the password of DB_USER, from DB_PASSWORD_FILE where that is set.

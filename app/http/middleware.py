@@ -15,6 +15,7 @@ from litestar.utils import normalize_path
 
 from app.http.access_log import AccessLine
 from app.http.answer_headers import DATA_POLICY, EVERY_ANSWER, HSTS
+from app.http.cross_origin import CrossOrigin, Headers
 from app.http.forwarded import TrustedProxies
 from app.http.holding import end_small_call
 from app.http.request_headers import combine_headers
@@ -65,6 +66,7 @@ class RequestMiddleware:
         self._requests = RequestMetrics()
         networks = services.settings.read_proxies()
         self._proxies = TrustedProxies(networks) if networks else None
+        self._cross_origin = CrossOrigin.of(services.settings)
 
     async def __call__(self, scope: Scope | LifeSpanScope, receive: Receive, send: Send) -> None:
         """Serve one connection; a refusal that has to wait does so without what the request had in memory."""
@@ -86,6 +88,7 @@ class RequestMiddleware:
         fields = combine_headers(outer["headers"])
         request_id, trace_id, echoed = _identity(fields)
         client = self._client(outer, fields, echoed)
+        preflight = self._preflight(method, fields, echoed)
         held: list[Hold] = []
         state: dict[str, Any] = {
             "services": self._services,
@@ -128,10 +131,10 @@ class RequestMiddleware:
                 refusal.messages.append(message)
 
         try:
-            if method == "OPTIONS" and (methods := allowed_methods(self._app, scope["path"])):
-                await _options(methods, respond)
+            if preflight is not None:  # of any path, so that a page can read a 404 too
+                await _answer_without_body(preflight, respond)
             else:
-                await self._app(scope, listen, respond)
+                await self._pass_on(scope, listen, respond)
         finally:
             for taken in held:
                 taken.release()
@@ -154,6 +157,19 @@ class RequestMiddleware:
                     )
                 )
         return refusal
+
+    async def _pass_on(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "OPTIONS" and (methods := allowed_methods(self._app, scope["path"])):
+            await _options(methods, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _preflight(self, method: str, fields: Mapping[bytes, bytes], echoed: Headers) -> Headers | None:
+        """Return the further headers of the answer to a preflight; add to `echoed` what the pages of an origin need."""
+        if self._cross_origin is None:
+            return None
+        echoed += self._cross_origin.headers(fields.get(b"origin"))
+        return self._cross_origin.preflight(fields) if method == "OPTIONS" else None
 
     def _client(self, scope: HTTPScope, fields: Mapping[bytes, bytes], echoed: list[tuple[bytes, bytes]]) -> str | None:
         """Return the client's address, and add to `echoed` what a client gets that came by HTTPS."""
@@ -218,5 +234,9 @@ async def _options(methods: list[str], send: Send) -> None:
     headers = [(b"allow", ", ".join(methods).encode())]
     if "PATCH" in methods:
         headers.append((b"accept-patch", b"application/merge-patch+json, application/json"))
+    await _answer_without_body(headers, send)
+
+
+async def _answer_without_body(headers: Headers, send: Send) -> None:
     await send({"type": "http.response.start", "status": 204, "headers": headers})
     await send({"type": "http.response.body", "body": b"", "more_body": False})

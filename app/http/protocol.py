@@ -13,6 +13,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.http.connections import LITTLE, Connections, Pace
+from app.http.cross_origin import CrossOrigin
 from app.http.refusal import Refusal, answer, log_refusal
 from app.http.transport import CoalescingTransport
 from app.limits import REFUSED
@@ -61,6 +62,7 @@ class Protocol(HttpToolsProtocol):
     # A dict of so many attributes would take 2 KB of each connection.
     __slots__ = (
         "_body_bytes",
+        "_cross_origin",
         "_ended",
         "_everyone",
         "_extensions",
@@ -79,9 +81,10 @@ class Protocol(HttpToolsProtocol):
         "_wire_bytes",
     )
 
-    def __init__(self, everyone: Connections, **options: Any) -> None:
+    def __init__(self, everyone: Connections, cross_origin: CrossOrigin | None, **options: Any) -> None:
         super().__init__(**options)
         self._everyone = everyone
+        self._cross_origin = cross_origin
         self._unfinished = _NOTHING
         self._fed = self._hosts = self._trailers = self._body_bytes = self._wire_bytes = 0
         self._held_before = self._holding_nothing = self._half_head = 0
@@ -338,7 +341,7 @@ class Protocol(HttpToolsProtocol):
         else:
             scope = None if self._unfinished == _NOTHING else self.scope
             log_refusal(refusal, scope, self.client)
-            self.transport.write(answer(refusal, scope))
+            self.transport.write(answer(refusal, scope, self._cross_origin))
             self.transport.write_eof()
             self._body_bytes = 0
             self.flow.resume_reading()

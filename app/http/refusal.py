@@ -9,7 +9,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from app.http.access_log import AccessLine
 from app.http.answer_headers import DATA_POLICY, EVERY_ANSWER
+from app.http.cross_origin import CrossOrigin
 from app.http.problem_details import MEDIA_TYPE, document
+from app.http.request_headers import combine_headers
 from app.logs import write_line
 from app.problems import TYPES, Problem
 
@@ -26,7 +28,7 @@ class Refusal(Exception):  # noqa: N818 - not a fault of the service
         self.request_id = secrets.token_hex(8)
 
 
-def answer(refusal: Refusal, scope: Any) -> bytes:
+def answer(refusal: Refusal, scope: Any, cross_origin: CrossOrigin | None) -> bytes:
     """Return the whole answer, a problem document; `scope` is None where there is no request yet."""
     problem = refusal.problem
     path = (scope or {}).get("raw_path", b"/").decode("latin-1")
@@ -42,6 +44,8 @@ def answer(refusal: Refusal, scope: Any) -> bytes:
     ]
     if problem.retry_after_s is not None:
         fields.append((b"retry-after", b"%d" % problem.retry_after_s))
+    if cross_origin is not None:
+        fields += cross_origin.headers_of_refusal(combine_headers((scope or {}).get("headers", ())))
     head = b"".join(b"%b: %b\r\n" % field for field in fields)
     return STATUS_LINE[details.status] + head + b"\r\n" + body
 

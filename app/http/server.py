@@ -16,6 +16,7 @@ import uvicorn
 
 from app.http.application import create_app
 from app.http.connections import Connections
+from app.http.cross_origin import CrossOrigin
 from app.http.garbage_collection import tune_garbage_collection
 from app.http.protocol import Protocol
 from app.http.services import Services
@@ -48,7 +49,7 @@ class Server(uvicorn.Server):
                 host=settings.host,
                 port=settings.port,
                 loop="uvloop",
-                http=partial(Protocol, self._connections),  # type: ignore[arg-type]
+                http=partial(Protocol, self._connections, CrossOrigin.of(settings)),  # type: ignore[arg-type]
                 ws="none",
                 log_config=None,
                 access_log=False,

@@ -22,6 +22,17 @@ WRONG = [
     ("TRUSTED_PROXIES", "10.0.0.1/8"),
     ("TRUSTED_PROXIES", "10.0.0.0/8 192.0.2.0/24"),
     ("TRUSTED_PROXIES", "proxy.example"),
+    ("CORS_ORIGINS", "board.example"),
+    ("CORS_ORIGINS", "https://board.example/"),
+    ("CORS_ORIGINS", "https://board.example, https://other.example/path"),
+    ("CORS_ORIGINS", "https://board.example https://other.example"),
+    ("CORS_ORIGINS", "https://*.example"),
+    ("CORS_ORIGINS", "*, https://board.example"),
+    ("CORS_ORIGINS", "null"),
+    ("CORS_ORIGINS", "ftp://board.example"),
+    ("CORS_ORIGINS", "https://me@board.example"),
+    ("CORS_ORIGINS", "https://board.example:65536"),
+    ("CORS_ORIGINS", "https://bücher.example"),
     ("DB_SSLMODE", "on"),
     ("DB_SSLMODE", "verify-ca"),
     ("LOG_LEVEL", "debug"),
@@ -54,6 +65,12 @@ def test_the_command_says_the_sentence_and_ends() -> None:
         ("DB_PORT", "abc", 'DB_PORT must be a whole number from 1 to 65535, not "abc".'),
         ("DB_POOL_SIZE", "101", 'DB_POOL_SIZE must be a whole number from 1 to 100, not "101".'),
         ("LOG_LEVEL", "debug", 'LOG_LEVEL must be one of DEBUG, ERROR, INFO, WARNING, not "debug".'),
+        (
+            "CORS_ORIGINS",
+            "https://Board.test/",
+            "CORS_ORIGINS must be origins, separated by commas, as in https://board.example.com, or * for any:"
+            ' "https://board.test/" is not http:// or https:// with a host and perhaps a port, and nothing after it.',
+        ),
         ("PORT", "8\n0", 'PORT must be a whole number from 1 to 65535, not "8\\n0".'),
     ],
 )
@@ -99,3 +116,18 @@ def test_a_taken_port(service: Service) -> None:
     ended = subprocess.run([TASKPULSE, "serve"], env=variables, capture_output=True, text=True, check=False, timeout=60)
     assert ended.returncode == 1
     assert f"Error: Port {port} on 127.0.0.1 cannot be used (Address already in use)" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("value", "origins"),
+    [
+        ("", ()),
+        ("*", ("*",)),
+        ("https://board.example", ("https://board.example",)),
+        ("HTTPS://Board.Example:443, http://a.example:80,", ("https://board.example", "http://a.example")),
+        ("http://localhost:3000,http://[::1]:8080", ("http://localhost:3000", "http://[::1]:8080")),
+        ("https://a.example,https://a.example", ("https://a.example",)),
+    ],
+)
+def test_origins_are_those_that_browsers_send(value: str, origins: tuple[str, ...]) -> None:
+    assert Settings(cors_origins=value).read_origins() == origins
