@@ -61,6 +61,8 @@ class Settings(msgspec.Struct, frozen=True, rename="upper"):
     """Bytes of lists, histories and exports that one process holds until clients have read them."""
     history_days: Annotated[int, Meta(ge=1, le=36_500)] = 365
     """Days for which changes of tasks are kept."""
+    keep_finished_days: Annotated[int, Meta(ge=1, le=36_500)] | None = None
+    """Days after which a finished task is deleted; None: never."""
     metrics_token: Annotated[str, Meta(pattern="^[!-~]*$")] = ""
     """A bearer token that reads /metrics, beside keys with the `metrics` scope; empty: keys only."""
     max_connections: Annotated[int, Meta(ge=10, le=65_536)] = 4096
@@ -167,7 +169,10 @@ def _read(name: str, file: str, otherwise: str) -> str:
 def _expected(name: str) -> str:
     """Say in words what the type of a setting allows."""
     fields = cast("inspect.StructType", inspect.type_info(Settings)).fields
-    match next(field.type for field in fields if field.encode_name == name):
+    kind = next(field.type for field in fields if field.encode_name == name)
+    if isinstance(kind, inspect.UnionType):  # with null, for a setting that is absent
+        kind = kind.types[0]
+    match kind:
         case inspect.IntType(ge=lowest, le=highest):
             return f"a whole number from {lowest} to {highest}"
         case inspect.LiteralType(values=values):

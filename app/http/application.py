@@ -34,6 +34,7 @@ from app.metrics.tasks import COLLECT_EVERY_S, TaskCollector
 from app.periodic import periodically
 from app.postgres.plans import CHECK_EVERY_S
 from app.postgres.pruning import PRUNE_EVERY_S, prune
+from app.tasks.retention import DELETE_EVERY_S, delete_old_tasks
 
 HANDLERS: list[ControllerRouterHandler] = [
     health.router,
@@ -66,6 +67,10 @@ def create_app(services: Services) -> RequestMiddleware:
     async def prune_what_is_old() -> None:
         await prune(database, services.settings.history_days)
 
+    async def delete_what_is_finished() -> None:
+        if services.settings.keep_finished_days is not None:
+            await delete_old_tasks(database, notifier, services.settings.keep_finished_days)
+
     @contextlib.asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         async with (
@@ -77,6 +82,7 @@ def create_app(services: Services) -> RequestMiddleware:
             periodically(sweep_leases, SWEEP_EVERY_S),
             periodically(tasks.refresh, COLLECT_EVERY_S),
             periodically(prune_what_is_old, PRUNE_EVERY_S),
+            periodically(delete_what_is_finished, DELETE_EVERY_S),
         ):
             yield
 

@@ -33,6 +33,10 @@ WRONG = [
     ("CORS_ORIGINS", "https://me@board.example"),
     ("CORS_ORIGINS", "https://board.example:65536"),
     ("CORS_ORIGINS", "https://bücher.example"),
+    ("KEEP_FINISHED_DAYS", "0"),
+    ("KEEP_FINISHED_DAYS", "36501"),
+    ("KEEP_FINISHED_DAYS", "for ever"),
+    ("KEEP_FINISHED_DAYS", "1.5"),
     ("DB_SSLMODE", "on"),
     ("DB_SSLMODE", "verify-ca"),
     ("LOG_LEVEL", "debug"),
@@ -65,6 +69,7 @@ def test_the_command_says_the_sentence_and_ends() -> None:
         ("DB_PORT", "abc", 'DB_PORT must be a whole number from 1 to 65535, not "abc".'),
         ("DB_POOL_SIZE", "101", 'DB_POOL_SIZE must be a whole number from 1 to 100, not "101".'),
         ("LOG_LEVEL", "debug", 'LOG_LEVEL must be one of DEBUG, ERROR, INFO, WARNING, not "debug".'),
+        ("KEEP_FINISHED_DAYS", "0", 'KEEP_FINISHED_DAYS must be a whole number from 1 to 36500, not "0".'),
         (
             "CORS_ORIGINS",
             "https://Board.test/",
