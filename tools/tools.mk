@@ -45,11 +45,11 @@ $(GO_READY): requirements/go.txt | $(READY)
 	@cd tools && ../$(GO)/bin/go build -ldflags '-s -w' -o ../.tools/bin/ tool
 	@touch $@
 
-.tools/crds/.ready: tools/crds/go.mod tools/crds/go.sum $(wildcard tools/crds/gke/*.yaml) tools/prometheus/go.mod tools/tools.mk | $(GO_READY)
+.tools/crds/.ready: tools/crds/go.mod tools/crds/go.sum $(wildcard tools/crds/gke/*.yaml) tools/monitoring/go.mod tools/tools.mk | $(GO_READY)
 	@rm -rf .tools/crds && mkdir -p .tools/crds
 	@cd tools/crds && go=../../$(GO)/bin/go && $$go mod download sigs.k8s.io/gateway-api && \
 	  install -m 644 "$$($$go list -m -f '{{.Dir}}' sigs.k8s.io/gateway-api)"/config/crd/standard/gateway.networking.k8s.io_{gateways,httproutes}.yaml ../../.tools/crds/
-	@cd tools/prometheus && go=../../$(GO)/bin/go operator=github.com/prometheus-operator/prometheus-operator && $$go mod download $$operator && \
+	@cd tools/monitoring && go=../../$(GO)/bin/go operator=github.com/prometheus-operator/prometheus-operator && $$go mod download $$operator && \
 	  install -m 644 "$$($$go list -m -f '{{.Dir}}' $$operator)"/example/prometheus-operator-crd/*_{alertmanagerconfigs,probes,prometheusrules,servicemonitors}.yaml ../../.tools/crds/
 	@install -m 644 tools/crds/gke/*.yaml .tools/crds/
 	@touch $@
@@ -71,13 +71,18 @@ $(CONTROLPLANE): tools/controlplane/go.mod tools/controlplane/go.sum | $(GO_READ
 	@touch $@
 
 # The modules of tools/ share versions where they can, so that Go compiles most packages once.
-# Alertmanager is older than the one that the chart deploys: newer modules lack the web page that is built into it.
 # Of Prometheus' service discoveries only those that read files: the others are most of what there is to compile.
-$(MONITORING): $(foreach module,prometheus alertmanager,tools/$(module)/go.mod tools/$(module)/go.sum) $(wildcard tools/prometheus/alertmanager-config/*) | $(GO_READY)
+# Alertmanager's module lacks the pages that it builds in, so it is built from a copy with an empty one.
+$(MONITORING): tools/monitoring/go.mod tools/monitoring/go.sum $(wildcard tools/monitoring/alertmanager-config/*) | $(GO_READY)
 	@echo "Building Prometheus, Alertmanager and their tools; once, a few minutes ..."
 	@mkdir -p .tools/bin
-	@cd tools/prometheus && ../../$(GO)/bin/go build -tags remove_all_sd -ldflags '-s -w' -o ../../.tools/bin/ tool ./alertmanager-config
-	@cd tools/alertmanager && ../../$(GO)/bin/go build -ldflags '-s -w' -o ../../.tools/bin/ tool
+	@cd tools/monitoring && out=../../.tools go=../../$(GO)/bin/go alertmanager=github.com/prometheus/alertmanager && \
+	  $$go mod download $$alertmanager && \
+	  rm -rf $$out/alertmanager && cp -r --no-preserve=mode "$$($$go list -m -f '{{.Dir}}' $$alertmanager)" $$out/alertmanager && \
+	  mkdir -p $$out/alertmanager/ui/app/dist && echo 'This build has no pages.' > $$out/alertmanager/ui/app/dist/index.html && \
+	  cp go.mod $$out/monitoring.mod && cp go.sum $$out/monitoring.sum && \
+	  $$go mod edit -replace $$alertmanager=../../.tools/alertmanager $$out/monitoring.mod && \
+	  $$go build -modfile $$out/monitoring.mod -tags remove_all_sd -ldflags '-s -w' -o $$out/bin/ tool ./alertmanager-config
 	@touch $@
 
 $(HELM): tools/helm/go.mod tools/helm/go.sum | $(GO_READY)

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
+from delivery.chart import merge
 from delivery.manifests import Object
 from delivery.review.compare import Side, compare
-from delivery.review.run import merge
 from delivery.review.trees import Rendered
 from tests.delivery.review.test_dangers import named
 

@@ -13,6 +13,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime/debug"
 
 	"github.com/blang/semver/v4"
 	"github.com/prometheus-operator/prometheus-operator/pkg/alertmanager"
@@ -27,8 +28,16 @@ import (
 	sigsyaml "sigs.k8s.io/yaml"
 )
 
-// The Alertmanager that tools/alertmanager pins.
-const alertmanagerVersion = "0.31.1"
+// alertmanagerVersion is the version of the Alertmanager that is built beside this program, from the same go.mod.
+func alertmanagerVersion() (semver.Version, error) {
+	info, _ := debug.ReadBuildInfo()
+	for _, module := range info.Deps {
+		if module.Path == "github.com/prometheus/alertmanager" {
+			return semver.ParseTolerant(module.Version)
+		}
+	}
+	return semver.Version{}, errors.New("this program was built without its list of modules")
+}
 
 func main() {
 	if len(os.Args) != 2 {
@@ -50,6 +59,10 @@ func run(base string, manifests io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	version, err := alertmanagerVersion()
+	if err != nil {
+		return err
+	}
 	clients := fake.NewClientset()
 	ctx := context.Background()
 	for _, secret := range secrets {
@@ -59,7 +72,7 @@ func run(base string, manifests io.Reader, out io.Writer) error {
 	}
 	builder := alertmanager.NewConfigBuilder(
 		slog.New(slog.NewTextHandler(os.Stderr, nil)),
-		semver.MustParse(alertmanagerVersion),
+		version,
 		assets.NewStoreBuilder(clients.CoreV1(), clients.CoreV1()),
 		&monitoringv1.Alertmanager{ObjectMeta: metav1.ObjectMeta{Namespace: "monitoring"}},
 	)
