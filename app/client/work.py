@@ -191,7 +191,7 @@ class Worker:
             patience_s=patience_s,
             backoff=backoff,
         )
-        return [
+        works = [
             Work(
                 self._api,
                 claimed,
@@ -204,6 +204,8 @@ class Worker:
             )
             for claimed in (claims.items if claims else [])
         ]
+        self._works.update(works)  # at once: a signal is about them from now on
+        return works
 
 
 async def work(

@@ -227,7 +227,7 @@ def test_sigterm_drains(client: httpx.Client, service: Service, tmp_path: Path) 
     first, second = new_task(client), new_task(client)
     script, log = Until(tmp_path), tmp_path / "log"
     with worker(service, log, script.command) as process:
-        eventually(lambda: read(client, first)["status"] == "in_progress")
+        eventually(lambda: b": Work" in log.read_bytes())
         process.send_signal(signal.SIGTERM)
         eventually(lambda: b"draining" in log.read_bytes())
         script.end()
@@ -239,7 +239,7 @@ def test_sigterm_drains(client: httpx.Client, service: Service, tmp_path: Path) 
 def test_a_second_sigterm_gives_the_task_back(client: httpx.Client, service: Service, tmp_path: Path) -> None:
     task_id = new_task(client)
     with worker(service, tmp_path / "log", [*PYTHON, "import time; time.sleep(60)"]) as process:
-        eventually(lambda: read(client, task_id)["status"] == "in_progress")
+        eventually(lambda: b": Work" in (tmp_path / "log").read_bytes())
         process.send_signal(signal.SIGTERM)
         eventually(lambda: b"draining" in (tmp_path / "log").read_bytes())
         process.send_signal(signal.SIGTERM)
