@@ -25,6 +25,7 @@ ONE = {"matchLabels": {"a": "1"}}
         (ABSENT, True, False, False),
         ({**ONE, **EXISTS}, False, True, False),
         ({"matchExpressions": [{"key": "a", "operator": "Other"}]}, False, False, False),
+        ({"matchExpressions": [{"key": "a", "operator": "In", "values": ["None"]}]}, False, False, False),
     ],
 )
 def test_it_selects(selector: Any, *, without: bool, one: bool, three: bool) -> None:
