@@ -70,12 +70,9 @@ def test_it_is_found_in_any_object(each: Object) -> None:
 
 @pytest.mark.parametrize("text", [f"password={VALUE}", VALUE])
 def test_it_is_found_in_a_file_in_base64(text: str) -> None:
-    each = {
-        "kind": "ConfigMap",
-        "metadata": {"name": "a"},
-        "binaryData": {"token": base64.b64encode(text.encode()).decode()},
-    }
-    each["binaryData"]["settings"] = base64.b64encode(f"password={VALUE}".encode()).decode()
+    files = {"token": text, "settings": f"password={VALUE}", "other": "port=1"}
+    held = {name: base64.b64encode(content.encode()).decode() for name, content in files.items()}
+    each = {"kind": "ConfigMap", "metadata": {"name": "a"}, "binaryData": held}
     assert {leaf.path[-1] for leaf in credentials.leaves(each)} == {"token", "settings"}
 
 
