@@ -12,7 +12,7 @@ from litestar.params import Body
 from app.http.auth import actor
 from app.http.endpoint import api_router, endpoint
 from app.http.holding import heavy_share
-from app.http.idempotency import IDEMPOTENCY_KEY, ResponseData, once
+from app.http.idempotency import ResponseData, once
 from app.http.json_body import MEBIBYTE
 from app.http.negotiation import JSON
 from app.http.problem_details import document
@@ -49,6 +49,7 @@ def _refused(task_id: UUID, problem: Problem) -> Verdict:
     status_code=200,
     scope="work",
     takes=(JSON,),
+    ignores_key=True,
     request_max_body_size=8 * MEBIBYTE,
 )
 async def pulse_tasks(
@@ -61,6 +62,8 @@ async def pulse_tasks(
 
     The answer has a verdict for each item, in the order given: with `ok: false`, the problem that `pulseTask` would
     give. Stop the work of such a task, and of one with `cancel_requested`.
+
+    The call may be repeated as it is; an `Idempotency-Key` is ignored.
     """
     async with heavy_share(request).connection() as connection:
         verdicts = await together.pulse(connection, data.items)
@@ -75,7 +78,6 @@ async def pulse_tasks(
     status_code=200,
     scope="work",
     takes=(JSON,),
-    reads=(IDEMPOTENCY_KEY,),
     request_max_body_size=8 * MEBIBYTE,
 )
 async def complete_tasks(
@@ -106,7 +108,6 @@ async def complete_tasks(
     status_code=200,
     scope="work",
     takes=(JSON,),
-    reads=(IDEMPOTENCY_KEY,),
     request_max_body_size=8 * MEBIBYTE,
 )
 async def fail_tasks(

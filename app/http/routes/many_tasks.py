@@ -10,7 +10,7 @@ from litestar.params import Body
 from app.http.auth import actor
 from app.http.endpoint import api_router, endpoint
 from app.http.holding import heavy_share
-from app.http.idempotency import IDEMPOTENCY_KEY, ResponseData, once
+from app.http.idempotency import ResponseData, once
 from app.http.negotiation import JSON
 from app.http.services import services
 from app.leases import chosen
@@ -44,7 +44,6 @@ async def _change(request: Request[Any, Any, Any], action: Action, choice: Choic
     status_code=200,
     scope="work",
     takes=(JSON,),
-    reads=(IDEMPOTENCY_KEY,),
 )
 async def requeue_tasks(
     request: Request[Any, Any, Any],
@@ -68,7 +67,6 @@ async def requeue_tasks(
     status_code=200,
     scope="write",
     takes=(JSON,),
-    reads=(IDEMPOTENCY_KEY,),
 )
 async def cancel_tasks(
     request: Request[Any, Any, Any],
@@ -91,7 +89,6 @@ async def cancel_tasks(
     status_code=200,
     scope="write",
     takes=(JSON,),
-    reads=(IDEMPOTENCY_KEY,),
 )
 async def delete_tasks(
     request: Request[Any, Any, Any],

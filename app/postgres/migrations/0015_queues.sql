@@ -65,15 +65,21 @@ begin
     -- Volatile, and not part of the statement that calls it: it sees what was committed before it was called.
     return (
         select count(*)
-        from leased_labels leased join leases l on l.task_id = leased.task_id
-        where
-            leased.label = some_label
-            and greatest(
-                l.expires_at,
-                case
-                    when l.pulsed_at < pg_postmaster_start_time() then pg_postmaster_start_time() + interval '30 seconds'
-                end
-            ) > clock_timestamp()
+        from leased_labels leased cross join lateral (
+            select
+            from leases l
+            where
+                l.task_id = leased.task_id
+                and greatest(
+                    l.expires_at,
+                    case
+                        when l.pulsed_at < pg_postmaster_start_time()
+                        then pg_postmaster_start_time() + interval '30 seconds'
+                    end
+                ) > clock_timestamp()
+            offset 0 -- so that it never reads the leases of other labels
+        ) as lease
+        where leased.label = some_label
     );
 end
 $$;

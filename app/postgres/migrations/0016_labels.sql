@@ -68,5 +68,5 @@ $$;
 drop index concurrently if exists tasks_ready_unlabelled;
 create index concurrently tasks_ready_unlabelled on tasks (priority desc, due_at, id)
 where status = 'open' and claimable_at is null and cardinality(labels) = 0;
--- No release uses it any more.
+-- Pods of the release before claim by tasks_to_claim meanwhile, which also has the tasks that wait.
 drop index concurrently if exists tasks_ready;

@@ -115,3 +115,14 @@ def test_a_queue_that_stands_still_is_in_nobodys_way(
     many.execute("delete from queues")
     assert too_dear(costs, CLAIM) == {}
     assert too_dear({"any": costs["any"]}, plain + plain // 2) == {}
+
+
+def test_the_leases_of_other_labels_cost_a_limited_queue_nothing(many: psycopg.Connection) -> None:
+    with many.transaction(force_rollback=True):
+        many.execute("insert into queues (label, max_leases, settled) values ('rare', 10, true)")
+        many.execute("update ready_labels r set lane = lane_of('{rare}') where label in ('rare', 'late')")
+        before = claim(many, ["rare"])
+        taken = {"actor": None, "worker": "w", "ttl_s": 60, "labels": ["other"]}
+        many.execute(leases._claim_statement(100, labelled=True), taken)
+        many.execute("analyze leases, leased_labels")
+        assert too_dear({"rare": claim(many, ["rare"])}, before + before // 4) == {}

@@ -11,8 +11,13 @@ where
         select count(*)
         from (
             select
-            from leased_labels leased join leases l on l.task_id = leased.task_id
-            where leased.label = q.label and /*lease_deadline*/ > statement_timestamp()
+            from leased_labels leased cross join lateral (
+                select
+                from leases l
+                where l.task_id = leased.task_id and /*lease_deadline*/ > statement_timestamp()
+                offset 0 -- so that it never reads the leases of other labels
+            ) as lease
+            where leased.label = q.label
             limit q.max_leases
         ) as live
     )
