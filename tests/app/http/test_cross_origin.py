@@ -1,6 +1,7 @@
 """CORS_ORIGINS: pages of other origins call the API, and read every answer."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,9 @@ def serving(postgres: EmbeddedPostgres, folder: Path, origins: str, **options: s
 
 @pytest.fixture(scope="module")
 def open_to_two(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service that pages of BOARD and OTHER may call, with room for one event stream of a key."""
+    """A service that pages of BOARD and OTHER may call, with room for one claim of a key that waits."""
     folder = tmp_path_factory.mktemp("open_to_two")
-    with serving(postgres, folder, f"{BOARD}, {OTHER}", EVENT_STREAMS_PER_KEY="1") as running:
+    with serving(postgres, folder, f"{BOARD}, {OTHER}", LONG_POLLS_PER_KEY="1") as running:
         yield running
 
 
@@ -100,11 +101,18 @@ def test_every_answer_can_be_read(
     assert (response.status_code, allowed(response)) == (status, BOARD)
 
 
-def test_a_refusal_by_a_bound_can_be_read(page: httpx.Client) -> None:
+def test_a_refusal_by_a_bound_and_an_event_stream_can_be_read(page: httpx.Client) -> None:
     with page.stream("GET", "/v1/events") as events:
         assert (events.status_code, allowed(events)) == (200, BOARD)
-        next(events.iter_raw())
-        refused = page.get("/v1/events")
+
+    def wait_for_work() -> httpx.Response:
+        claim = {"worker": "w", "ttl_s": 60, "labels": ["none"]}
+        return page.post("/v1/tasks/claim", json=claim, headers={"Prefer": "wait=30"})
+
+    with ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(wait_for_work) for _ in range(2)]
+        refused = next(as_completed(calls)).result()
+        page.post("/v1/tasks", json={"title": "x", "labels": ["none"]}).raise_for_status()
     assert (refused.status_code, allowed(refused)) == (429, BOARD)
     assert "Retry-After" in refused.headers["access-control-expose-headers"]
 
@@ -172,17 +180,18 @@ async ([url, key]) => {
     const again = await post({title: 'From a page'});
     const changed = await fetch(url + made.headers.get('Location'), {
         method: 'PATCH', headers: {...headers, 'If-Match': made.headers.get('ETag')},
-        body: JSON.stringify({priority: 'high'}),
+        body: JSON.stringify({status: 'done'}),
     });
     const refused = await fetch(`${url}/v1/tasks`);
     const reader = events.body.getReader();
     const text = new TextDecoder();
     let seen = '';
-    while (!seen.includes('"priority":"high"') && !seen.includes('"priority" : "high"')) {
-        seen += text.decode((await reader.read()).value);
-    }
-    const crowded = await fetch(`${url}/v1/events`, {headers});
+    while (!seen.includes('"done"')) seen += text.decode((await reader.read()).value);
     await reader.cancel();
+    const claim = () => fetch(`${url}/v1/tasks/claim`, {
+        method: 'POST', headers: {...headers, Prefer: 'wait=30'}, body: JSON.stringify({worker: 'w', ttl_s: 60}),
+    });
+    const crowded = await Promise.race([claim(), claim()]);
     return {
         title: task.title, replayed: again.headers.get('Idempotency-Replayed'), changed: changed.status,
         refused: (await refused.json()).type, crowded: crowded.status, retry: crowded.headers.get('Retry-After'),
@@ -199,7 +208,7 @@ def test_a_page_in_a_browser_uses_the_api_and_reads_the_stream(
 ) -> None:
     """The page is that of another service: its port makes it another origin."""
     with (
-        serving(postgres, tmp_path, service.url, EVENT_STREAMS_PER_KEY="1") as called,
+        serving(postgres, tmp_path, service.url, LONG_POLLS_PER_KEY="1") as called,
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch_persistent_context(

@@ -1,8 +1,9 @@
 -- Counts what workers did in each minute of the last hour, or of that part of it that begins with `since`.
 -- Looks at the newest rows of history only, which the primary key leads to: `sequence` and `at` grow together. The steps
 -- back double, so that it looks at not much more than twice the rows that it counts, and no write pays for an index.
--- Parameters: since timestamptz (the beginning of a minute; null: all of the hour).
--- Columns: now timestamptz, minute timestamptz, claimed bigint, completed bigint, failed bigint, expired bigint.
+-- Parameters: since timestamp with time zone (the beginning of a minute; null: all of the hour).
+-- Columns: now timestamp with time zone, minute timestamp with time zone, claimed bigint, completed bigint, failed
+--   bigint, expired bigint.
 with recursive began as materialized (
     select least(
         greatest(%(since)s::timestamptz, date_trunc('minute', statement_timestamp()) - interval '59 minutes'),
