@@ -84,7 +84,8 @@ def require(connection: ASGIConnection[Any, Any, Any, Any], present: int | None)
         present is None or (allowed is not None and present not in allowed)
     ):
         raise Problem("precondition-failed", "The present version is not among those that If-Match asks for.")
-    if present is not None and if_none_match(connection, present):
+    ruled_out = if_none_match(connection, present or 0)  # also to refuse a field that is no list of tags
+    if ruled_out and present is not None:
         raise Problem("precondition-failed", f"If-None-Match rules out version {present}, the present one.")
 
 

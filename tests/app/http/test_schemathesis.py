@@ -44,7 +44,7 @@ def load(service: Service, mode: str) -> Schema:
 
 
 class Workplace:
-    """Makes tasks for requests to meet, as made-up ids and tokens find nothing."""
+    """Makes tasks and a queue for requests to meet, as made-up ids and tokens find nothing."""
 
     def __init__(self, service: Service) -> None:
         self.headers = {"Authorization": f"Bearer {service.key}"}
@@ -70,13 +70,24 @@ class Workplace:
         elif operation == "claimTasks":
             self._task()
             body.pop("labels", None)
+        elif "label" in case.path_parameters:
+            self._give_a_queue(case, operation)
         elif "task_id" in case.path_parameters:
-            task_id = case.path_parameters["task_id"] = self._task()
-            case.headers.pop("If-Match", None)
-            if operation in ("pulseTask", "completeTask", "failTask", "releaseTask", "getLease"):
-                claimed = self._client.post(f"/v1/tasks/{task_id}/claim", json={"worker": "w", "ttl_s": 600}).json()
-                if operation != "getLease":
-                    body["token"] = claimed["lease"]["token"]
+            self._give_a_task(case, operation)
+
+    def _give_a_queue(self, case: Case, operation: str) -> None:
+        case.path_parameters["label"] = "furniture"
+        case.headers.pop("If-Match", None)
+        if operation != "putQueue":
+            self._client.put("/v1/queues/furniture", json={"paused": False})
+
+    def _give_a_task(self, case: Case, operation: str) -> None:
+        task_id = case.path_parameters["task_id"] = self._task()
+        case.headers.pop("If-Match", None)
+        if operation in ("pulseTask", "completeTask", "failTask", "releaseTask", "getLease"):
+            claimed = self._client.post(f"/v1/tasks/{task_id}/claim", json={"worker": "w", "ttl_s": 600}).json()
+            if isinstance(case.body, dict):
+                case.body["token"] = claimed["lease"]["token"]
 
     def _task(self) -> str:
         task: str = self._client.post("/v1/tasks", json={"title": "Furniture"}).json()["id"]

@@ -84,6 +84,8 @@ def test_if_match_and_if_none_match(client: httpx.Client) -> None:
     path = "/v1/queues/print"
     for headers in ({"If-Match": "*"}, {"If-Match": '"1"'}):
         assert problem(client.put(path, json={}, headers=headers)) == "precondition-failed"
+    for tags in ("nonsense", '"1'):
+        assert problem(client.put(path, json={}, headers={"If-None-Match": tags})) == "invalid-request"
     assert client.put(path, json={}, headers={"If-None-Match": "*"}).status_code == 201
     assert problem(client.put(path, json={}, headers={"If-None-Match": "*"})) == "precondition-failed"
     first = client.get(path).headers["etag"]
