@@ -66,7 +66,7 @@ def client_of(service: Service) -> httpx.Client:
 
 
 def make_tasks(client: httpx.Client) -> None:
-    """Many for "busy" to work off; one that expires and is late, one that waits, one that is cancelled."""
+    """Many for "busy" to work off; one that expires and is late, one that waits, one that is cancelled; two queues."""
     past = (datetime.now(UTC) - timedelta(minutes=5)).strftime("%Y-%m-%dT%H:%M:%SZ")
     later = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     for number in range(400):
@@ -76,6 +76,8 @@ def make_tasks(client: httpx.Client) -> None:
     client.post("/v1/tasks", json={"title": "Unwanted", "labels": ["tired"]}).raise_for_status()
     claim(client, "gone", ttl_s=1)
     client.patch(f"/v1/tasks/{claim(client, 'tired')[0]}", json={"status": "cancelled"}).raise_for_status()
+    client.put("/v1/queues/busy", json={"max_leases": 3, "ready_within_s": 60}).raise_for_status()
+    client.put("/v1/queues/gone", json={"paused": True}).raise_for_status()
 
 
 def keep_busy(client: httpx.Client, service: Service) -> None:
