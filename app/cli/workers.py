@@ -67,7 +67,7 @@ def work_on_tasks(
     worker: str,
     command: tuple[str, ...],
 ) -> None:
-    """Claim tasks and run COMMAND for each, --concurrency at the same time.
+    """Claim tasks and run COMMAND for each of them.
 
     The command gets the task as JSON on standard input. While it runs, its lease is kept alive. Exit status 0
     completes the task, any other fails it, with the last lines of output as result or error. The command and its
