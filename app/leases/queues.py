@@ -1,4 +1,4 @@
-"""Queues: what holds for the tasks with a label, and how many there are of them."""
+"""Queues: rules for the tasks with a label, and how many tasks each label has."""
 
 import asyncio
 import time
@@ -32,18 +32,18 @@ LOCK = "lock table queues in share row exclusive mode"
 
 
 class QueueRules(Body):
-    """What is to hold for the tasks with a label; what is absent or null does not."""
+    """The rules for the tasks with a label; one that is absent or null does not apply."""
 
     paused: bool = False
-    """No new lease begins on a task with the label; those that live go on."""
+    """Nobody can claim a task with the label; workers keep the leases they have."""
     max_leases: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
-    """There are never more unexpired leases on tasks with the label; null: any number."""
+    """The most unexpired leases on tasks with the label at a time; null: no limit."""
     ready_within_s: Annotated[int, Meta(ge=1, le=31_536_000)] | None = None
-    """An alert fires once a task with the label has been ready for longer; null: none does."""
+    """Seconds that a task with the label may be ready before an alert fires; null: no alert."""
 
 
 class Queue(msgspec.Struct):
-    """What holds for the tasks with a label."""
+    """The queue of a label: the rules for tasks with it."""
 
     label: str
     paused: bool
@@ -58,7 +58,7 @@ class Queue(msgspec.Struct):
 
 
 class QueueFigures(msgspec.Struct):
-    """A label in use: its unfinished tasks, and what holds for them."""
+    """A label in use: its unfinished tasks, and the rules of its queue."""
 
     label: str
     ready: int
@@ -147,7 +147,7 @@ async def put(
 
 
 async def delete(connection: Connection, label: str, allow: Callable[[int | None], None]) -> None:
-    """Delete the queue of a label: nothing holds for its tasks any more.
+    """Delete the queue of a label, and with it the rules for its tasks.
 
     Raises Problem: not-found; what `allow` raises.
     """
@@ -161,7 +161,7 @@ async def delete(connection: Connection, label: str, allow: Callable[[int | None
 
 
 async def settle(database: Database, connection: Connection) -> None:
-    """Return once a committed change of a queue holds for every claim, and its tasks have their lanes.
+    """Return once every claim follows a committed change of a queue, and its tasks have their lanes.
 
     Raises psycopg.OperationalError.
     """

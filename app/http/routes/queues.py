@@ -1,4 +1,4 @@
-"""The endpoints of queues: what holds for the tasks with a label."""
+"""The endpoints of queues: rules for the tasks with a label."""
 
 from functools import partial
 from typing import Annotated, Any
@@ -60,7 +60,7 @@ def _refused(why: str) -> Exception:
 async def list_queues(
     request: Request[Any, Any, Any], *, limit: page.Limit = 50, cursor: page.Cursor = None
 ) -> Response[QueuePage]:
-    """List labels by name, with their tasks that are ready, scheduled, leased and quiet, and what holds for them."""
+    """List labels by name, with their ready, scheduled, leased and quiet tasks, and the rules of their queues."""
     items, next_cursor = await queues.page(heavy_call(request), limit, cursor)
     return page.respond(request, items, next_cursor)
 
@@ -69,7 +69,7 @@ async def list_queues(
     get,
     "/queues/{label:str}",
     operation_id="getQueue",
-    summary="Read what holds for a label",
+    summary="Read the rules of a queue",
     scope="read",
     reads=(conditional.IF_NONE_MATCH,),
     problems=(404,),
@@ -77,7 +77,7 @@ async def list_queues(
     sends=(ETAG,),
 )
 async def get_queue(request: Request[Any, Any, Any], label: LabelInPath) -> Response[Queue]:
-    """Read what holds for the tasks with a label; 404 where the label has no queue of its own."""
+    """Read the rules for the tasks with a label; 404 if the label has no queue."""
     found = await queues.get(share(request), _label(label))
     headers = {"ETag": conditional.etag(found.version)}
     if conditional.if_none_match(request, found.version):
@@ -95,7 +95,7 @@ async def get_queue(request: Request[Any, Any, Any], label: LabelInPath) -> Resp
     reads=(conditional.IF_MATCH, conditional.IF_NONE_MATCH),
     problems=(404, 409, 412),
     status_code=201,
-    responses={200: ResponseSpec(None, description="The label had a queue of its own before.")},
+    responses={200: ResponseSpec(None, description="The label already had a queue.")},
     sends=(LOCATION, ETAG),
 )
 async def put_queue(
@@ -103,12 +103,12 @@ async def put_queue(
     label: LabelInPath,
     data: Annotated[QueueRules, Body(examples=[Example(value={"max_leases": 5, "ready_within_s": 3600})])],
 ) -> Response[Queue]:
-    """Replace what holds for the tasks with a label: what you leave out does not hold any more.
+    """Create the queue of a label, or replace its rules: a rule that you leave out is removed.
 
-    With `paused`, no new lease begins on a task with the label, by whatever call; leases that live go on. With
-    `max_leases`, there are never more unexpired leases than that on tasks with the label. To lower it affects new
-    claims alone. A task with several labels must be allowed by the queues of all of them. Once the call has answered,
-    no claim goes by the rules before.
+    While a queue is `paused`, nobody can claim a task with its label, by whatever call; workers keep the leases they
+    have. With `max_leases`, tasks with the label never have more unexpired leases than that; a lower limit affects new
+    claims only. A task with several labels obeys the queues of all of them. Once this call has answered, every claim
+    follows the new rules.
     """
     name = _label(label)
     async with share(request).connection() as connection:
@@ -124,13 +124,13 @@ async def put_queue(
     delete,
     "/queues/{label:str}",
     operation_id="deleteQueue",
-    summary="Let nothing hold for a label",
+    summary="Delete a queue",
     scope="write",
     reads=(conditional.IF_MATCH, conditional.IF_NONE_MATCH),
     problems=(404, 412),
 )
 async def delete_queue(request: Request[Any, Any, Any], label: LabelInPath) -> None:
-    """Delete what holds for the tasks with a label; the tasks stay. Deleting it again answers 404."""
+    """Delete the rules for the tasks with a label; the tasks stay. Deleting them again answers 404."""
     name = _label(label)
     async with share(request).connection() as connection:
         await queues.delete(connection, name, partial(conditional.require, request))

@@ -12,7 +12,7 @@ create table queues (
     label text primary key check (char_length(label) between 1 and 50)
 );
 
-comment on table queues is 'what holds for the tasks with a label; there is no row for a label without such rules';
+comment on table queues is 'rules for the tasks with a label; a label without rules has no row';
 comment on column queues.version is 'from one sequence for all, so that a queue that is made again has no version of the one before';
 comment on column queues.paused_at is 'since when no new lease begins on a task with the label; null: it is not paused';
 comment on column queues.max_leases is 'never more unexpired leases on tasks with the label; null: any number';
