@@ -115,7 +115,7 @@ def test_it_works(cluster: Cluster, secrets: Path) -> None:
     grafana = cluster.get("deployment", "monitoring-grafana", "--namespace=monitoring")
     assert grafana["status"]["readyReplicas"] == 1
     assert grafana["spec"]["template"]["metadata"]["annotations"]["channel"] == "#taskpulse-dev-alerts"
-    assert cluster.get("probe", "monitoring", "--namespace=monitoring")["spec"] == {"first": "35d"}
+    assert cluster.get(DEFINITION, "monitoring", "--namespace=monitoring")["spec"] == {"first": "35d"}
     labels = cluster.get("namespace", "monitoring")["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/warn"] == "baseline"
     assert "Warning: overlays/dev/settings.yaml: watchdog is still the example" in result.output
@@ -146,7 +146,7 @@ def test_definitions_are_brought_up_to_date_before_what_needs_them(
     probe.write_text(probe.read_text() + "  second: new\n")
     result = install(secrets)
     assert result.exit_code == 0, result.output
-    assert cluster.get("probe", "monitoring", "--namespace=monitoring")["spec"] == {"first": "35d", "second": "new"}
+    assert cluster.get(DEFINITION, "monitoring", "--namespace=monitoring")["spec"] == {"first": "35d", "second": "new"}
 
 
 def test_a_release_that_does_not_become_ready_is_put_back(

@@ -34,7 +34,7 @@ def charted(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def monitoring(project: Project) -> dict[str, str]:
     """The version of each Secret and workload, by kind and name."""
-    found = project.cluster.get("secrets,deployments,probes", "--namespace=monitoring")["items"]
+    found = project.cluster.get("secrets,deployments,probes.stand-in.example.com", "--namespace=monitoring")["items"]
     return {f"{each['kind']}/{each['metadata']['name']}": each["metadata"]["resourceVersion"] for each in found}
 
 
