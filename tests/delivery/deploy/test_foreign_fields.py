@@ -35,6 +35,7 @@ DEFINED = (
     "Gateway",
     "HTTPRoute",
     "HealthCheckPolicy",
+    "Probe.v1.monitoring.coreos.com",
     "PrometheusRule",
     "ServiceMonitor",
 )
