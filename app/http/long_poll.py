@@ -41,21 +41,19 @@ async def wait_for_work(
     waiters = notifier.waiters
     waiter, taken = waiters.join(labels), list[Labels]()
 
-    async def look() -> T | None:
-        if not await patience.lasts(turns.take(key_id)):
-            return None
-        try:
-            waiters.begin_look(waiter)
-            return await attempt()
-        finally:
-            turns.give_back(key_id)
-
     try:
-        while (found := await look()) is None:
-            if not await patience.lasts(waiters.sleep(waiter)):
-                return None
-        taken += labels_taken(found)
-        return found
+        while await patience.lasts(turns.take(key_id)):
+            try:
+                waiters.begin_look(waiter)
+                found = await attempt()
+            finally:
+                turns.give_back(key_id)
+            if found is not None:
+                taken += labels_taken(found)
+                return found
+            if not await patience.lasts(waiters.sleep(waiter)) or patience.is_over:
+                break
+        return None
     finally:
         waiters.leave(waiter, taken)
         patience.end()
@@ -80,6 +78,11 @@ class Patience:
         finally:
             self._waiting = None
         return True
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time is up: an event that had happened before counts as in time for ever."""
+        return asyncio.get_running_loop().time() >= self._until
 
     def end(self) -> None:
         """Forget the client."""
