@@ -42,7 +42,7 @@ test-quick: $(TOOLS) ## The quick tests alone (ARGS=tests/app for those of a fol
 	@$(PYTEST) -m 'not slow' $(ARGS)
 
 test-all: $(READY) ## All tests except those of e2e and client-check: the quick and the slow ones
-	@$(MAKE) --jobs check validate $(CONTROLPLANE) $(MONITORING) $(HELM) $(ACT) $(CRANE) $(LOAD)
+	@$(MAKE) --jobs check validate $(CONTROLPLANE) $(MONITORING) $(HELM) $(ACT) $(CRANE) $(LOAD) .tools/checkov/.ready
 	@$(PYTEST) -m 'not e2e and not clients' $(ARGS)
 
 check: $(READY) ## Lint, format, layers, types and YAML only
