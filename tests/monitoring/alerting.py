@@ -31,11 +31,9 @@ class Alerting:
         self.stack = stack
         self.slack = slack
         self.pings = pings
-        self._posted: list[dict[str, str]] = []
 
     def post(self, labels: dict[str, str], *, annotations: dict[str, str] | None = None, ended: bool = False) -> None:
         """Post an alert as Prometheus does; it fires until it is posted with `ended`."""
-        self._posted.append(labels)
         until = time.time() + (0 if ended else 3600)
         alert = {
             "labels": labels,
@@ -44,12 +42,6 @@ class Alerting:
             "endsAt": moment(until),
         }
         httpx.post(f"{self.stack.alertmanager}/api/v2/alerts", json=[alert]).raise_for_status()
-
-    def end_all(self) -> None:
-        """End every alert that was posted, so that none holds back those of the next test."""
-        for labels in self._posted.copy():
-            self.post(labels, ended=True)
-        self._posted.clear()
 
     def message(self, *words: str, within_s: float = 30) -> SlackMessage:
         """Wait for a message whose title holds all of some words."""

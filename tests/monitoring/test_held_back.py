@@ -1,6 +1,5 @@
 """What Alertmanager groups, repeats and holds back, by what a person reads in Slack."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,22 +8,10 @@ from tests.monitoring import objects
 from tests.monitoring.alerting import NAMESPACE, Alerting, alerting
 from tests.monitoring.fixtures import wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("held-back")]
+pytestmark = pytest.mark.slow
 
 OUTAGES = ("TaskPulseAbsent", "TaskPulseTargetDown", "TaskPulseDatabaseDown")
 CONSEQUENCES = ("TaskPulseCollectorStale", "TaskPulseEventsLate", "TaskPulsePoolExhausted")
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alerting]:
-    with alerting(tmp_path_factory.mktemp("held-back")) as alertmanager:
-        yield alertmanager
-
-
-@pytest.fixture
-def alertmanager(running: Alerting) -> Iterator[Alerting]:
-    yield running
-    running.end_all()
 
 
 def labels(name: str, severity: str, namespace: str = NAMESPACE, **more: str) -> dict[str, str]:
@@ -61,7 +48,6 @@ def test_no_warning_holds_anything_back(alertmanager: Alerting) -> None:
 
 
 def test_alerts_of_one_name_make_one_message_and_others_their_own(alertmanager: Alerting) -> None:
-    alertmanager.slack.messages.clear()
     for pod in ("a", "b"):
         alertmanager.post(labels("TaskPulseContainerRestarts", "warning", pod=pod))
     alertmanager.post(labels("TaskPulseAtMaximumScale", "warning"))
@@ -91,7 +77,6 @@ def test_the_end_is_told(alertmanager: Alerting) -> None:
 def test_a_warning_that_was_told_and_held_back_is_told_to_be_over(alertmanager: Alerting) -> None:
     """The rules end it after the critical alert, as test_burn_rates.py shows."""
     warning, critical = (labels("TaskPulseWorkerQuiet", severity) for severity in ("warning", "critical"))
-    alertmanager.slack.messages.clear()
     alertmanager.post(warning)
     alertmanager.message("FIRING", "warning", "TaskPulseWorkerQuiet")
     alertmanager.post(critical)

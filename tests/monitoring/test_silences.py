@@ -1,31 +1,17 @@
 """The link to a silence in a message silences what the message tells of, and nothing more."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.monitoring import objects
-from tests.monitoring.alerting import Alerting, alerting, labels_of
+from tests.monitoring.alerting import Alerting, labels_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("silences")]
+pytestmark = pytest.mark.slow
 
 TWO_SEVERITIES = {
     name: rules
     for name, rules in objects.alerts().items()
     if {"warning", "critical"} <= {rule["labels"]["severity"] for rule in rules}
 }
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alerting]:
-    with alerting(tmp_path_factory.mktemp("silences")) as alertmanager:
-        yield alertmanager
-
-
-@pytest.fixture
-def alertmanager(running: Alerting) -> Iterator[Alerting]:
-    yield running
-    running.end_all()
 
 
 def test_there_are_alerts_with_two_severities() -> None:
