@@ -34,7 +34,7 @@ EXPORTERS = {
     "prometheus_operator_managed_resources": "the Prometheus operator",
 }
 """Metrics that are not the service's own, and where they come from."""
-UNIT_TESTS = ("slo.yaml", "tasks.yaml", "queues.yaml", "service.yaml")
+UNIT_TESTS = ("slo.yaml", "tasks.yaml", "queues.yaml", "service.yaml", "monitoring.yaml", "probe.yaml")
 """Files of monitoring/tests/ that ask whether an alert fires."""
 
 
