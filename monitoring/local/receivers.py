@@ -29,28 +29,18 @@ class SlackMessage:
         return f"{self.channel}  [{self.color}]\n{self.title}\n{self.text}"
 
 
-class SlackWebhook:
-    """Listens on a port of loopback, remembers what comes, and tells it on."""
+class Silent:
+    """For a handler of requests: logs none."""
 
-    def __init__(self, port: int, tell: Callable[[SlackMessage], None] = lambda _: None) -> None:
-        self.url = f"http://127.0.0.1:{port}/services/slack"
-        self.messages: list[SlackMessage] = []
-        webhook = self
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                length = int(self.headers["Content-Length"])
-                message = SlackMessage.parse(json.loads(self.rfile.read(length)))
-                webhook.messages.append(message)
-                tell(message)
-                self.send_response(200)
-                self.end_headers()
-                self.wfile.write(b"ok")
 
-            def log_message(self, *_: object) -> None:
-                pass
+class Listener:
+    """Listens on a port of loopback while the context is open."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    def __init__(self, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), handler)
         self._thread = threading.Thread(target=self._server.serve_forever)
 
     def __enter__(self) -> Self:
@@ -61,3 +51,24 @@ class SlackWebhook:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+class SlackWebhook(Listener):
+    """Listens on a port of loopback, remembers what comes, and tells it on."""
+
+    def __init__(self, port: int, tell: Callable[[SlackMessage], None] = lambda _: None) -> None:
+        self.url = f"http://127.0.0.1:{port}/services/slack"
+        self.messages: list[SlackMessage] = []
+        webhook = self
+
+        class Webhook(Silent, BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                length = int(self.headers["Content-Length"])
+                message = SlackMessage.parse(json.loads(self.rfile.read(length)))
+                webhook.messages.append(message)
+                tell(message)
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b"ok")
+
+        super().__init__(port, Webhook)

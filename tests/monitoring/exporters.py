@@ -3,10 +3,10 @@
 Names and labels: https://github.com/kubernetes/kube-state-metrics/tree/main/docs/metrics
 """
 
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+from http.server import BaseHTTPRequestHandler
+
+from monitoring.local.receivers import Listener, Silent
 
 SHOWN = """\
 kube_deployment_spec_replicas{namespace="taskpulse",deployment="taskpulse-api"} 2
@@ -26,19 +26,16 @@ instance="https://taskpulse.example.com/health/ready"} @expiry@
 """
 
 
-class Exporters:
+class Exporters(Listener):
     """A context manager that listens."""
 
     def __init__(self, port: int) -> None:
-        class Handler(BaseHTTPRequestHandler):
+        class Metrics(Silent, BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 self.send_response(200)
                 self.send_header("Content-Type", "text/plain; version=0.0.4")
                 self.end_headers()
                 self.wfile.write(SHOWN.replace("@expiry@", str(int(time.time()) + 40 * 86_400)).encode())
-
-            def log_message(self, *_: object) -> None:
-                pass
 
         self.scrape = {
             "job_name": "exporters",
@@ -46,14 +43,4 @@ class Exporters:
             "honor_labels": True,
             "static_configs": [{"targets": [f"127.0.0.1:{port}"]}],
         }
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(port, Metrics)

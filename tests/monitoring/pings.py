@@ -1,12 +1,13 @@
 """A switch outside the cluster, as the Watchdog finds it: it takes a POST and remembers it."""
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+from monitoring.local.receivers import Listener, Silent
 
 
-class Pings:
+class Pings(Listener):
     """A context manager that listens on a port of loopback."""
 
     def __init__(self, port: int) -> None:
@@ -14,23 +15,10 @@ class Pings:
         self.received: list[dict[str, Any]] = []
         received = self.received
 
-        class Handler(BaseHTTPRequestHandler):
+        class Switch(Silent, BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
                 self.send_response(200)
                 self.end_headers()
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(port, Switch)
