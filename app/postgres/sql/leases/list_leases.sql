@@ -6,14 +6,7 @@ select l.task_id, json_build_object(
     'title', t.title,
     'priority', t.priority,
     'labels', t.labels,
-    'worker', l.worker,
-    'attempt', l.attempt,
-    'fence', l.fence,
-    'claimed_at', to_char(l.claimed_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-    'pulsed_at', to_char(l.pulsed_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-    'expires_at', to_char(l.expires_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-    'progress', l.progress,
-    'note', l.note,
+    /*lease*/,
     'cancel_requested', t.cancel_requested,
     'state', case when /*lease_deadline*/ > statement_timestamp() then 'live' else 'quiet' end
 ) as lease

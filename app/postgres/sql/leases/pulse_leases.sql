@@ -31,10 +31,7 @@ with asked as (
 )
 update leases l
 set
-    pulsed_at = clock_timestamp(),
-    expires_at = clock_timestamp() + l.ttl_s * interval '1 second',
-    progress = coalesce(asked.progress, l.progress),
-    note = coalesce(asked.note, l.note)
+    /*extended*/
 from held join asked on asked.id = held.task_id
 where l.task_id = held.task_id
 returning uuid_send(l.task_id) as id, json_build_object(

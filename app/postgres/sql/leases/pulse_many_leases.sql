@@ -74,12 +74,9 @@ with recursive asked as materialized (
 ), extended as (
     update leases l
     set
-        pulsed_at = clock_timestamp(),
-        expires_at = clock_timestamp() + l.ttl_s * interval '1 second',
-        progress = coalesce(found.progress, l.progress),
-        note = coalesce(found.note, l.note)
-    from found
-    where l.task_id = found.id and found.id not in (select id from decided where lacking is not null)
+        /*extended*/
+    from found as asked
+    where l.task_id = asked.id and asked.id not in (select id from decided where lacking is not null)
     returning l.task_id, l.expires_at, /*pulse_every_s*/ as pulse_every_s
 )
 select

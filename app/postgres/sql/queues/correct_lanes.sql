@@ -2,34 +2,15 @@
 -- Skips what another transaction has locked. Once no lane is wrong, all queues that it sees are settled.
 -- Parameters: bite bigint (rows at most, of each lane).
 -- Columns: task_id uuid.
-with recursive found as (
-    select q.id, q.label, first.lane
-    from queues q, lateral (
-        select r.lane from ready_labels r where r.label = q.label order by r.label, r.lane limit 1
-    ) as first
-    union all
-    select found.id, found.label, next.lane
-    from found, lateral (
-        select r.lane
-        from ready_labels r
-        where r.label = found.label and r.lane > found.lane
-        order by r.label, r.lane
-        limit 1
-    ) as next
-), lane as (
-    (select lane from ready_labels where first order by lane limit 1)
-    union all
-    select next.lane
-    from lane, lateral (
-        select r.lane from ready_labels r where r.first and r.lane > lane.lane order by r.lane limit 1
-    ) as next
-), wrong as (
+with recursive asked as (
+    select label from queues
+), /*lanes_of_labels*/, /*lanes*/, wrong as (
     -- Lanes of tasks that have the label of a queue that is not in the lane.
     select r.task_id
-    from found, lateral (
+    from label_lane found join queues q on q.label = found.label, lateral (
         select r.task_id from ready_labels r where r.label = found.label and r.lane = found.lane limit %(bite)s
     ) as r
-    where not found.lane @> array[found.id]
+    where not found.lane @> array[q.id]
     union
     -- Lanes of queues that are gone.
     select r.task_id
