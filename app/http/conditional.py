@@ -4,6 +4,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+from litestar import Response
 from litestar.connection import ASGIConnection
 
 from app.http.request_headers import document_header, get_header
@@ -46,6 +47,16 @@ def if_none_match(connection: ASGIConnection[Any, Any, Any, Any], version: int) 
     if header is None:
         return False
     return header == "*" or any(tag == str(version) for _, tag in _tags("If-None-Match", header))
+
+
+def not_modified(connection: ASGIConnection[Any, Any, Any, Any], version: int) -> Response[Any] | None:
+    """Return the answer to a client that already has this version, None to any other.
+
+    Raises Problem: invalid-request.
+    """
+    if not if_none_match(connection, version):
+        return None
+    return Response(None, status_code=304, headers={"ETag": etag(version)})
 
 
 async def change(

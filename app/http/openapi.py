@@ -42,6 +42,7 @@ REPLAYED = response_header(
     "`true` where this is the stored answer of an earlier request with the same `Idempotency-Key`.",
 )
 ACCEPT_PATCH = response_header("Accept-Patch", "The media types that PATCH takes (RFC 5789).")
+NOT_MODIFIED = {304: ResponseSpec(None, description="The version that you have is the present one.")}
 
 _ALWAYS = (400, 401, 403, 406, 429, 431, 500, 503)
 

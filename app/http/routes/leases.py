@@ -212,13 +212,7 @@ async def complete_task(
 
     The result stays as it was sent, numbers to the last digit; without white space, it may have 16,384 bytes.
     """
-
-    async def complete(connection: Connection) -> ResponseData:
-        return _answer(await store.complete(connection, actor(request), task_id, data))
-
-    response = await once(request, share(request), complete)
-    notify_of_task(request, response.content)
-    return response
+    return await _end(request, lambda connection: store.complete(connection, actor(request), task_id, data))
 
 
 @endpoint(

@@ -13,7 +13,7 @@ from app.http import conditional, page
 from app.http.endpoint import api_router, endpoint
 from app.http.holding import heavy_call, share
 from app.http.negotiation import JSON
-from app.http.openapi import ETAG, LINK, LOCATION
+from app.http.openapi import ETAG, LINK, LOCATION, NOT_MODIFIED
 from app.http.responses import JSONResponse
 from app.http.services import services
 from app.leases import queues
@@ -73,16 +73,14 @@ async def list_queues(
     scope="read",
     reads=(conditional.IF_NONE_MATCH,),
     problems=(404,),
-    responses={304: ResponseSpec(None, description="The version that you have is the present one.")},
+    responses=NOT_MODIFIED,
     sends=(ETAG,),
 )
 async def get_queue(request: Request[Any, Any, Any], label: LabelInPath) -> Response[Queue]:
     """Read the rules for the tasks with a label; 404 if the label has no queue."""
     found = await queues.get(share(request), _label(label))
     headers = {"ETag": conditional.etag(found.version)}
-    if conditional.if_none_match(request, found.version):
-        return Response(None, status_code=304, headers=headers)  # type: ignore[arg-type]
-    return JSONResponse(found.queue, headers=headers)
+    return conditional.not_modified(request, found.version) or JSONResponse(found.queue, headers=headers)
 
 
 @endpoint(

@@ -17,7 +17,7 @@ from app.http.holding import heavy_share, share
 from app.http.idempotency import ResponseData, once
 from app.http.json_body import MEBIBYTE
 from app.http.negotiation import JSON, MERGE_PATCH
-from app.http.openapi import ACCEPT_PATCH, ETAG, LOCATION
+from app.http.openapi import ACCEPT_PATCH, ETAG, LOCATION, NOT_MODIFIED
 from app.http.request_headers import get_header
 from app.http.responses import JSONResponse
 from app.http.routes.history import get_history
@@ -133,16 +133,13 @@ async def create_tasks(
     scope="read",
     reads=(conditional.IF_NONE_MATCH,),
     problems=(404,),
-    responses={304: ResponseSpec(None, description="The version that you have is the present one.")},
+    responses=NOT_MODIFIED,
     sends=(ETAG, ACCEPT_PATCH),
 )
 async def get_task(request: Request[Any, Any, Any], task_id: FromPath[UUID]) -> Response[Task]:
     """Read a task. With `If-None-Match`, a version that you already have answers 304 without a body."""
     found = await services(request).tasks.get(task_id)
-    if conditional.if_none_match(request, found.version):
-        headers = {"ETag": conditional.etag(found.version)}
-        return Response(None, status_code=304, headers=headers)  # type: ignore[arg-type]
-    return _task(found)
+    return conditional.not_modified(request, found.version) or _task(found)
 
 
 @endpoint(
