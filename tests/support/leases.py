@@ -7,6 +7,14 @@ import psycopg
 
 Json = dict[str, Any]
 
+LIVE_BY_LABEL = """
+select label, count(*)
+from leases l join tasks t on t.id = l.task_id, unnest(t.labels::text[]) as label
+where l.expires_at > clock_timestamp()
+group by label
+"""
+"""Counts the unexpired leases on tasks with each label."""
+
 
 def new_task(client: httpx.Client, **fields: Any) -> str:
     """Create a task and return its id."""

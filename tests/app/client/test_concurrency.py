@@ -31,7 +31,7 @@ sys.exit((folder / f"{task}.fail").exists())
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where commands say that they run, and are told to end."""
+    """The folder in which each command notes that it runs, and finds the signal to end."""
     (tmp_path / "commands").mkdir()
     return tmp_path / "commands"
 

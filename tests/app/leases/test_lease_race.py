@@ -1,39 +1,18 @@
 """The races that READ COMMITTED allows, made to happen: who waits for a row sees it anew, the rest as it was."""
 
 import threading
-from collections.abc import Callable, Iterator
 from uuid import UUID
 
 import psycopg
-import pytest
 from psycopg import sql as compose
 
-from app.dev.postgres import EmbeddedPostgres
 from app.postgres.statements import sql
 from app.tasks import update
-from tests.support.service import fresh_database
+from tests.app.leases.conftest import Connect
 from tests.support.waiting import eventually
 
 CLAIM = sql("leases/claim_task")
 SECOND_PREDICATE = f"{sql('fragments/lease_deadline').strip()} <= clock_timestamp()\n"
-
-Connect = Callable[[], psycopg.Connection]
-
-
-@pytest.fixture(scope="module")
-def connect(postgres: EmbeddedPostgres) -> Iterator[Connect]:
-    """Give connections to a migrated database where no service runs."""
-    settings = fresh_database(postgres)
-    opened: list[psycopg.Connection] = []
-
-    def new() -> psycopg.Connection:
-        opened.append(psycopg.connect(host=settings.db_host, dbname=settings.db_name, user=settings.db_user))
-        opened[-1].autocommit = True
-        return opened[-1]
-
-    yield new
-    for connection in opened:
-        connection.close()
 
 
 def quiet_task(connect: Connect) -> str:

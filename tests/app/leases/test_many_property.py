@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from app.dev.postgres import EmbeddedPostgres
-from tests.support.leases import Json, expire
+from tests.support.leases import LIVE_BY_LABEL, Json, expire
 from tests.support.service import Service, fresh_database
 from tests.support.waiting import eventually
 
@@ -21,12 +21,6 @@ WORKERS = 4
 ROUNDS = 25
 LABELS: list[list[str]] = [[], ["a"], ["b"], ["a", "b"]]
 LIMITS = {"a": 6, "b": 5}
-LIVE = """
-select label, count(*)
-from leases l join tasks t on t.id = l.task_id, unnest(t.labels::text[]) as label
-where l.expires_at > clock_timestamp()
-group by label
-"""
 ENDINGS = ("completed", "failed", "released", "requeued")
 
 
@@ -141,7 +135,8 @@ class Operator(Worker):
 def expire_some(database: psycopg.Connection, stopped: threading.Event) -> None:
     """Let leases expire, and see that no queue has more than it may have."""
     while not stopped.wait(0.02):
-        assert all(number <= LIMITS[label] for label, number in database.execute(LIVE).fetchall() if label in LIMITS)
+        live = database.execute(LIVE_BY_LABEL).fetchall()
+        assert all(number <= LIMITS[label] for label, number in live if label in LIMITS)
         database.execute(  # one at a time: an update locks rows in no order
             "update leases set expires_at = clock_timestamp()"
             " where task_id = (select task_id from leases order by random() limit 1)"

@@ -2,7 +2,7 @@
 
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,39 +11,15 @@ import psycopg
 import pytest
 from psycopg import sql as compose
 
-from app.dev.postgres import EmbeddedPostgres
 from app.leases import store
-from tests.support.leases import new_task
-from tests.support.service import Service, fresh_database
+from tests.app.leases.conftest import Connect
+from tests.support.leases import LIVE_BY_LABEL, new_task
+from tests.support.service import Service
 from tests.support.waiting import eventually
-
-Connect = Callable[[], psycopg.Connection]
 
 CLAIMERS = 32
 ROUNDS = 6
 LIMITS = {"a": 3, "b": 2}
-LIVE = """
-select label, count(*)
-from leases l join tasks t on t.id = l.task_id, unnest(t.labels::text[]) as label
-where l.expires_at > clock_timestamp()
-group by label
-"""
-
-
-@pytest.fixture(scope="module")
-def connect(postgres: EmbeddedPostgres) -> Iterator[Connect]:
-    """Give connections to a migrated database where no service runs."""
-    settings = fresh_database(postgres)
-    opened: list[psycopg.Connection] = []
-
-    def new() -> psycopg.Connection:
-        opened.append(psycopg.connect(host=settings.db_host, dbname=settings.db_name, user=settings.db_user))
-        opened[-1].autocommit = True
-        return opened[-1]
-
-    yield new
-    for connection in opened:
-        connection.close()
 
 
 def one(connection: psycopg.Connection, task_id: str, statement: str = store.CLAIM) -> bool:
@@ -151,7 +127,7 @@ def test_claimers_that_crash_never_exceed_a_limit_and_leave_no_slot_unused(
     def watch() -> None:
         with psycopg.connect(service.conninfo, autocommit=True) as connection:
             while not done.is_set():
-                live: dict[str, int] = dict(connection.execute(LIVE).fetchall())
+                live: dict[str, int] = dict(connection.execute(LIVE_BY_LABEL).fetchall())
                 exceeded.extend((label, live[label]) for label, most in LIMITS.items() if live.get(label, 0) > most)
 
     def all_done() -> bool:

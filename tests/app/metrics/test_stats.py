@@ -95,7 +95,7 @@ def many_changes(postgres: EmbeddedPostgres) -> Any:
 
 
 def test_a_count_that_goes_on_from_the_last_one_is_that_of_all(many_changes: Any) -> None:
-    async def twice_and_anew() -> tuple[Stats, Stats, Stats]:
+    async def twice_and_by_a_new_reader() -> tuple[Stats, Stats, Stats]:
         async with opened(many_changes) as database:
             reader = StatsReader(database)
             first = msgspec.json.decode(await reader.read(), type=Stats)
@@ -106,11 +106,11 @@ def test_a_count_that_goes_on_from_the_last_one_is_that_of_all(many_changes: Any
                 )
             reader._again_at = 0
             second = msgspec.json.decode(await reader.read(), type=Stats)
-            anew = msgspec.json.decode(await StatsReader(database).read(), type=Stats)
-            return first, second, anew
+            recomputed = msgspec.json.decode(await StatsReader(database).read(), type=Stats)
+            return first, second, recomputed
 
-    first, second, anew = asyncio.run(twice_and_anew())
-    shared = {minute.at: minute for minute in anew.minutes}
+    first, second, recomputed = asyncio.run(twice_and_by_a_new_reader())
+    shared = {minute.at: minute for minute in recomputed.minutes}
     assert [minute for minute in second.minutes if minute.at in shared] == [
         shared[minute.at] for minute in second.minutes if minute.at in shared
     ]
