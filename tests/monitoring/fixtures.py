@@ -90,7 +90,7 @@ def watch(folder: Path, factor: int) -> Iterator[Watched]:
     port = free_port()
     overlay = overlay_with_mail_server(folder / "checkout", port)
     flags = configuration.alert_flags()
-    if factor > 1:  # alerts whose waiting time is shorter than this start anew
+    if factor > 1:  # after a restart of Prometheus, alerts that wait less than this start over
         flags["for-grace-period"] = "1s"
     stack = Stack(folder / "stack", free_port(), free_port(), flags)
     with (

@@ -1,4 +1,4 @@
-"""What is left of the month's budgets, by the recorded shares: they weigh by requests, and need no raw samples."""
+"""The part of the 30-day budgets that is left. It comes from recorded shares, weighted by requests, not raw samples."""
 
 from pathlib import Path
 

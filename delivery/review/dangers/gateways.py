@@ -1,4 +1,4 @@
-"""What a Gateway answers, and for whom."""
+"""Gateways: which requests a listener takes, and from which routes."""
 
 from collections.abc import Iterator
 
