@@ -96,7 +96,7 @@ async def complete_tasks(
         return ResponseData(200, {}, _body(data.items, await together.complete(connection, actor(request), data.items)))
 
     response = await once(request, heavy_share(request), complete)
-    services(request).notifier.notify_change()
+    services(request).notifier.notify_room()
     return response
 
 
@@ -141,7 +141,9 @@ async def fail_tasks(
         return ResponseData(200, {}, _body(data.items, verdicts))
 
     response = await once(request, heavy_share(request), fail)
-    services(request).notifier.notify_work(ready)
+    notifier = services(request).notifier
+    notifier.notify_work(ready)
+    notifier.notify_room()
     return response
 
 

@@ -172,6 +172,8 @@ async def update_task(
         return await services(request).updates(TaskChange(task_id, actor(request), changes, versions))
 
     updated = await conditional.change(request, _present(request, task_id), attempt)
+    if "labels" in changes:
+        services(request).notifier.notify_room()  # of the queues that a held task has left
     if changes.keys() & MORE_TO_CLAIM:
         notify_of_task(request, updated.task)
     else:

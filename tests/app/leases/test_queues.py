@@ -258,18 +258,25 @@ def test_a_lower_limit_and_another_label_affect_new_claims_alone(client: httpx.C
     assert claim_one(client, free).status_code == 200
 
 
-@pytest.mark.parametrize("end", ["complete", "fail"])
+@pytest.mark.parametrize("way", ["complete", "fail", "complete many", "fail many", "other labels"])
 def test_a_slot_that_gets_free_wakes_who_waits(
-    client: httpx.Client, service: Service, database: psycopg.Connection, end: str
+    client: httpx.Client, service: Service, database: psycopg.Connection, way: str
 ) -> None:
     """At once: the sweep, which would do it too, cannot correct lanes here, and does not get that far."""
     first, second = (new_task(client, title=title, labels=["a"], max_attempts=1) for title in ("first", "second"))
     put(client, "a", max_leases=1)
     token = {"token": claim(client, first)["lease"]["token"]}
+    end, _, many = way.partition(" ")
     body = token if end == "complete" else {**token, "error": "x"}
 
     def finish() -> None:
-        client.post(f"/v1/tasks/{first}/{end}", json=body).raise_for_status()
+        if end == "other":
+            response = client.patch(f"/v1/tasks/{first}", json={"labels": []})
+        elif many:
+            response = client.post(f"/v1/tasks/{end}", json={"items": [{"id": first, **body}]})
+        else:
+            response = client.post(f"/v1/tasks/{first}/{end}", json=body)
+        response.raise_for_status()
 
     with database.transaction():
         database.execute("lock table queues in share mode")
