@@ -63,7 +63,8 @@ def connection_parameters(settings: Settings) -> dict[str, Any]:
         "keepalives_interval": 2,
         "keepalives_count": 2,
         "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT_S}s -c lock_timeout={LOCK_TIMEOUT_S}s"
-        " -c idle_in_transaction_session_timeout=10s -c max_parallel_workers_per_gather=0",
+        " -c idle_in_transaction_session_timeout=10s -c max_parallel_workers_per_gather=0"
+        " -c random_page_cost=1.1",  # of SSDs; with 4, claims from a table without statistics sort all of it
     }
     return {name: value for name, value in parameters.items() if value != ""}
 

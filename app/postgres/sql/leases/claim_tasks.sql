@@ -8,8 +8,9 @@
 with recursive stopped as materialized (
     /*stopped_queues*/
 ), expired as (
+    -- "offset 0": from leases to tasks; without statistics, the planner would begin at the tasks.
     select t.id, t.priority, t.due_at
-    from leases l join tasks t on t.id = l.task_id cross join stopped
+    from leases l cross join lateral (select * from tasks where id = l.task_id offset 0) as t cross join stopped
     where
         l.expires_at <= statement_timestamp()
         and /*lease_deadline*/ + /*retry_wait*/ <= statement_timestamp()
