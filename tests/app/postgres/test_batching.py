@@ -203,7 +203,9 @@ def test_the_history_names_who_created_each(
     def create(number: int) -> tuple[str, str]:
         key_id = list(callers)[number % 3]
         headers = {"Authorization": f"Bearer {callers[key_id]}"}
-        return client.post("/v1/tasks", json={"title": str(number)}, headers=headers).json()["id"], key_id
+        response = client.post("/v1/tasks", json={"title": str(number)}, headers=headers)
+        assert response.status_code == 201, response.text
+        return response.json()["id"], key_id
 
     made = dict(workers.map(create, range(150)))
     rows = database.execute("select task_id::text, actor, after ->> 'id' from history").fetchall()
