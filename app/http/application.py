@@ -10,10 +10,12 @@ from prometheus_client import REGISTRY
 from app.http.middleware import RequestMiddleware
 from app.http.problem_details import problem_response
 from app.http.routes import (
+    board,
     docs,
     events,
     favicon,
     health,
+    key,
     leases,
     limits,
     many_leases,
@@ -47,6 +49,7 @@ HANDLERS: list[ControllerRouterHandler] = [
     queues.router,
     events.router,
     limits.router,
+    key.router,
     stats.router,
 ]
 """Everything that the OpenAPI document describes."""
@@ -87,7 +90,7 @@ def create_app(services: Services) -> RequestMiddleware:
             yield
 
     app = Litestar(
-        [*HANDLERS, *docs.routes(HANDLERS), favicon.favicon],
+        [*HANDLERS, *docs.routes(HANDLERS), board.board, board.asset, favicon.favicon],
         exception_handlers={Exception: problem_response},
         lifespan=[lifespan],
         openapi_config=None,
