@@ -28,6 +28,7 @@ class HeldTask(msgspec.Struct):
     labels: list[Label]
     worker: str
     attempt: int
+    max_attempts: int
     fence: int
     claimed_at: datetime
     pulsed_at: datetime

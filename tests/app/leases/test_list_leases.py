@@ -33,6 +33,7 @@ def test_it_works(client: httpx.Client) -> None:
         "title": "Print",
         "labels": ["print", "a4"],
         "priority": "high",
+        "max_attempts": 3,
         "cancel_requested": False,
     }
     assert (listed["worker"], listed["progress"], listed["state"]) == ("printer-1", 40, "live")

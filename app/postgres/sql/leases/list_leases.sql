@@ -6,6 +6,7 @@ select l.task_id, json_build_object(
     'title', t.title,
     'priority', t.priority,
     'labels', t.labels,
+    'max_attempts', t.max_attempts,
     /*lease*/,
     'cancel_requested', t.cancel_requested,
     'state', case when /*lease_deadline*/ > statement_timestamp() then 'live' else 'quiet' end
