@@ -35,7 +35,7 @@ _POLICY = page_policy(
     "connect-src 'self'",
 )
 """Swagger UI sets styles on elements and draws its icons from data URLs."""
-_TYPES = {"swagger-ui-bundle.js": "text/javascript; charset=utf-8", "swagger-ui.css": "text/css; charset=utf-8"}
+_TYPES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
 """The files that the page needs."""
 
 
