@@ -135,8 +135,8 @@ def test_the_service_keeps_idle_connections_longer_than_the_gateway() -> None:
     assert KEEP_ALIVE_S > 600
 
 
-def test_the_readme_names_every_setting() -> None:
-    table = (ROOT / "README.md").read_text().partition("| variable |")[2].partition("\n\n")[0]
+def test_the_documentation_names_every_setting() -> None:
+    table = (ROOT / "docs" / "configuration.md").read_text().partition("| variable |")[2].partition("\n\n")[0]
     named = re.findall(r"`([A-Z_]+)`", "".join(line.split("|")[1] for line in table.splitlines()[2:]))
     assert sorted(named) == sorted(field.encode_name for field in fields(Settings))
 
