@@ -26,7 +26,7 @@ HEAD ?= HEAD
 include tools/tools.mk
 
 .PHONY: help run run-monitoring oncall alerts test test-quick test-all render validate check format lock pins clean
-.PHONY: review review-comment image-test client-check e2e e2e-kind bench compare attack bench-scale bench-leases bench-queues terraform terraform-audit github-variables
+.PHONY: review review-comment image-test client-check e2e e2e-kind bench compare attack bench-scale bench-leases bench-queues bench-board terraform terraform-audit github-variables
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -131,6 +131,9 @@ lock: $(READY) ## Compile requirements/ anew from pyproject.toml (UPGRADE=--upgr
 
 bench-queues: $(READY) ## What labels and queues cost (SIZES=100000,1000000; about 10 minutes)
 	@$(BIN)/python -m bench.queues
+
+bench-board: $(READY) ## How fast the board is in Chromium, and what 200 events a second cost it (TASKS=100000 SECONDS=60)
+	@$(BIN)/python -m bench.board
 
 bench: .tools/bench/.ready ## Requests a second beside peers (ROUNDS=3 SECONDS=3; about 18 minutes)
 	@$(BIN)/python -m bench.run

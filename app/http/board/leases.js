@@ -1,7 +1,7 @@
 // Who works on what: a row for each lease, quiet ones first, with a dot that beats when a pulse arrives.
 
 import { api } from "./api.js"
-import { h, setText, sync } from "./dom.js"
+import { h, say, setText, sync } from "./dom.js"
 import { Pace } from "./pace.js"
 import { now, span, tasks } from "./words.js"
 
@@ -58,6 +58,7 @@ function makeRow(go) {
 
 function drawRow(row, lease) {
   const { dot, title, labels, worker, attempt, bar, note, state, held } = row.parts
+  if (row.dataset.state === "live" && lease.state === "quiet") say(`${lease.worker} has gone quiet: ${lease.title}`)
   row.task = lease.task_id
   row.dataset.state = lease.state
   row.classList.toggle("quiet", lease.state === "quiet")

@@ -77,12 +77,20 @@ export function listView(content, query, go) {
       const known = items.find((task) => task.id === task_id)
       if (known && action === "deleted") items = items.filter((task) => task !== known)
       else if (known) Object.assign(known, after, { updated_at: new Date().toISOString() })
-      if (known) draw()
+      else if (after && action === "created" && pages === 1 && shows(query, after)) items = [after, ...items].slice(0, PAGE)
+      draw()
       first.soon()
     },
     reset() { first.soon() },
     stop() { first.stop() },
   }
+}
+
+/** Whether a new task comes first in the list, as far as its fields tell; else the service is asked. */
+function shows(query, task) {
+  const names = [...query.keys()].filter((name) => name !== "view")
+  return names.every((name) => ["status", "priority", "assignee", "label"].includes(name)
+    && [task[name] ?? task[`${name}s`]].flat().some((value) => query.getAll(name).includes(value)))
 }
 
 /** The filters of a query as POST /v1/tasks/requeue and its like take them. */

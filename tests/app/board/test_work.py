@@ -62,6 +62,7 @@ def test_a_worker_that_goes_quiet_comes_first(
     expire(database, tasks[2])
     expect(rows.first).to_contain_text("third")
     expect(rows.first).to_contain_text("quiet for")
+    expect(page.get_by_role("status").filter(has_text="has gone quiet: third")).to_be_visible()
     expect(page.locator("[data-figure=quiet] strong")).to_have_text("1")
     page.locator("[data-figure=quiet] a").click()
     expect(page.locator("tbody tr")).to_have_count(1)
