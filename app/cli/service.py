@@ -13,7 +13,7 @@ from app.cli.options import settings_from_environment
 def serve() -> None:
     """Serve the API, as in production.
 
-    Listens on HOST (all addresses) and PORT (8000). At SIGTERM it answers 503 on /health/ready, goes on serving for
+    Listens on HOST (all addresses) and PORT (8000). At SIGTERM it answers 503 on /health/ready, continues to serve for
     two seconds, then closes the port, finishes what is in flight and exits with 0.
     """
     from app import logs

@@ -46,7 +46,7 @@ def _for_workers(command: Callable[..., None]) -> Callable[..., None]:
     type=click.Choice(["continue", "stop"]),
     default="continue",
     show_default=True,
-    help="Whether the command goes on when its lease has run out while the API could not be reached.",
+    help="Whether the command continues when its lease has run out because the API could not be reached.",
 )
 @click.option(
     "--concurrency",
@@ -77,7 +77,7 @@ def work_on_tasks(
     With --concurrency above 1, each line of output begins with the id of its task, as in `ID | printed page 4`.
 
     Any answer that is not the API's own is tried again, with growing pauses; a finished task is reported until the
-    API has decided. When nobody reads the worker's output, it is dropped and counted, and the work goes on.
+    API has decided. When nobody reads the worker's output, it is dropped and counted, and the work continues.
 
     Exit status: 0 after a signal, with no lease left; 1 when the API refuses the key or a claim, the command cannot be
     started, or a second signal came before the API knew how the task ended; 2 for wrong arguments.

@@ -206,7 +206,7 @@ def run(prepare: Callable[[], Deploy], report: Report, heading: str) -> None:
             deploy.outcome = "unfinished"
     except KeyboardInterrupt:
         error = DeliveryError(
-            "Interrupted. What was reached stays; run the same command again, and it goes on from there."
+            "Interrupted. What was reached stays; run the same command again, and it continues from there."
         )
         if deploy and deploy.outcome == "failed":
             deploy.outcome = "unfinished"

@@ -44,11 +44,11 @@ class Moment(click.ParamType[datetime]):
 def freeze_command(overlay: str, until: datetime, reason: str) -> None:
     """Refuse deploys until a time.
 
-    In the cluster of the current kubeconfig. A deploy under way goes on, and a rollback is still possible. Freeze again
+    In the cluster of the current kubeconfig. A running deploy continues, and a rollback is still possible. Freeze again
     to change the time or the reason; `unfreeze` ends it early.
     """
     if not (words := " ".join(reason.split())):
-        raise ArgumentError("--reason is empty: whoever wants to deploy reads it.")
+        raise ArgumentError("--reason is empty. Say why nobody may deploy: everybody who tries to will read it.")
     wanted = Freeze(until, words, person())
     if wanted.is_over:
         raise ArgumentError(f"--until {freeze.in_utc(until)} is over: give a time to come.")

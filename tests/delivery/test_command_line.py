@@ -54,7 +54,10 @@ def test_an_overlay_that_is_none_is_told_with_those_that_are() -> None:
         (["review", "--base=nowhere", "--head=HEAD"], "--base 'nowhere' names no commit here: fetch it"),
         (["deploy", "dev", f"--image={IMAGE}", "--timeout=soon"], "soon is no duration: write 10m, 90s or 1m30s."),
         (["freeze", "dev", "--until=2020-01-01", "--reason=x"], "--until 2020-01-01T00:00:00Z is over: give a time to"),
-        (["freeze", "dev", "--until=3d", "--reason= "], "--reason is empty: whoever wants to deploy reads it."),
+        (
+            ["freeze", "dev", "--until=3d", "--reason= "],
+            "--reason is empty. Say why nobody may deploy: everybody who tries to will read it.",
+        ),
         (["freeze", "dev", "--until=soon", "--reason=x"], "soon is no time: write 2026-12-24T18:00+01:00"),
         (["plan", "dev", f"--commit={40 * 'a'}"], "--commit needs --image: without one, both are those that run."),
         (["validate", "--nope"], "No such option '--nope'."),
