@@ -64,8 +64,8 @@ def write(data: bytes) -> None:
     try:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # so that the end of the process has nothing left to write
-        sys.exit(1)
     except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the end of the process fails again
+        if isinstance(error, BrokenPipeError):
+            raise click.exceptions.Exit(1) from None
         fail(f"standard output cannot be written: {error.strerror}")

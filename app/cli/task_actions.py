@@ -133,7 +133,7 @@ def _by_ids(action: "Action", ids: Sequence[str]) -> Callable[["Api"], Any]:
                 stops = raw is not None and tasks.decoded(raw).cancel_requested
                 show([f"Asked the worker of task {task_id} to stop." if stops else f"Task {task_id} {DONE[action]}."])
         if failed:
-            sys.exit(1)
+            raise click.exceptions.Exit(1)
 
     return work
 

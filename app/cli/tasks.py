@@ -1,5 +1,6 @@
 """The group `tasks`, and its commands that read: list, show, export."""
 
+import contextlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -130,10 +131,11 @@ def export_tasks(*, sort: str, url: str, key_file: Path | None, **options: Any) 
         progress = Progress("tasks exported", None if quiet else await export.total(api, params))
         done = 0
         try:
-            async for lines in export.export(api, params):
-                write_json(lines)
-                done += lines.count(b"\n")
-                progress.tell(done)
+            async with contextlib.aclosing(export.export(api, params)) as pieces:
+                async for lines in pieces:
+                    write_json(lines)
+                    done += lines.count(b"\n")
+                    progress.tell(done)
         except export.IncompleteError as error:
             fail(f"{url} broke off after {done:,} tasks ({error}), so tasks are missing. Run the export again.")
         progress.end(done)

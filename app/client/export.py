@@ -1,6 +1,6 @@
 """`taskpulse tasks export`: every task that matches, as lines of JSON."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 import msgspec
@@ -29,7 +29,7 @@ async def total(api: Api, params: Mapping[str, Any]) -> int:
     return found.total
 
 
-async def export(api: Api, params: Mapping[str, Any]) -> AsyncIterator[bytes]:
+async def export(api: Api, params: Mapping[str, Any]) -> AsyncGenerator[bytes, None]:
     """Yield the tasks in pieces of whole lines, as the API sends them.
 
     Raises RefusedError and NoVerdictError before the first piece, and IncompleteError after it.

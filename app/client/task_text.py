@@ -6,6 +6,7 @@ from datetime import datetime
 import msgspec
 
 from app.client.ages import age, moment
+from app.client.output import printable
 from app.client.table import GAP, details, table, width_of
 from app.client.tasks import Lease, Task
 
@@ -49,15 +50,15 @@ def task_details(task: Task, lease: Lease | None, now: datetime) -> list[str]:
     status = f"{task.status} (its worker is asked to stop)" if task.cancel_requested else task.status
     pairs = {
         "ID": task.id,
-        "Title": task.title,
+        "Title": printable(task.title),
         "Status": status,
         "Priority": task.priority,
-        "Assignee": task.assignee,
-        "Labels": ", ".join(task.labels),
+        "Assignee": task.assignee and printable(task.assignee),
+        "Labels": printable(", ".join(task.labels)),
         **{name: then and moment(then, now) for name, then in times.items()},
         "Attempts": f"{task.attempts} of {task.max_attempts}",
         "Retry": _json(task.retry),
-        "Unique key": task.unique_key,
+        "Unique key": task.unique_key and printable(task.unique_key),
         "Version": str(task.version),
         "Lease": lease and _lease(lease, now),
         "Payload": _json(task.payload),
@@ -74,7 +75,8 @@ def _lease(lease: Lease, now: datetime) -> str:
     if lease.state == "expired":
         ends = f"expired {age(lease.expires_at, now)} ago"
     pulsed = f"pulsed {age(lease.pulsed_at, now)} ago"
-    return f"{lease.worker}, attempt {lease.attempt}{progress}{note}\n{pulsed}, {ends}"
+    work = f"{lease.worker}, attempt {lease.attempt}{progress}{note}"
+    return f"{printable(work)}\n{pulsed}, {ends}"
 
 
 def _json(raw: msgspec.Raw) -> str:
