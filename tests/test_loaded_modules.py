@@ -46,8 +46,9 @@ def test_the_domain_loads_no_web_framework(module: str) -> None:
 @pytest.mark.parametrize(
     "module",
     [
-        *("answers", "api", "backoff", "child", "clock", "heartbeat", "http_date", "key", "output", "run"),
-        *("schedule", "signals", "watch", "work"),
+        *("ages", "answers", "api", "ask", "backoff", "child", "clock", "conditional", "export", "heartbeat"),
+        *("http_date", "key", "output", "paging", "progress", "queue_text", "queues", "run", "schedule", "signals"),
+        *("table", "task_text", "tasks", "watch", "work"),
     ],
 )
 def test_a_client_module_loads_nothing_of_the_server(module: str) -> None:
@@ -56,7 +57,7 @@ def test_a_client_module_loads_nothing_of_the_server(module: str) -> None:
     assert of_the_service(loaded) == {"client"}
 
 
-@pytest.mark.parametrize("command", ["work", "run", "watch"])
+@pytest.mark.parametrize("command", ["work", "run", "watch", "tasks", "queues"])
 def test_a_client_command_loads_nothing_of_the_server(command: str) -> None:
     loaded = loaded_by(f"from app.cli.main import main; main(['{command}', '--help'], standalone_mode=False)")
     assert not packages(loaded) & SERVER

@@ -8,7 +8,7 @@ import click
 def fail(message: object) -> NoReturn:
     """Exit with 1: the arguments are right, and something else is not."""
     text = str(message)
-    raise click.ClickException(text[:1].upper() + text[1:])
+    raise click.ClickException(text if text.startswith("http") else text[:1].upper() + text[1:])
 
 
 def refuse(message: str) -> NoReturn:

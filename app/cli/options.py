@@ -4,7 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from app.settings import Settings, SettingsError
 SCOPES = ["read", "write", "work", "metrics"]
 ACTIONS = ["created", "updated", "deleted", "claimed", "completed", "failed", "released", "expired", "requeued"]
 STATUSES = ["open", "in_progress", "done", "cancelled", "failed"]
+PRIORITIES = ["low", "normal", "high", "urgent"]
 
 
 def settings_from_environment() -> Settings:
@@ -60,7 +61,39 @@ class Text(click.ParamType[str]):
         return text
 
 
-TEXT = Text()
+class Time(click.ParamType[str]):
+    """A time of RFC 3339 with an offset."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text as it is, for the API."""
+        try:
+            naive = datetime.fromisoformat(value).tzinfo is None
+        except ValueError:
+            naive = True
+        if naive:
+            self.fail(f"{value!r} is not a time with an offset, as in 2026-01-31T12:00:00Z.", param, ctx)
+        return str(value)
+
+
+class JSON(click.ParamType[Any]):
+    """JSON that can be sent to the API, as it is written."""
+
+    name = "json"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the JSON as msgspec.Raw, numbers to the last digit."""
+        import msgspec
+
+        try:
+            msgspec.json.decode(TEXT.convert(value, param, ctx))
+        except (msgspec.DecodeError, RecursionError) as error:
+            self.fail(f"""{value!r} is not JSON ({error}), as in '{{"pages": 3}}'.""", param, ctx)
+        return msgspec.Raw(value.encode())
+
+
+TEXT, TIME = Text(), Time()
 
 
 def _api_url(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
@@ -80,7 +113,14 @@ def _api_url(_context: click.Context, _parameter: click.Parameter, value: str) -
     return value
 
 
-URL = click.option("--url", envvar="TASKPULSE_URL", required=True, callback=_api_url, help="The API; or TASKPULSE_URL.")
+URL = click.option(
+    "--url",
+    envvar="TASKPULSE_URL",
+    show_envvar=True,
+    required=True,
+    callback=_api_url,
+    help="The address of the API, as in http://localhost:8000.",
+)
 
 
 def key_file(scopes: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -101,7 +141,7 @@ def api_key(file: Path | None) -> Key:
         fail(f"the key cannot be read from {file}: {error}")
     key = Key(text.strip(), file)
     if not key.text:
-        refuse("There is no key: set TASKPULSE_KEY, or name a file by --key-file.")
+        refuse("There is no key: set TASKPULSE_KEY, or name a file by --key-file. `make run` keeps one in .data/key.")
     if not VALID.fullmatch(key.text):
         refuse("The key must be one word that begins with tp_: it holds a character that no key has, such as a blank.")
     return key

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from app.cli.calls import refusal
 from app.cli.errors import fail
 from app.cli.options import ACTIONS, STATUSES, TEXT, URL, api_key, key_file
 
@@ -29,9 +30,10 @@ def watch_events(
 ) -> None:
     """Follow every change, a line each, until Ctrl-C.
 
-    Comes back by itself to where it was when the connection ends, and tries again after any answer that is not the
-    API's own. With --output json, a line holds the event as the API sends it, with its id: give the last one that you
-    handled to --after, and you continue where you stopped. A slow reader is waited for.
+    Standard error says when it is connected. When the connection ends, it comes back by itself to where it was, and it
+    tries again after any answer that is not the API's own. With --output json, a line holds the event as the API sends
+    it, with its id: give the last one that you handled to --after, and you continue where you stopped. A slow reader is
+    waited for.
 
     Exit status: 0 after a signal, or when nobody reads the output any more; 1 when the API refuses, or the output
     cannot be written; 2 for wrong arguments.
@@ -48,6 +50,8 @@ def watch_events(
     try:
         asyncio.run(watch(url, key, filters, after, as_json=output == "json"))
     except RefusedError as error:
-        fail(f"the API refuses: {error}")
-    except (OutputError, SetupError) as error:
+        fail(refusal(error))
+    except OutputError as error:
         fail(error)
+    except SetupError as error:
+        fail(f"{url}: {error}")

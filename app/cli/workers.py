@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from app.cli.calls import refusal
 from app.cli.errors import fail, refuse
 from app.cli.options import TEXT, URL, Duration, api_key, key_file
 
@@ -106,9 +107,9 @@ def work_on_tasks(
             )
         )
     except SetupError as error:
-        fail(error)
+        fail(f"{url}: {error}")
     except RefusedError as error:
-        fail(f"the API refuses to let this worker claim: {error}")
+        fail(f"This worker cannot claim: {refusal(error)}")
     except OSError as error:
         fail(f"{command[0]!r} cannot be started: {error.strerror}.")
     sys.exit(0 if in_order else 1)

@@ -1,5 +1,7 @@
 """Tells the answers of this API from those of anything else on the way to it."""
 
+import os
+
 import httpx
 import msgspec
 
@@ -17,10 +19,12 @@ NO_VERDICT = (408, 425, 429)
 class RefusedError(Exception):
     """The API refused a call; the message is that of the API."""
 
-    def __init__(self, status: int, problem: str, detail: str) -> None:
+    def __init__(self, status: int, problem: str, detail: str, url: str = "") -> None:
         self.status = status
         self.problem = problem
         """The name of the problem type, as in `lease-lost`."""
+        self.url = printable(url)
+        """What was called, without the query."""
         super().__init__(printable(f"{status}: {detail}"))
 
 
@@ -32,12 +36,27 @@ class NoVerdictError(Exception):
         self.retry_after_s = retry_after_s
 
 
+class UnreachableError(NoVerdictError):
+    """No answer came: there is no connection, or it ended too early."""
+
+
 class _Problem(msgspec.Struct):
     """What of a problem document (RFC 9457) matters here."""
 
     type: str
     status: int
     detail: str
+
+
+def reason_of(error: Exception) -> str:
+    """Return why a call got no answer; of several reasons, that of the system."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            by_asyncio = cause.strerror.startswith("Connect call failed")  # which hides why
+            return os.strerror(cause.errno) if by_asyncio and cause.errno else cause.strerror
+        cause = cause.exceptions[0] if isinstance(cause, BaseExceptionGroup) else cause.__cause__ or cause.__context__
+    return str(error) or type(error).__name__
 
 
 def media_type(response: httpx.Response) -> str:
@@ -58,7 +77,7 @@ def verdict_of(response: httpx.Response) -> RefusedError | None:
     name = problem.type.removeprefix("/problems/")
     if name in {"", problem.type, "idempotency-in-progress"} or problem.status != response.status_code:
         return None
-    return RefusedError(problem.status, name, problem.detail)
+    return RefusedError(problem.status, name, problem.detail, str(response.url.copy_with(query=None)))
 
 
 def no_verdict(response: httpx.Response) -> NoVerdictError:

@@ -1,15 +1,26 @@
 """A client of the API that retries, with backoff, whatever is not the API's own verdict."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import httpx
 import msgspec
 
-from app.client.answers import CALL_ERRORS, NOT_DECODED, NoVerdictError, media_type, no_verdict, summary, verdict_of
+from app.client.answers import (
+    CALL_ERRORS,
+    NOT_DECODED,
+    NoVerdictError,
+    UnreachableError,
+    media_type,
+    no_verdict,
+    reason_of,
+    summary,
+    verdict_of,
+)
 from app.client.backoff import Backoff
 from app.client.clock import ServerClock
 from app.client.key import Key
@@ -53,6 +64,7 @@ class Api:
 
     def __init__(self, url: str, key: Key) -> None:
         self.clock = ServerClock()
+        self._url = url
         self._key = key
         self._client = http_client(url, timeout=READ_TIMEOUT_S, event_hooks=self.clock.hooks())
 
@@ -92,12 +104,45 @@ class Api:
             quiet=quiet,
         )
 
-    async def once(self, method: str, path: str, *, answer: Any, json: Any, within_s: float) -> Any:
-        """Make a call as `call` does, but only once.
+    async def once(
+        self,
+        method: str,
+        path: str,
+        *,
+        answer: Any,
+        json: Any = None,
+        content: bytes | None = None,
+        params: Any = None,
+        headers: dict[str, str] | None = None,
+        within_s: float = READ_TIMEOUT_S,
+    ) -> Any:
+        """Make a call as `call` does, but only once; `content` is a body as it is sent, instead of `json`.
 
         Raises NoVerdictError, RefusedError.
         """
-        return await self._try(method, path, {"json": json, "params": None, "headers": {}}, answer, within_s)
+        request = {"json": json, "content": content, "params": params, "headers": headers or {}}
+        return await self._try(method, path, request, answer, within_s)
+
+    @contextlib.asynccontextmanager
+    async def stream(self, path: str, *, params: Any, accept: str) -> AsyncIterator[httpx.Response]:
+        """Open the answer to a GET, to be read as it comes; only an answer of the media type `accept` is one.
+
+        Raises NoVerdictError, RefusedError; while it is read, CALL_ERRORS.
+        """
+        headers = {"Authorization": f"Bearer {self._key.text}", "Accept": accept}
+        opening = self._client.stream("GET", path, params=params, headers=headers)
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                response = await stack.enter_async_context(opening)
+                if not response.is_success or media_type(response) != accept:
+                    await response.aread()
+            except CALL_ERRORS as error:
+                raise UnreachableError(reason_of(error)) from None
+            if not response.is_success:
+                raise verdict_of(response) or no_verdict(response)
+            if media_type(response) != accept:
+                raise NoVerdictError(summary(response))
+            yield response
 
     async def retry(
         self, attempt: Callable[[], Awaitable[T]], *, patience_s: float, backoff: Backoff, quiet: bool = False
@@ -116,7 +161,7 @@ class Api:
             if now + delay - started > patience_s:
                 raise AwayError(str(reason))
             if not quiet and (told_at is None or now - told_at > REMIND_EVERY_S):
-                say(f"the API does not answer ({reason}); trying again until it does")
+                say(f"{self._url} does not answer ({reason}); trying again until it does")
                 told_at = now
             await asyncio.sleep(delay)
 
@@ -141,9 +186,9 @@ class Api:
             async with asyncio.timeout(within_s + CONNECT_TIMEOUT_S):  # for an answer that comes in drops
                 return await self._client.request(method, path, **{**request, "headers": headers}, timeout=timeout)
         except TimeoutError:
-            raise NoVerdictError(f"no answer within {within_s:.0f} s") from None
+            raise UnreachableError(f"no answer within {within_s:.0f} s") from None
         except CALL_ERRORS as error:
-            raise NoVerdictError(str(error) or type(error).__name__) from None
+            raise UnreachableError(reason_of(error)) from None
 
 
 def _content(response: httpx.Response, answer: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from app.client.answers import CALL_ERRORS, NOT_DECODED, NoVerdictError, media_type, no_verdict, verdict_of
+from app.client.answers import CALL_ERRORS, NOT_DECODED, NoVerdictError, media_type, no_verdict, reason_of, verdict_of
 from app.client.api import CONNECT_TIMEOUT_S, http_client
 from app.client.backoff import Backoff
 from app.client.key import Key
@@ -129,6 +129,8 @@ class Watch:
         self._filters = {name: list(values) for name, values in filters.items() if values}
         self._key = key
         self._last_id = after
+        self._url = url
+        self._connected = False
         self._told = False
         self._backoff = Backoff()
         self._client = http_client(
@@ -154,7 +156,7 @@ class Watch:
                     retry_after_s = error.retry_after_s
                     self._tell(str(error))
                 except CALL_ERRORS as error:
-                    self._tell(str(error) or type(error).__name__)
+                    self._tell(reason_of(error))
                 await asyncio.sleep(self._backoff.next(retry_after_s))
 
     async def _blocks(self) -> AsyncIterator[Block]:
@@ -170,15 +172,17 @@ class Watch:
             if media_type(response) != "text/event-stream":
                 raise NoVerdictError(f"{response.url} is no stream of events; is --url right?")
             if self._told:
-                say("the API is back")
-            self._key.accepted, self._told = True, False
+                say(f"{self._url} is back")
+            elif not self._connected:
+                say(f"connected to {self._url}; changes follow")
+            self._key.accepted, self._connected, self._told = True, True, False
             async for block in blocks(lines(response.aiter_text())):
                 self._backoff = Backoff()
                 yield block
 
     def _tell(self, reason: str) -> None:
         if not self._told:
-            say(f"the API does not answer ({reason}); trying again until it does")
+            say(f"{self._url} does not answer ({reason}); trying again until it does")
         self._told = True
 
 

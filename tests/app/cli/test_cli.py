@@ -12,13 +12,15 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from app.cli import options
+from app.cli import filters, options, task_changes, tasks
 from app.cli.main import main
 from app.dev.postgres import EmbeddedPostgres
 from app.keys.authentication import SCOPES
+from app.leases.chosen import TaskFilter
 from app.postgres import migrate
 from app.settings import Settings
-from app.tasks.model import Action, Status
+from app.tasks.model import Action, Priority, Status, TaskPatch
+from app.tasks.query import SortName
 from tests.support.service import TASKPULSE, conninfo, environment, fresh_database, owner
 
 COMMANDS = [
@@ -33,6 +35,10 @@ COMMANDS = [
     ["work"],
     ["run"],
     ["watch"],
+    ["tasks"],
+    *(["tasks", name] for name in ("list", "show", "create", "edit", "cancel", "requeue", "delete", "export")),
+    ["queues"],
+    *(["queues", name] for name in ("list", "show", "pause", "resume", "limit", "alert", "delete")),
 ]
 TOKEN = re.compile(r"tp_[0-9a-f]{12}_[0-9a-f]{64}\n")
 
@@ -65,6 +71,17 @@ def test_choices_are_those_of_the_api() -> None:
     assert tuple(options.SCOPES) == SCOPES
     assert tuple(options.ACTIONS) == get_args(Action)
     assert tuple(options.STATUSES) == get_args(Status)
+    assert tuple(options.PRIORITIES) == get_args(Priority)
+    assert set(filters.SORTS) == set(get_args(SortName))
+
+
+def test_filters_and_fields_are_those_of_the_api() -> None:
+    """What has an option by the name that the API has for it."""
+    listed = {parameter.name for parameter in tasks.list_tasks.params}
+    assert listed >= set(TaskFilter.__struct_fields__)
+    edited = {parameter.name for parameter in task_changes.edit_task.params} | {"labels"}
+    assert edited >= set(TaskPatch.__struct_fields__)
+    assert set(task_changes.CLEARED) == set(TaskPatch.__struct_fields__) - {"title", "status"}
 
 
 @pytest.mark.parametrize(

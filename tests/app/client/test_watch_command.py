@@ -15,7 +15,7 @@ import pytest
 from app.dev.postgres import EmbeddedPostgres
 from app.keys import admin as keys
 from tests.support.leases import claim, new_task
-from tests.support.service import TASKPULSE, Service, fresh_database
+from tests.support.service import TASKPULSE, Service, free_port, fresh_database
 from tests.support.waiting import eventually
 
 
@@ -24,9 +24,14 @@ def command(service: Service, *options: str) -> list[str]:
 
 
 def start(service: Service, log: Path, *options: str, **variables: str) -> subprocess.Popen[bytes]:
-    with log.open("wb") as out:
+    with log.open("wb") as out, errors(log).open("wb") as said:
         environment = {**os.environ, "TASKPULSE_KEY": service.key, **variables}
-        return subprocess.Popen(command(service, *options), env=environment, stdout=out, stderr=out)
+        return subprocess.Popen(command(service, *options), env=environment, stdout=out, stderr=said)
+
+
+def errors(log: Path) -> Path:
+    """Return where the messages go of what writes to `log`."""
+    return log.with_suffix(".errors")
 
 
 def wait_for(log: Path, lines: int) -> list[str]:
@@ -136,6 +141,23 @@ def test_a_terminal_without_unicode(client: httpx.Client, service: Service, tmp_
     assert watching.wait(60) == 0
 
 
+def test_it_says_at_once_that_it_is_connected(client: httpx.Client, service: Service, tmp_path: Path) -> None:
+    watching = start(service, tmp_path / "out")
+    assert wait_for(errors(tmp_path / "out"), 1) == [f"taskpulse: connected to {service.url}; changes follow"]
+    watching.terminate()
+    assert watching.wait(60) == 0
+    assert (tmp_path / "out").read_bytes() == b""
+
+
+def test_a_service_that_is_not_there(service: Service, tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    watching = start(service, tmp_path / "out", "--url", url)
+    (line,) = wait_for(errors(tmp_path / "out"), 1)
+    assert line == f"taskpulse: {url} does not answer (Connection refused); trying again until it does"
+    watching.terminate()
+    assert watching.wait(60) == 0
+
+
 def test_what_is_no_stream_is_told(service: Service, tmp_path: Path) -> None:
     """Another server behind --url, which answers 200 to anything."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), AnyPage)
@@ -143,7 +165,7 @@ def test_what_is_no_stream_is_told(service: Service, tmp_path: Path) -> None:
     thread.start()
     try:
         watching = start(service, tmp_path / "out", "--url", f"http://127.0.0.1:{server.server_port}")
-        (line,) = wait_for(tmp_path / "out", 1)
+        (line,) = wait_for(errors(tmp_path / "out"), 1)
         assert "is no stream of events" in line
         watching.terminate()
         assert watching.wait(60) == 0
@@ -200,7 +222,7 @@ def test_a_closed_pipe_ends_it_without_a_traceback(client: httpx.Client, service
     watching.stdout.close()
     new_task(client)
     assert watching.wait(60) == 0
-    assert watching.stderr.read() == b""
+    assert watching.stderr.read().decode() == f"taskpulse: connected to {service.url}; changes follow\n"
     watching.stderr.close()
 
 
@@ -208,7 +230,7 @@ def test_what_the_api_refuses_is_a_sentence(service: Service) -> None:
     for options, key, said in (
         (["--after", "x"], service.key, "after is the id of an event"),
         (["--after", "\u00fc\n"], service.key, "after is the id of an event"),
-        ([], "tp_wrong", "401"),
+        ([], "tp_wrong", f"{service.url}/v1/events answers 401"),
     ):
         environment = {**os.environ, "TASKPULSE_KEY": key}
         refused = subprocess.run(

@@ -300,7 +300,7 @@ def test_a_wrong_key_is_told(service: Service, tmp_path: Path) -> None:
         check=False,
     )
     assert run.returncode == 1
-    assert "Error: The API refuses to let this worker claim: 401" in run.stderr
+    assert f"Error: This worker cannot claim: {service.url}/v1/tasks/claim answers 401" in run.stderr
 
 
 RUN_OPTIONS = ["run", "--title", "x", "--every", "1h", "--grace", "1h"]
