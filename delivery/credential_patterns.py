@@ -29,6 +29,7 @@ ANYWHERE = re.compile(
 # what nobody calls a thing: under the name of a credential it is one wherever it stands
 RANDOM = re.compile(r"(?=.*[0-9])(?=.*[a-z])(?=.*[A-Z])[\w+/=.~-]{16,}|[0-9a-f]{32,}")
 SECRET_NAME = re.compile(rf"{NAME}\Z", re.IGNORECASE)
+NAME_AT = re.compile(rf"{NAME}(?!\w)", re.IGNORECASE)
 MAY_BE_SECRET = re.compile(rf"{WEAK_NAME}\Z", re.IGNORECASE)
 # within a text: `password: x`, `"apiKey": "x"`, `PASSWORD=x`, `--password=x`, `host=a password=x`
 QUOTED = (

@@ -15,6 +15,7 @@ class Place(NamedTuple):
     pattern: str  # whose last group is the credential
     flags: re.RegexFlag
     made_up: bool  # whether only what looks like one is one: other things stand there too
+    named: bool  # whether the name of a credential is a part of it
 
     def matches(self, text: str) -> Iterator[re.Match[str]]:
         return compiled(self.pattern, self.flags).finditer(text)
@@ -27,7 +28,8 @@ def compiled(pattern: str, flags: re.RegexFlag) -> re.Pattern[str]:
 
 
 def place(needed: str, pattern: str, *, case: bool = False, made_up: bool = False) -> Place:
-    return Place(tuple(needed.split("\t")), pattern, re.MULTILINE | (re.NOFLAG if case else re.IGNORECASE), made_up)
+    flags = re.MULTILINE | (re.NOFLAG if case else re.IGNORECASE)
+    return Place(tuple(needed.split("\t")), pattern, flags, made_up, named=NAME in pattern or LISTED in pattern)
 
 
 WORD = r"['\"]?([^\s'\";|&<>`]+)"  # of a command
@@ -111,11 +113,13 @@ PLACES = (
     place("%", r"\bsmbclient\s[^\n]*?-U\s*[\w.\\-]+%([^\s'\"]+)", case=True),
     place("ftp", r"\bl?ftp\s[^\n]*?-u\s+[^\s,]+,([^\s'\"]+)", case=True),
     place(
-        "rabbitmqctl\thtpasswd\tmc \tsentinel\tvault\tnet user\taws",
-        r"\b(?:rabbitmqctl\s+(?:-\S+\s+)*(?:add_user|change_password|authenticate_user)\s+\S+|htpasswd\s+-\w*b\w*(?:\s+-\w+)*(?:\s+[^\s-]\S*){1,2}?"
-        r"|mc\s+(?:alias\s+set|config\s+host\s+add)\s+\S+\s+\S+\s+\S+|sentinel\s+auth-pass\s+\S+|vault\s+login|net\s+user\s+\S+"
-        rf"|aws\s+configure\s+set\s+\S*{NAME})\s+(?![-/<|]){WORD}(?=\s*(?:$|[;&|/)\"']))",
+        "rabbitmqctl\thtpasswd\tmc \tsentinel\tvault\tnet user",
+        r"\b(?:rabbitmqctl\s+(?:-\S+\s+)*(?:add_user|change_password|authenticate_user)\s+\S+"
+        r"|htpasswd\s+-\w*b\w*(?:\s+-\w+)*(?:\s+[^\s-]\S*){1,2}?|sentinel\s+auth-pass\s+\S+|vault\s+login"
+        r"|mc\s+(?:alias\s+set|config\s+host\s+add)\s+\S+\s+\S+\s+\S+|net\s+user\s+\S+)"
+        rf"\s+(?![-/<|]){WORD}(?=\s*(?:$|[;&|/)\"']))",
     ),
+    place("aws", rf"\baws\s+configure\s+set\s+\S*{NAME}\s+(?![-/<|]){WORD}"),
     place("--from-literal", r"\bsecret\s[^\n]*?--from-literal[=\s]['\"]?[^\s=]+=([^\s'\"]+)"),
     place(
         "echo\tprintf",
@@ -156,16 +160,21 @@ PLACES = (
     # XML
     place(
         "</",
-        rf"<(?:\w+:)?(?:{NAME}|password_\w+)(?:\s[^<>]*[^<>/])?>\s*"
+        rf"<(?:\w+:)?{NAME}(?:\s[^<>]*[^<>/])?>\s*"
         r"(?:<!\[CDATA\[)?([^<>\[\]]*[^<>\[\]\s])(?:\]\]>)?\s*</",
     ),
+    place("</password_", r"<password_\w+>([^<>\s]+)</"),  # ClickHouse
     place("</", rf"<(\w+)>\s*{NAME}\s*</\1>\s*<value>\s*([^<>]*[^<>\s])"),
     place("<", rf"<[^<>]*?\b(?:name|key|id)=[\"']{NAME}[\"'][^<>]*>\s*([^<>\s][^<>]*)</"),
     place("<", rf"<[^<>]*?\b(?:name|key|id)=[\"'](?:{NAME})[\"'][^<>]*?\bvalue=[\"']([^\"'\n]+)"),
     # JSON patches and YAML of several lines
     place(
         "path",
-        rf"\bpath[\"']?\s*:\s*[\"']?/(?:stringData/\S+?|\S*?/{NAME})[\"']?\s*,?\s*[\"']?value[\"']?\s*:\s*{QUOTED}",
+        rf"\bpath[\"']?\s*:\s*[\"']?/\S*?/{NAME}[\"']?\s*,?\s*[\"']?value[\"']?\s*:\s*{QUOTED}",
+    ),
+    place(
+        "stringdata",
+        rf"\bpath[\"']?\s*:\s*[\"']?/stringData/\S+?[\"']?\s*,?\s*[\"']?value[\"']?\s*:\s*{QUOTED}",
     ),
     place(
         ": |\t: >\t:|\t:>",

@@ -16,6 +16,7 @@ from delivery.credential_patterns import (
     LOOKED,
     LOOKS,
     MAY_BE_SECRET,
+    NAME_AT,
     NAMED_SECRET,
     NAMED_VALUE,
     NO_VALUE,
@@ -75,8 +76,9 @@ def by_looks(value: str, small: str) -> Iterator[Span]:
 
 
 def by_place(value: str, small: str) -> Iterator[Span]:
+    named = any(NAME_AT.match(value, start) for start in stems(value))
     for place in PLACES:
-        if any(each in small for each in place.needed):
+        if (named or not place.named) and any(each in small for each in place.needed):
             for match in place.matches(value):
                 group = match.lastindex or 0
                 made_up = not place.made_up or credential_words.made_up(match[group])
@@ -104,14 +106,21 @@ def by_name(value: str) -> Iterator[Span]:
 
 
 def assignments(value: str) -> Iterator[re.Match[str]]:
-    """Matches of ASSIGNED, tried only where the word begins that a stem is in."""
+    """Matches of ASSIGNED, tried only where a name may begin."""
+    for start in stems(value):
+        if match := ASSIGNED.match(value, max(0, start - 1)) or ASSIGNED.match(value, start):
+            yield match
+
+
+def stems(value: str) -> Iterator[int]:
+    """Where the words begin that have a part which every name of a credential has one of."""
     seen = -1
     for stem in STEM.finditer(value):
         start = stem.start()
         while start and stem.start() - start < LONGEST and (value[start - 1].isalnum() or value[start - 1] in "_.-"):
             start -= 1
-        if start != seen and (match := ASSIGNED.match(value, max(0, start - 1)) or ASSIGNED.match(value, start)):
-            yield match
+        if start != seen:
+            yield start
         seen = start
 
 

@@ -30,9 +30,9 @@ def review(base: str, head: str, out: Path, root: Path = ROOT, text: Text | None
     fork = trees.merge_base(root, base_commit, head_commit)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary).resolve()
-        before = trees.lay_out(root, fork, folder / "base")
-        after = trees.lay_out(root, head_commit, folder / "head")
         changed = trees.differing(root, fork, head_commit)
+        before = trees.lay_out(root, fork, folder / "base")
+        after = trees.lay_out(root, head_commit, folder / "head", before, changed)
         compared, about = compare_trees(before, after, changed)
         missed = unseen.changes(before.kustomizations, after.kustomizations, changed)
         shown = missed | before.kustomizations.files | after.kustomizations.files
