@@ -3,33 +3,15 @@
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from delivery.credential_patterns import (
-    ANYWHERE,
-    ASSIGNED,
-    AUTHORIZED,
-    BASIC,
-    COUNT,
-    HINT,
-    LIKE_SECRET,
-    LOOKED,
-    LOOKS,
-    NAMED_SECRET,
-    NO_VALUE,
-    OBJECT_NAME,
-    PAIR,
-    PLACED,
-    RANDOM,
-    SECRET_NAME,
-    URL_PASSWORD,
-)
+from delivery.credential_patterns import ANYWHERE, ASSIGNED, RANDOM, SECRET_NAME
+from delivery.credential_spans import Span, is_credential, joined, spans
 from delivery.manifests import Object
 
 Path = tuple[str | int, ...]
-Span = tuple[int, int]
 
 ARGUMENTS = re.compile(r"command|(?:[\w-]*?)args", re.IGNORECASE)  # keys of lists that a program is started with
 HOLDING = {"data", "binaryData", "annotations", "substitute"}  # fields whose keys name what a pod or a program reads
@@ -105,8 +87,6 @@ def text(value: str, path: Path, name: str, kind: str) -> Iterator[Leaf]:
             return
         if is_credential(name, decoded) or spans(decoded, assigned=True):
             yield Leaf(path, name, value, ((0, len(value)),))
-    elif not hinted(value) and not hinted(name):
-        return
     elif is_credential(name, value):
         yield Leaf(path, name, value, ((0, len(value)),))
     elif found := spans(value, assigned=bool(name) or ("\n" in value and path[-1] not in PROSE)):
@@ -120,18 +100,18 @@ def arguments(values: list[Any], path: Path) -> Iterator[Leaf]:
         if not isinstance(value, str):
             before = ""
             continue
-        if before and not value.startswith("-") and not NO_VALUE.fullmatch(value):
+        if before and is_credential(before, value) and not value.startswith("-"):
             yield Leaf((*path, number), before, value, ((0, len(value)),))
         elif found := joined([*spans(value, assigned=True), *of_line[number]]):
             first = ASSIGNED.search(value)
             yield Leaf((*path, number), first[1] if first else "", value, found)
-        before = value if value.startswith("-") and SECRET_NAME.fullmatch(value.lstrip("-")) else ""
+        before = value.lstrip("-") if value.startswith("-") else ""
 
 
 def of_command(values: list[str]) -> list[list[Span]]:
     """Where credentials stand in each argument, for the program and the options before it."""
     line, start, result = " ".join(values), 0, []
-    found = spans(line, assigned=False) if hinted(line) else ()
+    found = spans(line, assigned=False)
     for value in values:
         end = start + len(value)
         result.append(
@@ -139,54 +119,6 @@ def of_command(values: list[str]) -> list[list[Span]]:
         )
         start = end + 1
     return result
-
-
-def is_credential(name: str, value: str) -> bool:
-    """Whether a value is a credential by what it is called."""
-    prefix, _, last = name.rpartition("/")
-    if last.lower() == "authorization":
-        return AUTHORIZED.fullmatch(value.strip()) is not None
-    if BASIC.fullmatch(last):
-        return PAIR.fullmatch(value.strip()) is not None
-    if not SECRET_NAME.fullmatch(last) or not value.strip():
-        return False
-    if NAMED_SECRET.fullmatch(last) and OBJECT_NAME.fullmatch(value) and (prefix or LIKE_SECRET.fullmatch(value)):
-        return False
-    return not NO_VALUE.fullmatch(value.strip()) and not (COUNT.search(name) and value.strip().isdecimal())
-
-
-@lru_cache(REMEMBERED)
-def hinted(value: str) -> bool:
-    return HINT.search(value) is not None
-
-
-@lru_cache(REMEMBERED)
-def spans(value: str, *, assigned: bool) -> tuple[Span, ...]:
-    """Where credentials stand in a text; where it may be a file or a line of a shell, also what it assigns to names."""
-    small, found = value.lower(), []
-    if any(each in small for each in LOOKED):
-        found += [match.span(1) for match in URL_PASSWORD.finditer(value) if not NO_VALUE.fullmatch(match[1])]
-        found += [match.span() for match in LOOKS.finditer(value)]
-    placed = (pattern for needed, pattern in PLACED if any(each in small for each in needed))
-    for match in (match for pattern in placed for match in pattern.finditer(value)):
-        if (place := match.lastindex) and not NO_VALUE.fullmatch(match[place]):
-            found.append(match.span(place))
-    for match in ASSIGNED.finditer(value) if assigned else ():
-        group = next(number for number in (2, 3, 4) if match[number])
-        if is_credential(match[1], match[group]):
-            found.append(match.span(group))
-    return joined(found)
-
-
-def joined(found: Iterable[Span]) -> tuple[Span, ...]:
-    """Spans in order, those that overlap as one."""
-    result: list[Span] = []
-    for start, end in sorted(found):
-        if result and start < result[-1][1]:
-            result[-1] = (result[-1][0], max(result[-1][1], end))
-        else:
-            result.append((start, end))
-    return tuple(result)
 
 
 def masked(leaf: Leaf, mask: str) -> str:

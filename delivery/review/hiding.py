@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from delivery import credentials
+from delivery import credential_spans, credentials
 from delivery.credential_patterns import URL_PASSWORD
 from delivery.credentials import LAST_APPLIED, MASK, hide_password
 from delivery.manifests import Loader, Object, dig
@@ -203,7 +203,7 @@ def hide_assigned(found: re.Match[str]) -> str:
 
 def parts(value: str) -> Iterator[str]:
     """Values within the value of a Secret: of JSON, of a file of variables, of a URL, of a connection string."""
-    yield from (value[start:end] for start, end in credentials.spans(value, assigned=True))
+    yield from (value[start:end] for start, end in credential_spans.spans(value, assigned=True))
     try:
         loaded = json.loads(value) if value.lstrip()[:1] in {"{", "["} else None
     except (ValueError, RecursionError):

@@ -27,7 +27,9 @@ class Masker:
         self.sources = sources = list(sides)
         found = {id(each.value): each.value for each in sources}  # a document of both sides is one value
         self.found = {number: credentials.leaves(value) for number, value in found.items()}
-        names = "\n".join(f"{each.kind} {each.namespace} {each.name}" for each in sources)
+        names = "\n".join(
+            f"{each.kind} {each.namespace} {each.name} {' '.join(map(str, each.value))}" for each in sources
+        )
         values = {value for each in sources for value in self.secrets(each.value)}
         spellings = {spelling for value in values for spelling in spellings_of(value)}
         self.known: dict[str, list[str]] = defaultdict(list)  # by how they begin, the longest first

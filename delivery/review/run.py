@@ -2,22 +2,20 @@
 
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from delivery.chart import FOLDER, merge
+from delivery.chart import FOLDER
 from delivery.checkout import ROOT
-from delivery.errors import DeliveryError
-from delivery.manifests import Object, dig
-from delivery.review import acceptances, beside, chart, refusals, trees, unseen
-from delivery.review.acceptances import Text
-from delivery.review.comment import COMMENT_LIMIT, SUMMARY_LIMIT, markdown
-from delivery.review.compare import Compared, Side, compare, secrets
-from delivery.review.model import Review
-from delivery.review.page import page
+from delivery.review import trees
+
+if TYPE_CHECKING:
+    from delivery.review.acceptances import Text
+    from delivery.review.model import Review
 
 
-def review(base: str, head: str, out: Path, root: Path = ROOT, text: Text | None = None) -> Review:
+def review(base: str, head: str, out: Path, root: Path = ROOT, text: "Text | None" = None) -> "Review":
     """Compare `head` with where it left `base`, and write everything to the folder `out`.
 
     Lines in the `text` of a pull request accept warnings.
@@ -30,10 +28,15 @@ def review(base: str, head: str, out: Path, root: Path = ROOT, text: Text | None
     fork = trees.merge_base(root, base_commit, head_commit)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary).resolve()
-        before = trees.lay_out(root, fork, folder / "base")
-        after = trees.lay_out(root, head_commit, folder / "head")
         changed = trees.differing(root, fork, head_commit)
-        compared, about = compare_trees(before, after, changed)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(import_module, "delivery.review.outcome")  # while git writes the files
+            before = trees.lay_out(root, fork, folder / "base")
+            after = trees.lay_out(root, head_commit, folder / "head", before, changed)
+        from delivery.review import acceptances, beside, outcome, unseen
+        from delivery.review.model import Review
+
+        compared, about = outcome.compare_trees(before, after, changed)
         missed = unseen.changes(before.kustomizations, after.kustomizations, changed)
         shown = missed | before.kustomizations.files | after.kustomizations.files
         others = frozenset(path for path in changed - shown if not path.is_relative_to(FOLDER))
@@ -41,76 +44,5 @@ def review(base: str, head: str, out: Path, root: Path = ROOT, text: Text | None
         notes = (*unseen.sentences(missed, after.kustomizations), *about)
     result = Review(base_commit, head_commit, fork, tuple(each.review for each in compared), also, notes, bool(missed))
     result = acceptances.apply(result, text) if text else result
-    write(result, compared, out)
+    outcome.write(result, compared, out)
     return result
-
-
-def compare_trees(
-    before: trees.Tree, after: trees.Tree, changed: frozenset[PurePosixPath]
-) -> tuple[list[Compared], tuple[str, ...]]:
-    """Each overlay's comparison, and sentences about all of them."""
-    same = chart.same(before.folder, after.folder)
-    rendered = [] if same else [before, after]
-    notes = tuple(dict.fromkeys(note for tree in rendered if (note := chart.unavailable(tree.folder))))
-    old, new = trees.render_both(before, after, changed, charts=not same and not notes)
-    asked = refusals.asked(before, after)
-    with ThreadPoolExecutor(1) as pool:
-        schemas = pool.submit(refusals.misfits, old, new)
-        held = secrets([*old.values(), *new.values()])
-        compared = [
-            compare(
-                name,
-                Side(old.get(name), base_routes(name, before.folder)),
-                Side(new.get(name), base_routes(name, after.folder), asked.after.image),
-                notes if name.startswith(chart.PREFIX) and old.get(name) != new.get(name) else warned(new.get(name)),
-                held,
-            )
-            for name in sorted(old.keys() | new.keys())
-        ]
-        try:
-            misfits, about = schemas.result(), asked.notes
-        except DeliveryError as error:
-            misfits, about = {}, (*asked.notes, f"Not checked against the schemas: {error.message}")
-        except (OSError, *refusals.MISSHAPEN):  # what kubeconform says is not what it should be
-            misfits, about = {}, (*asked.notes, "Not checked against the schemas: kubeconform fails.")
-    told = []
-    for each in compared:
-        name = each.review.name
-        sides = old.get(name), new.get(name)
-        found = refusals.refusals(name, sides, each.parsed, asked, misfits.get(name, ([], [])))
-        told.append(replace(each, review=replace(each.review, refusals=found)))
-    return told, about
-
-
-def warned(rendered: trees.Rendered | None) -> tuple[str, ...]:
-    return tuple(f"kustomize: {each}" for each in rendered.warnings) if rendered else ()
-
-
-def base_routes(name: str, folder: Path) -> Object:
-    """Alertmanager's configuration in the chart's values for an overlay; empty where it has none or it is no YAML."""
-    merged: Object = {}
-    try:
-        for values in chart.load_values(name, folder).values():
-            found = dig(values, "alertmanager", "config")
-            merged = merge(merged, found) if isinstance(found, dict) else merged
-    except DeliveryError:
-        return {}  # said where the chart is rendered
-    return merged
-
-
-def write(result: Review, compared: list[Compared], out: Path) -> None:
-    files = {
-        "comment.md": markdown(result, COMMENT_LIMIT),
-        "summary.md": markdown(result, SUMMARY_LIMIT),
-        "review.html": page(result),
-    }
-    for each in compared:
-        for side, text in (("base", each.before), ("head", each.after)):
-            if text:
-                files[f"{side}/{each.review.name}.yaml"] = text
-    try:
-        for name, text in files.items():
-            (out / name).parent.mkdir(parents=True, exist_ok=True)
-            (out / name).write_text(text, "utf-8", newline="")
-    except OSError as error:
-        raise DeliveryError(f"Cannot write to {out}: {error.strerror}. Choose another folder with --out.") from None

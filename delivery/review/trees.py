@@ -17,6 +17,8 @@ from delivery.render import render_within
 from delivery.review import chart
 from delivery.tools.git import git
 
+REPLACEMENT = "\ufffd"  # stands for what is no UTF-8 in the names of files
+
 
 @dataclass(frozen=True)
 class Rendered:
@@ -73,8 +75,13 @@ def merge_base(root: Path, base: str, head: str) -> str:
     return found.stdout.strip()
 
 
-def lay_out(root: Path, name: str, folder: Path) -> Tree:
+def lay_out(
+    root: Path, name: str, folder: Path, like: Tree | None = None, changed: frozenset[PurePosixPath] = frozenset()
+) -> Tree:
     """Write the files of a commit to a fresh `folder`; the checkout is left alone.
+
+    Where another tree, `like`, differs in the `changed` files alone, all others are links to its own: to write them
+    takes longer than all the rest.
 
     Raises:
         DeliveryError: git cannot read the commit, or it holds a link that leads out of it or a name that is no good.
@@ -84,10 +91,17 @@ def lay_out(root: Path, name: str, folder: Path) -> Tree:
         git(root, "init", "--quiet", "--bare", "--template=", own)
         folder.mkdir()
         environment = {"GIT_DIR": own, "GIT_OBJECT_DIRECTORY": objects, "GIT_WORK_TREE": str(folder)}
-        for step in (["read-tree", name], ["checkout-index", "--all", "--quiet"]):
-            result = git(folder, "-c", "core.bare=false", "-c", "core.symlinks=true", *step, env=environment)
-            if result.returncode:
-                raise DeliveryError(f"git cannot read commit {name[:12]}: {result.stderr.strip()}")
+        options = ["-c", "core.bare=false", "-c", "core.symlinks=true"]
+        result = git(folder, *options, "read-tree", name, env=environment)
+        paths, stdin = ["--all"], ""
+        if like and not result.returncode and not any(map(unlike, changed)):
+            link_files(like.folder, folder, changed)
+            listed = git(folder, *options, "ls-files", "-z", env=environment).stdout.split("\0")
+            paths, stdin = ["-z", "--stdin"], "\0".join(each for each in listed if PurePosixPath(each) in changed)
+        if not result.returncode:
+            result = git(folder, *options, "checkout-index", "--quiet", *paths, env=environment, stdin=stdin)
+        if result.returncode:
+            raise DeliveryError(f"git cannot read commit {name[:12]}: {result.stderr.strip()}")
     for link in links(folder):
         if link.readlink().is_absolute() or not link.resolve().is_relative_to(folder.resolve()):
             path = str(link.relative_to(folder))
@@ -104,10 +118,35 @@ def lay_out(root: Path, name: str, folder: Path) -> Tree:
     return tree
 
 
+def unlike(path: PurePosixPath) -> bool:
+    """Whether a change of a file may make others differ, or it cannot be told from others by its name."""
+    return path.name == ".gitattributes" or REPLACEMENT in str(path)
+
+
+def link_files(source: Path, folder: Path, but: frozenset[PurePosixPath]) -> None:
+    """Link the files of a tree into another folder, except for some."""
+    skipped, made = {str(each) for each in but}, {""}
+    for each in entries(source):
+        name = each.path.removeprefix(f"{source}/")
+        if name not in skipped and (each.is_symlink() or not each.is_dir()):
+            if (parent := name.rpartition("/")[0]) not in made:
+                (folder / parent).mkdir(parents=True, exist_ok=True)
+                made.add(parent)
+            os.link(each.path, f"{folder}/{name}", follow_symlinks=False)
+
+
 def links(folder: Path) -> Iterator[Path]:
     """Symbolic links below a folder, of which none is followed."""
-    for path, folders, files in os.walk(folder):
-        yield from (link for each in [*folders, *files] if (link := Path(path, each)).is_symlink())
+    return (Path(each.path) for each in entries(folder) if each.is_symlink())
+
+
+def entries(folder: str | Path) -> Iterator[os.DirEntry[str]]:
+    """What is below a folder, folders too."""
+    with os.scandir(folder) as found:
+        for each in found:
+            yield each
+            if each.is_dir(follow_symlinks=False):
+                yield from entries(each.path)
 
 
 Renders = dict[str, Rendered]  # by the name of the overlay or chart

@@ -10,8 +10,10 @@ from delivery.review.dangers import (
     data,
     exposure,
     identity,
+    images,
     lifecycle,
     node,
+    persistence,
     pods,
     privilege,
     references,
@@ -34,6 +36,9 @@ def dangers(verb: Verb, before: Object | None, after: Object | None, around: Aro
     yield from references.dangers(before, after, around)
     yield from scraping.dangers(before, after, around)
     yield from data.dangers(before, after, around)
+    if after:
+        yield from (Danger("data", sentence) for sentence in persistence.dangers(before, after))
+        yield from (Danger("safety net", sentence) for sentence in images.dangers(before, after))
     yield from webhooks.dangers(before, after)
     yield from releases.dangers(before, after)
 

@@ -6,7 +6,7 @@ from typing import Any
 from delivery.manifests import Object, dig
 from delivery.quantity import amount
 from delivery.review.around import MAKERS, Around
-from delivery.review.dangers import budgets, network_policies
+from delivery.review.dangers import budgets, network_policies, schedules
 from delivery.review.model import Danger
 from delivery.review.pod_templates import containers, pod_spec
 
@@ -40,6 +40,8 @@ def dangers(before: Object | None, after: Object | None, around: Around) -> Iter
         found += room(before, after)
         if before:
             found += placed(before, after)
+    if after["kind"] == "CronJob":
+        found += schedules.dangers(before, after)
     if after["kind"] == "NetworkPolicy":
         found += network_policies.closing(before, after, around)
     if after["kind"] in MAKERS | {"HorizontalPodAutoscaler", "PodDisruptionBudget"}:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from delivery.manifests import Object, dig
 from delivery.review.around import Around, Side, namespace_of, scaled
-from delivery.review.dangers import budgets
+from delivery.review.dangers import budgets, probes
 from delivery.review.model import Danger
 from delivery.review.pod_templates import containers, pod_spec
 
@@ -49,6 +49,7 @@ def dangers(before: Object | None, after: Object | None, around: Around) -> Iter
         if name in helpers and dig(each, "restartPolicy") == "Always" != dig(helpers[name], "restartPolicy"):
             sentence = "no longer runs beside the others (restartPolicy): they start only when it ends"
             yield Danger("availability", f"Container {name} {sentence}.")
+    yield from (Danger("safety net", sentence) for sentence in probes.dangers(before, after))
     if after["kind"] == "PodDisruptionBudget":
         yield from (Danger("safety net", sentence) for sentence in budgets.dangers(before, after, around))
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from delivery.manifests import Object, documents, parse
-from delivery.review import run
+from delivery.review import outcome
 from delivery.review.compare import Compared, Side, compare
 from delivery.review.diff import unified
 from delivery.review.model import Review
@@ -129,7 +129,7 @@ def test_every_difference_is_told_and_no_secret(pair: tuple[list[Object], list[O
     compared, review = reviewed(before, after)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
-        run.write(review, [compared], out)
+        outcome.write(review, [compared], out)
         files = {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
     for name, content in files.items():
         for secret in secrets:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from delivery.chart import merge
 from delivery.manifests import Object
+from delivery.review.outcome import base_routes
 from delivery.review.routing import children, of_cluster, of_overlay, reach
-from delivery.review.run import base_routes
 from delivery.tools.program import run
 from tests.delivery.review.repository import files
 

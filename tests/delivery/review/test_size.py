@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from delivery.review import run
+from delivery.review import outcome
 from delivery.review.comment import COMMENT_LIMIT, SUMMARY_LIMIT
 from delivery.review.compare import Compared, Side, compare
 from delivery.review.diff import unified
@@ -41,7 +41,7 @@ def with_data(number: str, data: dict[str, str]) -> str:
 def reviewed(before: list[str], after: list[str], out: Path) -> tuple[Compared, dict[str, str]]:
     old, new = (Side(Rendered("---\n".join(each)), {}) for each in (before, after))
     compared = compare("dev", old, new)
-    run.write(Review(COMMIT, COMMIT, COMMIT, (compared.review,)), [compared], out)
+    outcome.write(Review(COMMIT, COMMIT, COMMIT, (compared.review,)), [compared], out)
     return compared, {path.name: path.read_text("utf-8") for path in out.glob("*.*")}
 
 
