@@ -17,8 +17,18 @@ _TAGS = re.compile(r'(?:(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"[ \t]*(?:,[ \t,]*|$))*
 _VERSION = re.compile(r"[1-9][0-9]{0,17}")
 
 _LIST = r'^[ \t,]*(\*|((W/)?"[!#-~\u0080-\u00ff]*"[ \t]*(,[ \t,]*|$))*)[ \t,]*$'
-IF_MATCH = document_header("If-Match", "Only if the task has this entity tag still.", pattern=_LIST)
-IF_NONE_MATCH = document_header("If-None-Match", "Only if the task has none of these entity tags.", pattern=_LIST)
+IF_MATCH = document_header(
+    "If-Match",
+    'Change it only if its version is still one of these entity tags, as in `"7"`, or with `*` if it exists. Otherwise'
+    " the answer is 412.",
+    pattern=_LIST,
+)
+IF_NONE_MATCH = document_header(
+    "If-None-Match",
+    "Versions that you have, as entity tags. A read of one of them answers 304, and a change of one of them 412. With"
+    " `*`, a change answers 412 if it exists.",
+    pattern=_LIST,
+)
 
 
 def etag(version: int) -> str:

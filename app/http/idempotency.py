@@ -35,9 +35,9 @@ _BARE = re.compile(r"[\x21\x23-\x7e][\x21-\x7e]*")
 
 IDEMPOTENCY_KEY = document_header(
     HEADER,
-    "A name of your choice for this request, such as a UUID, of up to 255 ASCII characters. For 24 hours the same"
-    " request with the same name gets the same answer, with `Idempotency-Replayed: true`. Its body must be the same to"
-    " the byte: another one, be it only in white space, is 422.",
+    "A name of your choice for this request, such as a UUID. For 24 hours, the same request with the same name gets the"
+    " same answer, with `Idempotency-Replayed: true`. Its body must be the same to the byte: any other body, even if"
+    " only its white space differs, gets 422.",
     pattern=r"^[!#-~][!-~]*$",
     minLength=1,
     maxLength=MAX_LENGTH,

@@ -25,7 +25,7 @@ NAMED = {
 
 
 def add_details(document: dict[str, Any], options: Mapping[str, Mapping[str, Any]]) -> None:
-    """Add links, media types and examples from openapi.toml; scopes and request headers from `opt` by operation id.
+    """Add links and media types from openapi.toml; scopes and request headers from `opt` by operation id.
 
     Litestar's own error for wrong parameters is removed, as no call answers with it. Null is removed from parameters,
     as nothing in a URL is null.
@@ -44,15 +44,13 @@ def add_details(document: dict[str, Any], options: Mapping[str, Mapping[str, Any
         operation["responses"] = {
             status: response
             for status, response in operation["responses"].items()
-            if status < "400" or JSON not in response.get("content", ())
+            if (status < "400" or JSON not in response.get("content", ()))
+            and (status != "403" or options[name]["scope"])  # what takes any key refuses none
         }
         if {"200", "201"} <= operation["responses"].keys():  # one body, made or there
             made, there = operation["responses"]["201"], operation["responses"]["200"]
             operation["responses"]["200"] = {**made, "description": there["description"]}
         _describe_parameters(operation, options[name].get("fields", ()))
-        if name in details["examples"]:
-            for content in operation["requestBody"]["content"].values():
-                content["schema"]["examples"] = [json.loads(details["examples"][name])]
         _describe_bodies(operation["responses"], details["media_types"].get(name, {}))
         for status, links in details["links"].get(name, {}).items():
             operation["responses"][status]["links"] = {

@@ -11,9 +11,15 @@ from app.http.responses import JSONResponse
 from app.http.services import services
 from app.limits import BUFFERED
 
-Limit = Annotated[int, QueryParameter(ge=1, le=200, description="Items a page; large ones make it end earlier.")]
+Limit = Annotated[
+    int,
+    QueryParameter(ge=1, le=200, description="The largest number of items on a page. Large items make a page shorter."),
+]
 Cursor = Annotated[
-    str | None, QueryParameter(description="`next_cursor` of the page before, with the same filters and sort.")
+    str | None,
+    QueryParameter(
+        description="The `next_cursor` of the page before, with the same filters and sort. Absent for the first page."
+    ),
 ]
 
 _QUERY = "%&=+!$'()*,;:@/?"

@@ -43,6 +43,10 @@ class Contract:
             return
         content = responses[documented].get("content", {})
         assert media_type in content, f"{response.request} answered with an undocumented {media_type}"
+        if media_type == PROBLEM and documented == str(response.status_code):
+            name = response.json()["type"].removeprefix("/problems/")
+            known = content[PROBLEM]["examples"]
+            assert name in known, f"{response.request} answered an undocumented problem {name}"
         self.validate(f"{pointer}/{documented}/content/{media_type.replace('/', '~1')}/schema", response.json())
 
     def validate(self, reference: str, value: Any) -> None:

@@ -1,69 +1,67 @@
 """GET /openapi.json and GET /docs: the API's documentation."""
 
 from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from litestar import MediaType, Response, get
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
-from app.http.answer_headers import inline, page_policy
+from app.http.answer_headers import page_policy
 from app.http.openapi import build_document
+from app.http.openapi_reference import with_reference
 from app.problems import Problem
 
-_SCRIPT = """
-SwaggerUIBundle({url: "/openapi.json", dom_id: "#docs", deepLinking: true, validatorUrl: null})
-"""
-
-_PAGE = f"""<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>TaskPulse API</title>
-<link rel="icon" type="image/svg+xml" href="/favicon.svg">
-<link rel="stylesheet" href="/docs/assets/swagger-ui.css">
-<div id="docs"></div>
-<script src="/docs/assets/swagger-ui-bundle.js"></script>
-<script>{_SCRIPT}</script>
-</html>
-"""
 _POLICY = page_policy(
-    f"script-src 'self' {inline(_SCRIPT)}",
-    "style-src 'self' 'unsafe-inline'",
+    "script-src 'self'",
+    "style-src 'self'",
     "img-src 'self' data:",
     "connect-src 'self'",
 )
-"""Swagger UI sets styles on elements and draws its icons from data URLs."""
-_TYPES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
+"""Swagger UI draws its icons from data URLs."""
+_TYPES = {".js": "text/javascript", ".css": "text/css"}
+_OF_SWAGGER_UI, _OWN = ("swagger-ui-bundle.js", "swagger-ui.css"), ("page.js", "page.css")
 """The files that the page needs."""
 
 
 def routes(handlers: Sequence[ControllerRouterHandler]) -> list[ControllerRouterHandler]:
     """Return the routes of /openapi.json, which describes `handlers`, and of /docs, which shows it."""
-    document = build_document(handlers)
+    page = (files("app.http") / "docs_page" / "page.html").read_text("utf-8")
+    bare = build_document(handlers)
 
-    @get("/openapi.json", include_in_schema=False, sync_to_thread=False)
+    @cache
+    def document() -> bytes:  # made when somebody asks: texts and examples would slow down each start
+        return with_reference(bare)
+
+    @get("/openapi.json", include_in_schema=False, sync_to_thread=True)
     def openapi() -> Response[bytes]:
-        return Response(document, media_type="application/json")
+        return Response(document(), media_type="application/json")
 
     @get("/docs", include_in_schema=False, media_type=MediaType.HTML, sync_to_thread=False, opt={"policy": _POLICY})
     def docs() -> str:
-        return _PAGE
+        return page
 
-    folder = _assets()
-    files = {name: (folder / name).read_bytes() for name in _TYPES}  # once: each answer refers to the same bytes
+    contents = _contents()  # once: each answer refers to the same bytes
 
     @get("/docs/assets/{name:str}", include_in_schema=False)
     async def asset(name: FromPath[str]) -> Response[bytes]:
-        if name not in files:
+        if name not in contents:
             raise Problem("not-found", "The documentation has no file of this name.")
-        return Response(files[name], media_type=_TYPES[name])
+        return Response(contents[name], media_type=_TYPES[PurePath(name).suffix])
 
     return [openapi, docs, asset]
 
 
-def _assets() -> Path:
+def _contents() -> dict[str, bytes]:
+    library, own = _swagger_ui(), files("app.http") / "docs_page"
+    contents = {name: (library / name).read_bytes() for name in _OF_SWAGGER_UI}
+    return contents | {name: (own / name).read_bytes() for name in _OWN}
+
+
+def _swagger_ui() -> Path:
     """Return the folder of Swagger UI's files, which the package drf-spectacular-sidecar contains."""
     package = find_spec("drf_spectacular_sidecar")
     if package is None or not package.submodule_search_locations:

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from litestar import Request, Response, get
 from litestar.openapi import ResponseSpec
-from litestar.openapi.spec import Example
 from litestar.params import HeaderParameter, QueryParameter
 
 from app.events.hub import Reader
@@ -24,15 +23,15 @@ EXAMPLE_ID = "5c1f0a9b3e7d-7421-1093"
 
 def _any_of(description: str, **schema: Any) -> QueryParameter:
     item = {"items": {"type": "string", **schema}} if schema else None
-    return QueryParameter(description=f"{description}; repeat it for any of several.", schema_extra=item)
+    return QueryParameter(description=f"{description}. Repeat it for any of several.", schema_extra=item)
 
 
 LastEventId = Annotated[
     str | None,
     HeaderParameter(
         name="Last-Event-ID",
-        description="The `id` of the last event that you have; it goes before `after`.",
-        examples=[Example(value=EXAMPLE_ID)],
+        description="The `id` of the last event that you have; the stream continues after it. It takes precedence over"
+        " `after`.",
     ),
 ]
 
@@ -53,7 +52,7 @@ async def stream_events(
     *,
     after: Annotated[
         str | None,
-        QueryParameter(description="As `Last-Event-ID`; or `0`: begin with the oldest event that is kept."),
+        QueryParameter(description="The same as `Last-Event-ID`; or `0` to begin with the oldest event that is kept."),
     ] = None,
     task: Annotated[list[UUID] | None, _any_of("Only events of the task with this id", format="uuid")] = None,
     action: Annotated[list[Action] | None, _any_of("Only this action")] = None,
@@ -76,19 +75,22 @@ async def stream_events(
     ] = None,
     last_event_id: LastEventId = None,
 ) -> Response[Any]:
-    """Follow every change as server-sent events (WHATWG HTML, 9.2), in the order of transactions; none is missed.
+    """Follow every change as server-sent events (WHATWG HTML, 9.2): none is missed, and none comes twice.
 
-    Each event has an `id`, `<epoch>-<transaction>-<sequence>`, and as `data` a `TaskEvent` in one line of JSON. Without
-    `Last-Event-ID` or `after`, the stream begins now. Come back with the last `id` when the connection ends, however it
-    does: nothing is missed and nothing comes twice. `version` orders the events of one task.
+        curl -N -H "Authorization: Bearer $TASKPULSE_KEY" "$TASKPULSE_URL/v1/events?after=0"
 
-    An event named `reset` says that events between your `id` and its own cannot be had: `{"reason":"pruned"}`, as they
-    are no longer kept, or `{"reason":"unknown"}`, as the database was restored to an earlier moment and never had what
-    you saw. Read the tasks anew by `GET /v1/tasks`; the stream goes on with all that can be had.
+    Events come in the order in which changes were committed. Each has an `id`, `<epoch>-<transaction>-<sequence>`, and
+    as `data` a `TaskEvent` in one line of JSON. Without `Last-Event-ID` or `after`, the stream begins now. When the
+    connection ends, for whatever reason, connect again with the last `id`. `version` orders the events of one task.
 
-    A comment comes at least every 15 seconds; blocks with an `id` alone move you on past events that your filters leave
-    out. Who does not read is cut off; a stream also ends when its key is revoked or the process makes room for another.
-    A key may have 100 streams at one process, and all keys 1,000, unless the operator set other bounds: `/v1/limits`.
+    An event named `reset` says that events between your `id` and its own are not available: `{"reason":"pruned"}`
+    because they are no longer kept, or `{"reason":"unknown"}` because the database was restored to an earlier moment.
+    Read the tasks again with `GET /v1/tasks`; the stream continues with all that is available.
+
+    A comment comes at least every 15 seconds. A block with an `id` alone moves you past events that your filters leave
+    out. A client that falls more than 1 MiB behind is disconnected. A stream also ends when its key is revoked or when
+    the process needs room for another. By default, a key may have 100 streams at one process, and all keys 1,000: see
+    `GET /v1/limits`.
     """
     hub = services(request).hub
     start = _start(last_event_id, after)
@@ -139,4 +141,4 @@ def _start(last_event_id: str | None, after: str | None) -> EventId | None:
     return found
 
 
-router = api_router([stream_events], "Tasks")
+router = api_router([stream_events], "Events")

@@ -1,13 +1,12 @@
 """The endpoints of leases: claim, pulse, complete, fail, release, requeue."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 from litestar import Request, Response, get, post
 from litestar.openapi import ResponseSpec
-from litestar.openapi.spec import Example
-from litestar.params import Body, FromPath
+from litestar.params import FromPath
 
 from app.http import conditional
 from app.http.auth import actor
@@ -41,12 +40,10 @@ from app.postgres.pool import Connection
 from app.tasks.model import Task
 from app.tasks.store import VersionedTask
 
-TOKEN = "5e0d2f4c-3a52-4b1e-9a53-0f9b6f0f6c1d"  # noqa: S105 - an example
-
 PREFER = document_header(
-    "Prefer", "`wait=N` waits up to N seconds, at most 30, for work (RFC 7240).", examples=["wait=20"]
+    "Prefer", "`wait=N` waits for up to N seconds for work, 30 at most (RFC 7240). Without it the call answers at once."
 )
-PREFERENCE_APPLIED = response_header("Preference-Applied", "`wait=N` where the call was ready to wait.")
+PREFERENCE_APPLIED = response_header("Preference-Applied")
 
 
 class _NothingToClaim(Exception):  # noqa: N818 - not an error: it rolls back the transaction that would store the response
@@ -88,7 +85,7 @@ async def _end(
 async def claim_task(
     request: Request[Any, Any, Any],
     task_id: FromPath[UUID],
-    data: Annotated[Claim, Body(examples=[Example(value={"worker": "printer-1", "ttl_s": 60})])],
+    data: Claim,
 ) -> Response[ClaimedTask]:
     """Hold a task for `ttl_s` seconds, and for as long again with each pulse.
 
@@ -121,10 +118,7 @@ async def claim_task(
 )
 async def claim_tasks(
     request: Request[Any, Any, Any],
-    data: Annotated[
-        ClaimMany,
-        Body(examples=[Example(value={"worker": "printer-1", "ttl_s": 60, "labels": ["print"], "limit": 5})]),
-    ],
+    data: ClaimMany,
 ) -> Response[ClaimedTasks]:
     """Hold up to `limit` tasks that nobody holds: by priority, then the earliest due, then the oldest.
 
@@ -180,7 +174,7 @@ async def claim_tasks(
 async def pulse_task(
     request: Request[Any, Any, Any],
     task_id: FromPath[UUID],
-    data: Annotated[Pulse, Body(examples=[Example(value={"token": TOKEN, "progress": 40, "note": "page 4 of 10"})])],
+    data: Pulse,
 ) -> Response[Heartbeat]:
     """Prolong the lease by its `ttl_s` from now. Call it every `pulse_every_s` seconds, whatever the work does.
 
@@ -206,7 +200,7 @@ async def pulse_task(
 async def complete_task(
     request: Request[Any, Any, Any],
     task_id: FromPath[UUID],
-    data: Annotated[Completion, Body(examples=[Example(value={"token": TOKEN, "result": {"pages": 10}})])],
+    data: Completion,
 ) -> Response[Task]:
     """Make the task done, with this result. The same token again answers 200 again.
 
@@ -229,10 +223,7 @@ async def complete_task(
 async def fail_task(
     request: Request[Any, Any, Any],
     task_id: FromPath[UUID],
-    data: Annotated[
-        Failure,
-        Body(examples=[Example(value={"token": TOKEN, "error": "the printer is out of paper", "retry_in_s": 60})]),
-    ],
+    data: Failure,
 ) -> Response[Task]:
     """End the attempt: the task is `open` again, `failed` after the last of `max_attempts`, `cancelled` if asked for.
 
@@ -260,7 +251,7 @@ async def fail_task(
 async def release_task(
     request: Request[Any, Any, Any],
     task_id: FromPath[UUID],
-    data: Annotated[Release, Body(examples=[Example(value={"token": TOKEN})])],
+    data: Release,
 ) -> Response[Task]:
     """Give the task back without spending an attempt: it is `open` again, or `cancelled` if that was asked for.
 
@@ -303,5 +294,5 @@ async def get_lease(request: Request[Any, Any, Any], task_id: FromPath[UUID]) ->
 
 router = api_router(
     [claim_tasks, claim_task, pulse_task, complete_task, fail_task, release_task, requeue_task, get_lease, list_leases],
-    "Tasks with a pulse",
+    "Leases",
 )

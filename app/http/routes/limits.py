@@ -33,4 +33,4 @@ async def get_limits(request: Request[Any, Any, Any]) -> Response[LimitStates]:
     return JSONResponse(json.encode(LimitStates(states)))
 
 
-router = api_router([get_limits], "Service")
+router = api_router([get_limits], "Limits")

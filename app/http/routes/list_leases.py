@@ -16,7 +16,7 @@ from app.tasks.model import Label
 
 def _any_of(description: str, max_length: int) -> QueryParameter:
     item = {"items": {"type": "string", "minLength": 1, "maxLength": max_length}}
-    return QueryParameter(description=f"{description}; repeat it for any of several.", schema_extra=item)
+    return QueryParameter(description=f"{description}. Repeat it for any of several.", schema_extra=item)
 
 
 @endpoint(
@@ -33,7 +33,9 @@ async def list_leases(
     liveness: Annotated[
         Liveness | None,
         QueryParameter(
-            name="state", description="Only leases that last, or only expired ones whose task nobody has claimed since."
+            name="state",
+            description="`live`: only leases that last. `quiet`: only expired leases whose task"
+            " nobody has claimed since.",
         ),
     ] = None,
     worker: Annotated[list[Worker] | None, _any_of("Only leases of this worker", 200)] = None,

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import msgspec
 import psycopg
 from litestar import Request, get
-from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
 from litestar.response import Response, Stream
 
@@ -27,16 +26,17 @@ log = logging.getLogger(__name__)
 
 VARY = {"Vary": "Accept"}
 _TIME = {"format": "date-time"}
-_EXAMPLES = [Example(value="2026-01-31T12:00:00Z")]
 
 
 def _time(description: str) -> QueryParameter:
-    return QueryParameter(description=description, schema_extra=_TIME, examples=_EXAMPLES)
+    return QueryParameter(description=description, schema_extra=_TIME)
 
 
 def _any_of(what: str, max_length: int | None = None) -> QueryParameter:
     item = {"items": {"type": "string", "minLength": 1, "maxLength": max_length}} if max_length else None
-    return QueryParameter(description=f"Only tasks with this {what}; repeat it for any of several.", schema_extra=item)
+    return QueryParameter(
+        description=f"Only tasks with this {what}. Repeat it for tasks with any of several.", schema_extra=item
+    )
 
 
 @endpoint(
@@ -67,26 +67,33 @@ async def list_tasks(
     ] = None,
     overdue: Annotated[
         bool | None,
-        QueryParameter(description="Only tasks that are past due and not finished, or with `false` all others."),
+        QueryParameter(description="Only unfinished tasks that are past `due_at`, or with `false` all others."),
     ] = None,
     lease: Annotated[
         LeaseFilter | None,
-        QueryParameter(description="Only tasks that a worker holds, that one has let expire, or that nobody has."),
+        QueryParameter(
+            description="`live`: only tasks that a worker holds. `expired`: only tasks whose lease expired and that"
+            " nobody has claimed since. `none`: only tasks without a lease."
+        ),
     ] = None,
     q: Annotated[
         str | None,
         QueryParameter(
             min_length=1,
             max_length=500,
-            description="Full text over title and description, in English, as search engines take it:"
+            description="Full-text search in title and description, in English, with the syntax of search engines:"
             ' `deploy "signing key" -staging or rollback`.',
         ),
     ] = None,
     sort: Annotated[
         SortName,
-        QueryParameter(description="`-` for descending. Tasks without `due_at` count as due after all others."),
+        QueryParameter(
+            description="The order of the list; `-` means descending. Tasks without `due_at` come after all others."
+        ),
     ] = "-created_at",
-    count: Annotated[bool, QueryParameter(description="Add `total`, the number of tasks on all pages.")] = False,
+    count: Annotated[
+        bool, QueryParameter(description="Whether to add `total`, the number of tasks on all pages.")
+    ] = False,
     limit: page.Limit = 50,
     cursor: page.Cursor = None,
 ) -> Response[TaskPage]:

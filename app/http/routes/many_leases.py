@@ -1,13 +1,11 @@
 """The endpoints for a worker that holds many leases: pulse, complete and fail many tasks at once."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, post
-from litestar.openapi.spec import Example
-from litestar.params import Body
 
 from app.http.auth import actor
 from app.http.endpoint import api_router, endpoint
@@ -22,9 +20,6 @@ from app.leases import together
 from app.leases.items import Completions, Failures, Pulses, Verdict, Verdicts
 from app.postgres.pool import Connection
 from app.problems import Problem
-
-FIRST = {"id": "01981b1e-4d1c-7bd3-a0a5-6a1d9f4c2b10", "token": "5e0d2f4c-3a52-4b1e-9a53-0f9b6f0f6c1d"}
-SECOND = {"id": "01981b1e-4d1c-7bd3-a0a5-6a1d9f4c2b11", "token": "b7d1c8de-11f3-4f0c-8a0e-6a2f0f3f9a77"}
 
 
 def _body(items: Sequence[Any], verdicts: Sequence[Verdict | Problem]) -> bytes:
@@ -54,9 +49,7 @@ def _refused(task_id: UUID, problem: Problem) -> Verdict:
 )
 async def pulse_tasks(
     request: Request[Any, Any, Any],
-    data: Annotated[
-        Pulses, Body(examples=[Example(value={"items": [FIRST | {"progress": 40, "note": "page 4 of 10"}, SECOND]})])
-    ],
+    data: Pulses,
 ) -> Response[Verdicts]:
     """Prolong up to 1,000 leases as `pulseTask` does, each by its own `ttl_s`. No task may stand twice.
 
@@ -82,9 +75,7 @@ async def pulse_tasks(
 )
 async def complete_tasks(
     request: Request[Any, Any, Any],
-    data: Annotated[
-        Completions, Body(examples=[Example(value={"items": [FIRST | {"result": {"pages": 10}}, SECOND]})])
-    ],
+    data: Completions,
 ) -> Response[Verdicts]:
     """Make up to 1,000 tasks done as `completeTask` does, each with its own result. No task may stand twice.
 
@@ -112,21 +103,7 @@ async def complete_tasks(
 )
 async def fail_tasks(
     request: Request[Any, Any, Any],
-    data: Annotated[
-        Failures,
-        Body(
-            examples=[
-                Example(
-                    value={
-                        "items": [
-                            FIRST | {"error": "the printer is out of paper", "retry_in_s": 60},
-                            SECOND | {"error": "the file is empty"},
-                        ]
-                    }
-                )
-            ]
-        ),
-    ],
+    data: Failures,
 ) -> Response[Verdicts]:
     """End up to 1,000 attempts as `failTask` does, each with its own error. No task may stand twice.
 
@@ -147,4 +124,4 @@ async def fail_tasks(
     return response
 
 
-router = api_router([pulse_tasks, complete_tasks, fail_tasks], "Tasks with a pulse")
+router = api_router([pulse_tasks, complete_tasks, fail_tasks], "Leases")

@@ -1,11 +1,9 @@
 """The endpoints that requeue, cancel and delete many tasks at once."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from litestar import Request, Response, post
-from litestar.openapi.spec import Example
-from litestar.params import Body
 
 from app.http.auth import actor
 from app.http.endpoint import api_router, endpoint
@@ -16,8 +14,6 @@ from app.http.services import services
 from app.leases import chosen
 from app.leases.chosen import Action, Choice, Outcome
 from app.postgres.pool import Connection
-
-FIRST, SECOND = "01981b1e-4d1c-7bd3-a0a5-6a1d9f4c2b10", "01981b1e-4d1c-7bd3-a0a5-6a1d9f4c2b11"
 
 
 async def _change(request: Request[Any, Any, Any], action: Action, choice: Choice) -> Response[Any]:
@@ -47,9 +43,7 @@ async def _change(request: Request[Any, Any, Any], action: Action, choice: Choic
 )
 async def requeue_tasks(
     request: Request[Any, Any, Any],
-    data: Annotated[
-        Choice, Body(examples=[Example(value={"filter": {"status": "failed", "label": ["print"]}, "limit": 100})])
-    ],
+    data: Choice,
 ) -> Response[Outcome]:
     """Make tasks open again as `requeueTask` does: those with some `ids`, or the oldest that match a `filter`.
 
@@ -70,7 +64,7 @@ async def requeue_tasks(
 )
 async def cancel_tasks(
     request: Request[Any, Any, Any],
-    data: Annotated[Choice, Body(examples=[Example(value={"ids": [FIRST, SECOND]})])],
+    data: Choice,
 ) -> Response[Outcome]:
     """Cancel unfinished tasks: those with some `ids`, or the oldest that match a `filter`.
 
@@ -92,19 +86,7 @@ async def cancel_tasks(
 )
 async def delete_tasks(
     request: Request[Any, Any, Any],
-    data: Annotated[
-        Choice,
-        Body(
-            examples=[
-                Example(
-                    value={
-                        "filter": {"status": ["done", "cancelled"], "created_before": "2026-01-31T12:00:00Z"},
-                        "dry_run": True,
-                    }
-                )
-            ]
-        ),
-    ],
+    data: Choice,
 ) -> Response[Outcome]:
     """Delete tasks for good: those with some `ids`, or the oldest that match a `filter`.
 

@@ -69,4 +69,4 @@ def _prose(text: str) -> str:
     return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
 
 
-router = Router("/problems", route_handlers=[index, explain], tags=["Service"])
+router = Router("/problems", route_handlers=[index, explain], tags=["Errors"])

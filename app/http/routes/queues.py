@@ -6,8 +6,7 @@ from urllib.parse import unquote
 
 from litestar import Request, Response, delete, get, put
 from litestar.openapi import ResponseSpec
-from litestar.openapi.spec import Example
-from litestar.params import Body, PathParameter
+from litestar.params import PathParameter
 
 from app.http import conditional, page
 from app.http.endpoint import api_router, endpoint
@@ -25,7 +24,7 @@ MAX_LABEL = 50
 
 LabelInPath = Annotated[
     str,
-    PathParameter(description="A label, percent-encoded: that of `a/b` is `a%2Fb`.", examples=[Example(value="print")]),
+    PathParameter(description="The label, percent-encoded: `a/b` becomes `a%2Fb`. Up to 50 characters."),
 ]
 
 
@@ -99,7 +98,7 @@ async def get_queue(request: Request[Any, Any, Any], label: LabelInPath) -> Resp
 async def put_queue(
     request: Request[Any, Any, Any],
     label: LabelInPath,
-    data: Annotated[QueueRules, Body(examples=[Example(value={"max_leases": 5, "ready_within_s": 3600})])],
+    data: QueueRules,
 ) -> Response[Queue]:
     """Create the queue of a label, or replace its rules: a rule that you leave out is removed.
 

@@ -1,14 +1,13 @@
 """The endpoints of single tasks and batches."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, delete, get, patch, post
 from litestar.openapi import ResponseSpec
-from litestar.openapi.spec import Example
-from litestar.params import Body, FromPath
+from litestar.params import FromPath
 
 from app.http import conditional
 from app.http.auth import actor
@@ -63,10 +62,7 @@ def _task(row: store.VersionedTask) -> Response[Any]:
 )
 async def create_task(
     request: Request[Any, Any, Any],
-    data: Annotated[
-        NewTask,
-        Body(examples=[Example(value={"title": "Rotate the signing key", "priority": "high", "labels": ["ops"]})]),
-    ],
+    data: NewTask,
 ) -> Response[Task]:
     """Create a task. Only `title` is required; the answer shows what the other fields became.
 
@@ -102,10 +98,7 @@ async def create_task(
 )
 async def create_tasks(
     request: Request[Any, Any, Any],
-    data: Annotated[
-        NewTasks,
-        Body(examples=[Example(value={"tasks": [{"title": "Count stock"}, {"title": "Order paper"}]})]),
-    ],
+    data: NewTasks,
 ) -> Response[Tasks]:
     """Create up to 1,000 tasks, all or none. They come back in the order given; an error names `#/tasks/17/title`.
 

@@ -20,8 +20,9 @@ def call_of(path: str, operation: Json, task_id: str, token: str) -> tuple[str, 
     if "requestBody" not in operation:
         body = b""
     else:
-        schema = operation["requestBody"]["content"]["application/json"]["schema"]
-        body = json.dumps(with_values(schema["examples"][0], task_id, token)).encode()
+        examples = operation["requestBody"]["content"]["application/json"]["examples"]
+        first = next(iter(examples.values()))["value"]
+        body = json.dumps(with_values(first, task_id, token)).encode()
     return path.replace("{task_id}", task_id), body
 
 

@@ -29,6 +29,24 @@ MIN_SUCCESS = 1 / 3
 CONFIG = {
     # A well-formed If-Match may be of another version (412), an Idempotency-Key of another request (422).
     "checks": {
+        # A query with parts that are too long may be larger than a request may be (431).
+        "negative_data_rejection": {
+            "expected-statuses": [
+                "400",
+                "401",
+                "403",
+                "404",
+                "405",
+                "406",
+                "409",
+                "413",
+                "415",
+                "422",
+                "429",
+                "431",
+                "5xx",
+            ],
+        },
         "positive_data_acceptance": {
             "expected-statuses": ["2xx", "3xx", "401", "403", "404", "409", "412", "422"],
         },

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Iterator
 
 from task_pulse_client import AuthenticatedClient
+from task_pulse_client.api.leases import claim_tasks, complete_task, pulse_task
 from task_pulse_client.api.tasks import create_task, get_task_history, list_tasks, update_task
-from task_pulse_client.api.tasks_with_a_pulse import claim_tasks, complete_task, pulse_task
 from task_pulse_client.models.action import Action
 from task_pulse_client.models.changed_fields import ChangedFields
 from task_pulse_client.models.claim_many import ClaimMany
