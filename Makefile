@@ -79,11 +79,14 @@ run-monitoring: $(TOOLS) $(MONITORING) ## The service, Prometheus and Alertmanag
 	@exec $(BIN)/python -m monitoring.local.run --port '$(PORT)' --data '$(DATA)' --prometheus-port '$(PROMETHEUS_PORT)' \
 	  --alertmanager-port '$(ALERTMANAGER_PORT)' --webhook-port '$(WEBHOOK_PORT)'
 
-oncall: ## Forward Grafana, Prometheus and Alertmanager of the current cluster to where links in alerts lead
+oncall: ## Forward Grafana, Prometheus, Alertmanager and dev's board of the current cluster to where links in alerts lead
 	@trap 'kill 0' EXIT; \
 	kubectl -n monitoring port-forward svc/monitoring-grafana 3000:80 & \
 	kubectl -n monitoring port-forward svc/monitoring-prometheus 9090:9090 & \
 	kubectl -n monitoring port-forward svc/monitoring-alertmanager 9093:9093 & \
+	if kubectl get namespace taskpulse-dev > /dev/null 2>&1; then \
+	  kubectl -n taskpulse-dev port-forward svc/taskpulse-api 8080:80 & \
+	fi; \
 	wait
 
 alerts: $(TOOLS) ## Make the table of alerts in monitoring/README.md anew

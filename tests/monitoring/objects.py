@@ -67,6 +67,19 @@ class AlertTest:
     expected: list[Object]
 
 
+BOARD_VIEWS = {
+    "TaskPulseWorkerQuiet": "?view=tasks&lease=expired",
+    "TaskPulseAllWorkersQuiet": "?view=tasks&lease=expired",
+    "TaskPulseLeasesKeepExpiring": "?view=work",
+    "TaskPulseTasksOverdue": "?view=tasks&overdue=true&sort=due_at",
+    "TaskPulseTasksFailed": "?view=tasks&status=failed&sort=-updated_at",
+    "TaskPulseOldestOpenTask": "?view=tasks&status=open&ready=true&sort=created_at",
+    "TaskPulseQueuePaused": "?view=queues",
+    "TaskPulseQueueLate": "?view=tasks&label=LABEL&status=open&ready=true&sort=created_at",
+}
+"""Alerts about tasks and queues, and the view of the board that shows these."""
+
+
 def alert_tests(file: str) -> Iterator[AlertTest]:
     """The tests in a file of monitoring/tests/."""
     for test in yaml.safe_load((FOLDER / "tests" / file).read_text("utf-8"))["tests"]:

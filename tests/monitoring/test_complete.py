@@ -78,7 +78,8 @@ def test_an_alert_says_what_a_person_needs(name: str) -> None:
                 continue
             assert rule["alert"].startswith("TaskPulse")
             assert rule["labels"]["severity"] in {"critical", "warning", "info"}
-            assert rule["annotations"].keys() == {"summary", "description", "runbook_url", "dashboard_url"}
+            about_work = {"board_url"} if rule["alert"] in objects.BOARD_VIEWS else set()
+            assert rule["annotations"].keys() == {"summary", "description", "runbook_url", "dashboard_url", *about_work}
             assert re.fullmatch(r"[A-Z][^{}]+\.", rule["annotations"]["summary"])
             assert "{{" in rule["annotations"]["description"]
             assert rule["annotations"]["runbook_url"] == f"{settings['runbooks']}/{rule['alert']}.md"

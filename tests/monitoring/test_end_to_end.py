@@ -78,6 +78,7 @@ def test_a_worker_goes_quiet(watched: Watched, capsys: pytest.CaptureFixture[str
         assert "Leases in taskpulse that expired without a pulse and were not claimed again: 1." in text
         assert datetime.now(UTC).strftime("ince %Y-%m-%d") in text
         assert "/runbooks/TaskPulseWorkerQuiet.md" in text
+        assert "https://taskpulse.example.com/board?view=tasks&lease=expired" in text
         assert "http://localhost:3000/d/taskpulse-tasks" in text
         assert f"{watched.stack.alertmanager}/#/silences/new?filter=%7Balertname%3D%22TaskPulseWorkerQuiet%22" in text
     assert mail.to == "oncall@example.com"
@@ -154,6 +155,7 @@ def test_the_database_goes_away(watched: Watched, capsys: pytest.CaptureFixture[
     show(capsys, message, mail, resolved)
 
     assert "requests are answered with 503" in message.text
+    assert "/board" not in message.text + mail.text
     held = [m for m in watched.slack.messages if start < m.received < ended and "warning" in m.title]
     assert not held
 

@@ -43,7 +43,7 @@ def for_unit_tests(file: str) -> Object:
         del group["interval"]
         group["rules"] = [rule for rule in group["rules"] if not rule.get("record", "").endswith("30d")]
         for rule in group["rules"]:
-            for address in ("runbook_url", "dashboard_url"):
+            for address in ("runbook_url", "dashboard_url", "board_url"):
                 rule.get("annotations", {}).pop(address, None)
     return rules
 
