@@ -342,6 +342,7 @@ def record_service(recorder: Recorder, service: Service) -> None:
     recorder.call("explainProblem", "One type", name="not-found")
     recorder.refused("explainProblem", "not-found", name="no-such-problem")
     recorder.call("getLimits", "Nothing in use")
+    recorder.call("getKey", "A key for everything")
     recorder.call("getStats", "After a short time")
     recorder.call("scrapeMetrics", "A part of the metrics")
     stats, metrics = (recorder.operations[name]["calls"][0] for name in ("getStats", "scrapeMetrics"))

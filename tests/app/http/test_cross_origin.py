@@ -11,7 +11,7 @@ from playwright.sync_api import sync_playwright
 
 from app.dev.postgres import EmbeddedPostgres
 from app.http.cross_origin import EXPOSED
-from tests.app.http.test_docs_page import CHROMIUM, FLAGS
+from tests.support.browser import CHROMIUM, FLAGS
 from tests.support.contract import Contract
 from tests.support.raw import connected, exchange, read_all, send
 from tests.support.service import Service, fresh_database

@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.app.http.test_docs_page import CHROMIUM, FLAGS
+from tests.support.browser import CHROMIUM, FLAGS
 
 MEASURED = "Rendering was performed in a subtree hidden by content-visibility"
 """Chromium's remark when a test asks about what is closed or filtered out."""
