@@ -14,7 +14,7 @@ LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10
 """Upper bounds; 0.25 s is the latency objective and must be one of them."""
 
 LABELS = ("method", "path", "status_code", "app_name", "long_lived")
-NOT_COUNTED = ("/metrics", "/health/", "/docs", "/openapi")
+NOT_COUNTED = ("/metrics", "/health/", "/docs", "/board", "/openapi")
 """Prefixes of routes that are not part of the API."""
 NO_ROUTE = "-"
 """The path of what is counted without a route: 404, 405 and OPTIONS, which any client can ask for at any path."""

@@ -21,6 +21,7 @@ class Service(msgspec.Struct):
     revision: str
     """The commit that was deployed; without a deploy the one that the image was built from, or `unknown`."""
     docs: str
+    board: str
     image_revision: str | msgspec.UnsetType = msgspec.UNSET
     """The commit that the image was built from, which has the same files as `revision`; absent outside an image."""
 
@@ -35,7 +36,9 @@ class Health(msgspec.Struct):
 async def root(request: Request[Any, Any, Any]) -> Service:
     """Say name, version and revision, where the documentation is, and from which commit the image was built."""
     settings = services(request).settings
-    return Service("TaskPulse", __version__, settings.revision, "/docs", settings.image_revision or msgspec.UNSET)
+    return Service(
+        "TaskPulse", __version__, settings.revision, "/docs", "/board", settings.image_revision or msgspec.UNSET
+    )
 
 
 @get("/health/live", operation_id="checkLive", summary="Is the process alive?")

@@ -13,7 +13,13 @@ from tests.support.service import Service, fresh_database
 def test_it_works(anonymous: httpx.Client) -> None:
     response = anonymous.get("/")
     assert response.status_code == 200
-    assert response.json() == {"name": "TaskPulse", "version": __version__, "revision": "unknown", "docs": "/docs"}
+    assert response.json() == {
+        "name": "TaskPulse",
+        "version": __version__,
+        "revision": "unknown",
+        "docs": "/docs",
+        "board": "/board",
+    }
     assert "server" not in response.headers
 
 
