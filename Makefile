@@ -52,8 +52,8 @@ check: $(READY) ## Lint, format, layers, types and YAML only
 	@$(BIN)/mypy
 	@$(BIN)/yamllint --strict .
 
-client-check: .tools/clients/.ready ## Generate clients in Python and TypeScript, check their types and run programs with them
-	@$(BIN)/pytest -m clients tests/clients
+client-check: .tools/clients/.ready ## Generate clients and check their types; run programs with them, and the examples in JavaScript
+	@$(BIN)/pytest -m clients tests/clients tests/examples
 
 .tools/clients/.ready: requirements/clients.txt tests/clients/typescript/package-lock.json | $(READY)
 	@echo "Installing the client generators into .tools ..."

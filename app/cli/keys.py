@@ -11,15 +11,15 @@ from app.cli.options import SCOPES, settings_from_environment
 
 @click.group()
 def keys() -> None:
-    """Make, list and revoke API keys.
+    """Create, list and revoke API keys.
 
-    A key's scopes say what it may do: read (read tasks), write (create, change, delete), work (claim, pulse,
-    complete), metrics (scrape /metrics).
+    The scopes of a key: read (read tasks), write (create, change, delete), work (claim, pulse, complete), metrics
+    (scrape /metrics).
     """
 
 
 @keys.command("create")
-@click.option("--name", required=True, help="Whose key this is; people read it.")
+@click.option("--name", required=True, help="Who uses the key; the history shows it.")
 @click.option(
     "--scope",
     "scopes",
@@ -28,9 +28,9 @@ def keys() -> None:
     type=click.Choice(SCOPES),
     help="Repeat it for several.",
 )
-@click.option("--days", type=click.IntRange(1, 3650), help="Days until it expires; without this, never.")
+@click.option("--days", type=click.IntRange(1, 3650), help="Days until the key expires. Default: never.")
 def create_key(name: str, scopes: tuple[str, ...], days: int | None) -> None:
-    """Make a key and print it: once, as only a hash is kept."""
+    """Create a key and print it. You cannot see it again: only a hash is stored."""
     from app.keys import admin as api_keys
 
     try:
@@ -45,7 +45,7 @@ def create_key(name: str, scopes: tuple[str, ...], days: int | None) -> None:
 @keys.command("list")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def list_keys(output: str) -> None:
-    """List all keys, the revoked ones too."""
+    """List all keys, including revoked ones."""
     from app.keys import admin as api_keys
 
     try:

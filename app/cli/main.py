@@ -9,7 +9,7 @@ from app.cli import keys, queues, service, task_actions, task_changes, tasks, wa
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="taskpulse")
 def main() -> None:
-    """A task API whose workers have a pulse.
+    """A task queue with an HTTP API: workers lease tasks and send heartbeats.
 
     \b
     Try it here:      taskpulse dev
@@ -21,9 +21,9 @@ def main() -> None:
     Watch a cron job: taskpulse run --url http://localhost:8000 --title backup
                       --cron '0 3 * * *' --grace 2h -- ./backup.sh
 
-    `tasks`, `queues`, `work`, `run` and `watch` need the API alone: its address in TASKPULSE_URL or --url, and a key in
-    TASKPULSE_KEY. All others but `dev` find the database by DB_HOST, DB_PORT, DB_NAME, DB_USER and DB_PASSWORD (or
-    DB_PASSWORD_FILE), with DB_SSLMODE and DB_SSLROOTCERT for TLS.
+    `tasks`, `queues`, `work`, `run` and `watch` call the API: set its address in TASKPULSE_URL or --url, and a key in
+    TASKPULSE_KEY. `serve`, `migrate` and `keys` connect to the database: set DB_HOST, DB_PORT, DB_NAME, DB_USER and
+    DB_PASSWORD (or DB_PASSWORD_FILE), and DB_SSLMODE and DB_SSLROOTCERT for TLS.
     """
 
 

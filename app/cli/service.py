@@ -13,8 +13,8 @@ from app.cli.options import settings_from_environment
 def serve() -> None:
     """Serve the API, as in production.
 
-    Listens on HOST (all addresses) and PORT (8000). At SIGTERM it answers 503 on /health/ready, continues to serve for
-    two seconds, then closes the port, finishes what is in flight and exits with 0.
+    Listens on HOST (default: all addresses) and PORT (default: 8000). After SIGTERM it answers 503 on /health/ready,
+    serves for two more seconds, closes the port, finishes the open requests and exits with 0.
     """
     from app import logs
     from app.http.server import Server
@@ -32,11 +32,11 @@ def serve() -> None:
 
 @click.command()
 def migrate() -> None:
-    """Bring the database's schema up to date.
+    """Update the database schema.
 
-    Safe to run by many at once, and on a schema that is newer than this version. DB_USER owns the tables. To serve as
-    another user, who can read and write rows but not change the schema, name it in DB_SERVICE_USER, and its password
-    in DB_SERVICE_PASSWORD or DB_SERVICE_PASSWORD_FILE: this command makes the user and its grants.
+    Safe to run several times at once, and on a schema that is newer than this version. DB_USER owns the tables. To
+    serve as another user, who can read and write rows but not change the schema, set DB_SERVICE_USER, and
+    DB_SERVICE_PASSWORD or DB_SERVICE_PASSWORD_FILE: this command creates the user and grants what it needs.
     """
     import psycopg
 
@@ -56,9 +56,9 @@ def migrate() -> None:
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port on loopback.")
 @click.option("--data", default=".data", show_default=True, type=click.Path(file_okay=False), help="Data folder.")
 def dev(port: int, data: str) -> None:
-    """Serve the API here and now, with a PostgreSQL of its own.
+    """Serve the API on this machine, with its own PostgreSQL.
 
-    Keeps everything in the data folder: the database, and a key for you that is made once. Listens on loopback only.
+    Keeps the database and your key in the data folder. Listens on loopback only.
     """
     from app.dev import run as development
 

@@ -28,15 +28,14 @@ from app.cli.options import ACTIONS, STATUSES, TEXT, URL, api_key, key_file
 def watch_events(
     *, url: str, key_file: Path | None, after: str | None, output: str, **filters: tuple[str, ...]
 ) -> None:
-    """Follow every change, a line each, until Ctrl-C.
+    """Print every change as one line, until Ctrl-C.
 
-    Standard error says when it is connected. When the connection ends, it comes back by itself to where it was, and it
-    tries again after any answer that is not the API's own. With --output json, a line holds the event as the API sends
-    it, with its id: give the last one that you handled to --after, and you continue where you stopped. A slow reader is
-    waited for.
+    Standard error says when it is connected. If the connection ends, it connects again and continues where it was.
+    With --output json, each line is the event as the API sends it, with its id. Give the last id that you handled to
+    --after to continue where you stopped. It waits for a slow reader.
 
-    Exit status: 0 after a signal, or when nobody reads the output any more; 1 when the API refuses, or the output
-    cannot be written; 2 for wrong arguments.
+    Exit status: 0 after a signal, or when nobody reads the output any more; 1 if the API refuses, or the output cannot
+    be written; 2 for wrong arguments.
     """
     import asyncio
 

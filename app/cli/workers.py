@@ -70,17 +70,17 @@ def work_on_tasks(
 ) -> None:
     """Claim tasks and run COMMAND for each of them.
 
-    The command gets the task as JSON on standard input. While it runs, its lease is kept alive. Exit status 0
-    completes the task, any other fails it, with the last lines of output as result or error. The command and its
-    children are ended when the task is cancelled or the lease is lost. SIGTERM (or Ctrl-C) lets the tasks at hand be
-    finished and then ends the worker; a second one gives them back at once.
+    COMMAND gets the task as JSON on standard input. While it runs, the worker sends heartbeats. Exit status 0
+    completes the task; any other fails it. The last lines of output become the result or the error. If the task is
+    cancelled or the lease is lost, the worker ends COMMAND and its children. After SIGTERM or Ctrl-C, the worker
+    finishes its current tasks and exits; after a second one, it releases them at once.
 
     With --concurrency above 1, each line of output begins with the id of its task, as in `ID | printed page 4`.
 
-    Any answer that is not the API's own is tried again, with growing pauses; a finished task is reported until the
-    API has decided. When nobody reads the worker's output, it is dropped and counted, and the work continues.
+    The worker retries with growing pauses if the API is away, and reports a finished task until the API has decided.
+    If nobody reads the worker's output, it is dropped and counted, and the work continues.
 
-    Exit status: 0 after a signal, with no lease left; 1 when the API refuses the key or a claim, the command cannot be
+    Exit status: 0 after a signal, with no lease left; 1 if the API refuses the key or a claim, COMMAND cannot be
     started, or a second signal came before the API knew how the task ended; 2 for wrong arguments.
     """
     import asyncio
@@ -140,19 +140,17 @@ def run_script(
     worker: str,
     command: tuple[str, ...],
 ) -> None:
-    """Run COMMAND, a cron job for example, under a task of its own.
+    """Run COMMAND, such as a cron job, as a task.
 
-    It makes the task of the next run as well. A script that fails leaves a failed task. A script that is not started
-    within --start-grace of its time leaves a task that is overdue. One that takes longer than --max-runtime goes on,
-    but its task is overdue too, and its pulses end.
+    You get an alert when it fails, is late or takes too long. Each run also creates the task of the next run. If COMMAND fails, its task is failed. If it does not start within
+    --start-grace of its time, its task is overdue. If it takes longer than --max-runtime, it continues, but its task is
+    overdue and gets no more heartbeats.
 
-    Use --cron for what cron starts at a time of day: --every 24h takes the start after a night of 25 hours for late.
+    Use --cron for a job that starts at a time of day: with --every 24h, the start after a night of 25 hours is late.
 
-    The exit status is the command's; 75 if the run before has not ended. The command runs even while the API is away.
-
-    Its end is reported for five minutes, until the API has decided. When nobody reads the output, it is dropped and
-    counted. SIGTERM ends the command, or keeps it from being started: the exit status is then 128 and the number of the
-    signal.
+    The exit status is that of COMMAND, or 75 if the run before has not ended. COMMAND runs even if the API is away; its
+    end is reported for up to five minutes. If nobody reads the output, it is dropped and counted. SIGTERM ends COMMAND,
+    or keeps it from starting: the exit status is then 128 plus the number of the signal.
     """
     import asyncio
 

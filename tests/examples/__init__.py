@@ -1,0 +1,1 @@
+"""The programs in `examples/`, each against the real service."""
