@@ -1,4 +1,4 @@
-"""Credentials as files, commands, headers and code hold them, and what only looks like one; see written.yaml."""
+"""Credentials as files, commands, headers and code hold them, and what only looks like one; see written/."""
 
 import base64
 import json
@@ -14,7 +14,10 @@ from delivery.review.masking import Masker
 from delivery.review.pairing import Source, pair
 
 VALUES = ["hunter2numbertwoAndMore", "Tr0ub4dor-and.37", "q8ZrT1mWc5Xb0LkJ"]
-CASES: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("written.yaml").read_text("utf-8"))
+CASES: dict[str, list[Any]] = {}
+for path in sorted(Path(__file__).with_name("written").iterdir()):
+    for part, cases in yaml.safe_load(path.read_text("utf-8")).items():
+        CASES[part] = [*CASES.get(part, []), *cases]
 
 
 def config_map(text: str, name: str = "a") -> Object:
