@@ -156,9 +156,8 @@ def random_words(value: str) -> Iterator[Span]:
     for match in credential_words.WORD.finditer(value):
         if any(start <= match.start() < end for start, end in public):
             continue
-        if credential_words.random(match[0]) or (
-            (text := credential_words.encoded(match[0])) and (spans(text, assigned=True) or "stringData" in text)
-        ):
+        text = credential_words.encoded(match[0])  # what can be read is judged as if it stood there
+        if spans(text, assigned=True) or "stringData" in text if text else credential_words.random(match[0]):
             yield match.span()
 
 

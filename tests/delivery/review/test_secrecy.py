@@ -323,7 +323,7 @@ def test_lines_that_do_not_change_and_unfold(tmp_path: Path) -> None:
     fold = text[text.index('<details class="fold">') :]
     fold = fold[: fold.index("</details>")]
     assert "first postgresql://user:***@db/tasks</div>" in fold
-    assert "<div>    ***</div>" in fold
+    assert "<div>    ***=</div>" in fold  # all but the padding
     for path in (tmp_path / "out").rglob("*.*"):
         for never in (SECRET, lines[1][:10]):
             assert never.encode() not in path.read_bytes()
