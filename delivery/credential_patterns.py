@@ -5,18 +5,21 @@ import re
 # how the name of a credential ends; not that of a file, a user or another object with one
 NAME = (
     r"(?:[\w.-]{0,60}?(?:pass(?:word|wort|wd|phrase|code)s?|(?:(?<![a-z])|ssh|store|key|db|user|admin|root|smtp|mail|bind"
-    r"|require|default)pass|masterauth|htpasswd|pwd|(?<![a-z])pw|contrase\u00f1a"
-    r"|(?<!existing)(?<!existing_)(?<!existing-)secrets?|tokens?|credentials?|mnemonic|bearer|(?:git\w{2,3}|access|[_-])pat"
+    r"|require|default)pass|masterauth|htpasswd|pwd|(?:(?<![a-z])|bind|root|mod|admin)pw|authtok|(?<![a-z])psk|keymaterial|contrase\u00f1a"
+    r"|(?<!existing)(?<!existing_)(?<!existing-)secrets?(?:[_-]string)?|tokens?|credentials?|mnemonic|bearer|(?:git\w{2,3}|access|[_-])pat"
     r"|(?:api|access|secret|private|signing|signature|encryption|cipher|master|auth|account|license|shared|session|app|aes|hmac"
     r"|jwt|fernet|cookie|storage|preshared|instrumentation|client|sharedaccess|webhook|integration)[_.-]?keys?"
     r"|client[_-]?key[_-]?data|tlsclientkey|secret[_.-]?key[_.-]?base|httpheadervalue[0-9]"
-    r"|private[_-]?key[_-]?pem|(?:password|secret)[_.-]?pepper|(?:password|auth|secret|nonce|hash)[_.-]?salt))"
+    r"|private[_-]?key[_-]?pem|password[_.-]?hash|(?:password|secret)[_.-]?pepper|(?:password|auth|secret|nonce|hash)[_.-]?salt))"
 )
 # what is called like this may be one, if it looks like one
-WEAK_NAME = r"(?:[\w.-]{0,60}?(?:auth|cookie|seed|salt|pepper|signing|(?<![a-z])(?:pin|sas|dsn|creds?)|userpass|keys?))"
+WEAK_NAME = (
+    r"(?:[\w.-]{0,60}?(?:auth|cookie|seed|salt|pepper|signing|(?<![a-z])(?:pin|sas|dsn|creds?|encrypt|session(?:[_-]?id)?)"
+    r"|userpass|keys?|secret[_-]?id))"
+)
 # in what every name of a credential has; the names in a text are looked for around it
 STEM = re.compile(
-    r"pass|pwd|pw|secret|token|cred|key|salt|auth|mnemonic|bearer|pat|cookie|seed|pepper|sign|pin|sas|dsn"
+    r"pass|pwd|pw|secret|token|cred|key|salt|auth|mnemonic|bearer|pat|cookie|seed|pepper|sign|pin|sas|dsn|psk|keymat|encrypt|session"
     r"|contrase|httpheader",
     re.IGNORECASE,
 )
@@ -38,7 +41,8 @@ QUOTED = (
 )
 # `name: x`, `name=x`, `"name": "x"`, `name := x`, `env['name'] = 'x'`, `define('name', 'x')`, `<name>x`
 SIGN = (
-    r"""\\*["'`]?\]?[ \t]*(?::=|=>|[:=])[ \t]*(?:&\w+[ \t]+|!{1,2}\w+[ \t]+)?(?:N(?=')|<<(?="))?"""
+    r"""\\*["'`]?\]?[ \t]*(?:(?::|\bas\b)[ \t]*&?\w+[ \t]*=|[:?!=]=|=>|<-|[:=])[ \t]*"""
+    r"""(?:&\w+[ \t]+|!{1,2}\w+[ \t]+)?(?:N(?=')|@(?=")|<<(?="))?"""
     r"""|["'][ \t]*,[ \t]*|[ \t]*,[ \t]*<<(?=")|\n:[ \t]+"""
 )
 SPACE = r"""["']?[ \t]+(is[ \t]+)?"""  # `--name x`, and `name x` of a line of settings

@@ -50,6 +50,8 @@ OTHER_PROGRAM = (
 )
 COMMAND = rf"(?:^|[;&|])(?![^\n;&|]*{OTHER_PROGRAM})[^\n;&|]*?"
 
+SAYS = r"\b(?:echo|printf)\s+(?:-\w+\s+){0,3}(?:['\"]%s['\"]\s+)?"
+
 PLACES = (
     # headers
     place(
@@ -76,7 +78,7 @@ PLACES = (
     # URLs
     place("@tcp(\t@udp(\t@unix(", r"(?<![\w/.])[\w.-]+:([^\s/:@'\"]+)@(?:tcp|udp|unix)\("),  # Go's MySQL driver
     place("thin:", r"\bthin:[\w$#]+/([^\s/@'\"]+)@"),  # Oracle's JDBC driver
-    place("?\t&\tsig=", rf"[?&](?:{NAME}|sig)=([^&\s\"'#;]+)"),
+    place("?\t&\t#\tsig=", rf"[?&#](?:{NAME}|sig|[\w-]*signature)=([^&\s\"'#;]+)"),
     place("sig=", r"\bsig=([^&\s\"'#;]{8,})"),
     place(
         "@",
@@ -90,6 +92,8 @@ PLACES = (
         r"\b(?:(?:USER|ROLE|LOGIN)\s[^;\n]{0,200}?\bPASSWORD(?:\s*=)?|SET\s+PASSWORD\s[^;\n]{0,100}?=|\bPASSWORD\s*\("
         r"|IDENTIFIED\s+(?:WITH\s+\S+\s+)?(?:BY|AS))\s*\(?N?'([^'\n]+)'",
     ),
+    place("identified by", r"\bIDENTIFIED\s+BY\s+([^\s'\";]+)", made_up=True),
+    place("sqlplus\tconnect ", r"\b(?:sqlplus|CONNECT)\s(?:-\w+\s+)*\w+/([^\s/@'\"]+)@"),
     place("insert into", rf"\([^()\n]*?\b{NAME}\b[^()\n]*\)\s*VALUES\s*\(([^;\n]*)\)"),
     # commands
     place("mysql\tmariadb", rf"\b(?:mysql\w*|mariadb[\w-]*){SAME_COMMAND}-p(?!ort){WORD}", case=True),
@@ -123,15 +127,22 @@ PLACES = (
     place("--from-literal", r"\bsecret\s[^\n]*?--from-literal[=\s]['\"]?[^\s=]+=([^\s'\"]+)"),
     place(
         "echo\tprintf",
-        rf"\b(?:echo|printf)\s+(?:-\w+\s+){{0,3}}(?:['\"]?[\w.-]+:(?=\S+\s*\|\s*chpasswd))?{WORD}['\"]?\s*\|\s*(?:sudo\s+)?"
+        rf"{SAYS}(?:['\"]?[\w.-]+:(?=\S+\s*\|\s*chpasswd))?{WORD}['\"]?\s*\|\s*(?:sudo\s+)?"
         r"(?:chpasswd|passwd|kinit|sudo\s+-\S*S|[^\n|]{0,300}?(?:--?password-stdin|--stdin|--with-token|--passphrase-fd|-pass\s+stdin))",
     ),
+    place("echo\tprintf", rf"{SAYS}{WORD}['\"]?\s*>>?\s*\S*{NAME}\b"),
+    place("echo\tprintf", rf"{SAYS}{WORD}['\"]?\s*\|\s*(?:cryptsetup|zfs\s+load-key)\b"),
+    place("<<<", rf"\b{NAME}\s*<<<\s*{WORD}"),
+    place("securestring", rf"\bSecureString\s(?:[^\n]*?--value[\s=]+)?{WORD}", made_up=True),
+    place("sign(\tverify(", r"\b(?:sign|verify)\(\s*\w+\s*,\s*[\"']([^\"']+)", made_up=True),
+    place("snmp", rf"\bsnmp\w+\s[^\n]*?\s-A\s*{WORD}", case=True),
+    place("snmp", rf"\bsnmp\w+\s[^\n]*?\s-X\s*{WORD}", case=True),
     place("<<<", rf"\b(?:login|passwd|kinit|sudo|gpg|openssl|psql|mysql)\b[^\n|]*<<<\s*{WORD}"),
     place("expect", r"\bexpect\s[^\n]*pass[^\n]*\n\s*send\s+(?:--\s+)?\"([^\"\\\n]+)"),
     # files of programs
     place("login", r"\blogin\s+\S+\s+password\s+[\"']?([^\s\"']+)"),  # .netrc
     place("user", r"\buser[ \t]+\S+[ \t]+password[ \t]+[\"']?([^\s\"']+)", made_up=True),  # fetchmail
-    place(":", r"^[\w.*-]+:(?:[0-9]+|\*):[\w.*-]+:[\w.*-]+:(\S+)$"),  # .pgpass
+    place(":", r"(?:^|['\"])[\w.*-]+:(?:[0-9]+|\*):[\w.*-]+:[\w.*-]+:([^\s'\"]+)(?=['\"]|$)"),  # .pgpass
     place("requirepass\tmasterauth", r"^[ \t]*(?:requirepass|masterauth)\s+[\"']?([^\s\"']+)"),  # redis.conf
     place(" >", r"^[ \t]*user\s+\S+\s[^\n]*?(?<=\s)>(\S+)"),  # a user of Redis
     place('" "', r'^"[\w.-]+" "([^"\n]+)"$'),  # userlist.txt of PgBouncer
@@ -164,7 +175,7 @@ PLACES = (
         r"(?:<!\[CDATA\[)?([^<>\[\]]*[^<>\[\]\s])(?:\]\]>)?\s*</",
     ),
     place("</password_", r"<password_\w+>([^<>\s]+)</"),  # ClickHouse
-    place("</", rf"<(\w+)>\s*{NAME}\s*</\1>\s*<value>\s*([^<>]*[^<>\s])"),
+    place("</", rf"<(\w+)>\s*{NAME}\s*</\1>\s*<(?:value|string)>\s*([^<>]*[^<>\s])"),
     place("<", rf"<[^<>]*?\b(?:name|key|id)=[\"']{NAME}[\"'][^<>]*>\s*([^<>\s][^<>]*)</"),
     place("<", rf"<[^<>]*?\b(?:name|key|id)=[\"'](?:{NAME})[\"'][^<>]*?\bvalue=[\"']([^\"'\n]+)"),
     # JSON patches and YAML of several lines
@@ -185,6 +196,11 @@ PLACES = (
         "- ",
         rf"^(?P<of>[ \t]{{0,99}})(?=\S[^\n:]*:[ \t]*\n)(?:- )?[\"']?{LISTED}[\"']?:[ \t]*\n"
         r"((?:(?P=of)[ \t]*- [^\n:]+(?:\n|\Z))+)",
+    ),
+    place(
+        "{",
+        rf"(?<![\w.-]){NAME}[\"']?\s*[:=]\s*\{{(?:[^{{}}\n]{{0,200}}[\s,])??[\"']?[\w.-]+[\"']?\s*[:=]\s*[\"']([^\"'\s]+)",
+        made_up=True,
     ),
     place("[", rf"(?<![\w.-]){LISTED}[\"']?\s*[:=]\s*\[\s*([^\[\]{{}}\n]{{3,}})\]"),
     place(

@@ -40,6 +40,8 @@ BARE = 8  # the group of ASSIGNED with a value that no quotes are around
 
 def is_credential(name: str, value: str) -> bool:
     """Whether a value is a credential by what it is called."""
+    if not name or not may_name(name):
+        return False
     prefix, _, last = name.rpartition("/")
     value = value.strip()
     if last.lower() == "authorization":
@@ -47,10 +49,19 @@ def is_credential(name: str, value: str) -> bool:
     if BASIC.fullmatch(last) and PAIR.fullmatch(value):
         return not NO_VALUE.fullmatch(value)
     if not SECRET_NAME.fullmatch(last) or not value:
-        return MAY_BE_SECRET.fullmatch(last) is not None and credential_words.made_up(NAMED_VALUE.sub("", value))
+        value = NAMED_VALUE.sub("", value)
+        return credential_words.made_up(value) or credential_words.random(value)
     if NAMED_SECRET.fullmatch(last) and OBJECT_NAME.fullmatch(value) and (prefix or LIKE_SECRET.fullmatch(value)):
         return False
     return not NO_VALUE.fullmatch(value) and not (COUNT.search(name) and value.isdecimal())
+
+
+@lru_cache(REMEMBERED)
+def may_name(name: str) -> bool:
+    """Whether something of this name may be a credential, if its value looks like one."""
+    last = name.rpartition("/")[2]
+    known = (SECRET_NAME, MAY_BE_SECRET, BASIC)
+    return last.lower() == "authorization" or any(each.fullmatch(last) for each in known)
 
 
 def hinted(value: str) -> bool:
@@ -93,11 +104,12 @@ def by_name(value: str) -> Iterator[Span]:
         group, name = match.lastindex or 0, match[1].lstrip("-")
         word = match[group]
         if match.start(1) < until or not is_credential(name, word):
-            until = max(until, match.end()) if NO_VALUE.fullmatch(word) else until  # `x: ${PASSWORD:-y}` is one value
+            if word.startswith(("$", "{{")) and NO_VALUE.fullmatch(word):  # `x: ${PASSWORD:-y}` is one value
+                until = max(until, match.end())
             continue
         option = "-" in value[match.start() : match.start(1) + 1] and not match[3] and not SENTENCE.fullmatch(word)
         if match[2] and "," in match[2] and "<<" not in match[2]:  # of a call; elsewhere it is a list
-            if value[: match.start(1)].rstrip("\"'").endswith("("):
+            if value[: match.start(1)].rstrip("\"' ").endswith("("):
                 yield match.span(group)
         elif match[2] or option:
             yield match.start(group), line_end(value, match) if group == BARE and match[2] else match.end(group)
@@ -144,9 +156,8 @@ def random_words(value: str) -> Iterator[Span]:
     for match in credential_words.WORD.finditer(value):
         if any(start <= match.start() < end for start, end in public):
             continue
-        if credential_words.random(match[0]) or (
-            (text := credential_words.encoded(match[0])) and (spans(text, assigned=True) or "stringData" in text)
-        ):
+        text = credential_words.encoded(match[0])  # what can be read is judged as if it stood there
+        if spans(text, assigned=True) or "stringData" in text if text else credential_words.random(match[0]):
             yield match.span()
 
 

@@ -7,6 +7,7 @@ import re
 SHORTEST = 8  # characters that a made-up word has
 LONG = 16  # characters from which a random word is one wherever it stands
 PIECES = 2.8  # characters that a piece of a random word has on average at most; those of a name have more
+PIECES_OF_LETTERS = 2.2  # where it has no digit
 
 # what has letters and digits and is no secret: `us-central1-a`, `v1.2.3-rc1`, `512Mi`, `0x7f`, `sha256`, `2024-01-01`
 PLAIN = re.compile(
@@ -39,10 +40,10 @@ def made_up(word: str) -> bool:
 def random(word: str) -> bool:
     """Whether a word of base64 is made of random characters rather than of words."""
     text = word.rstrip("=")
-    kinds = (str.isdigit, str.islower, str.isupper)
-    if len(text) < LONG or not all(any(map(kind, text)) for kind in kinds):
+    if len(text) < LONG or not (any(map(str.islower, text)) and any(map(str.isupper, text))):
         return False
-    return len(text) / len(PIECE.findall(text)) <= PIECES
+    most = PIECES if any(map(str.isdigit, text)) else PIECES_OF_LETTERS
+    return len(text) <= most * len(PIECE.findall(text))
 
 
 def encoded(word: str) -> str:

@@ -57,7 +57,7 @@ def walk(value: Any, path: Path, kind: str) -> Iterator[Leaf]:
 def name_of(mapping: Object, key: str, value: str, path: Path, kind: str) -> str:
     """What a text is called that may be a credential as a whole; "" where it is none by its place."""
     inside = str(path[-1]) if path else ""
-    if key in {"value", "default"}:
+    if key in {"value", "val", "default"}:
         named = mapping.get("name") or mapping.get("key")
         if isinstance(named, str):
             return named

@@ -59,7 +59,8 @@ def dangers(before: Object | None, after: Object) -> Iterator[str]:
         elif not now.any_day and now.dates() == [(2, 29)]:
             yield f"Its schedule {text!r} names 29 February alone: it runs in leap years only."
         elif was and now.a_year() * SELDOM <= was.a_year():
-            yield f"It runs about {now.a_year():.0f} times a year instead of {was.a_year():.0f} (schedule {text!r})."
+            often = "once" if now.a_year() < 1.5 else f"{now.a_year():.0f} times"
+            yield f"It runs about {often} a year instead of {was.a_year():.0f} times (schedule {text!r})."
     had, has = (dig(each, "spec", "concurrencyPolicy") or "Allow" for each in (before, after))
     if before and had != "Allow" == has:
         yield f"concurrencyPolicy is Allow instead of {had}: it starts although its last run has not ended."

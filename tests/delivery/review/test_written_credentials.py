@@ -1,4 +1,4 @@
-"""Credentials as files, commands, headers and code hold them, and what only looks like one; see written.yaml."""
+"""Credentials as files, commands, headers and code hold them, and what only looks like one; see written/."""
 
 import base64
 import json
@@ -14,7 +14,10 @@ from delivery.review.masking import Masker
 from delivery.review.pairing import Source, pair
 
 VALUES = ["hunter2numbertwoAndMore", "Tr0ub4dor-and.37", "q8ZrT1mWc5Xb0LkJ"]
-CASES: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("written.yaml").read_text("utf-8"))
+CASES: dict[str, list[Any]] = {}
+for path in sorted(Path(__file__).with_name("written").iterdir()):
+    for part, cases in yaml.safe_load(path.read_text("utf-8")).items():
+        CASES[part] = [*CASES.get(part, []), *cases]
 
 
 def config_map(text: str, name: str = "a") -> Object:
@@ -92,6 +95,14 @@ def test_a_variable_is_shown(name: str, text: str) -> None:
             "- value: abc\n  name: DB_PASSWORD\n- value: b\n  name: A",
             "- value: ***\n  name: DB_PASSWORD\n- value: b\n  name: A",
         ),
+        ("mytool --password swordfish --host a", "mytool --password *** --host a"),
+        ("mytool -p a1b2c3d4 run", "mytool -p *** run"),
+        ("# of a user\npassword=correct horse", "# of a user\npassword=***"),
+        ("DB_PASSWORD: correct horse\nport: 1", "DB_PASSWORD: ***\nport: 1"),
+        ("password: my-secret-password", "password: ***"),
+        ("the word q8ZrT1mWc5Xb0LkJ is random", "the word *** is random"),
+        ("the word qVZrTymWcHXbKLkJ is too", "the word *** is too"),
+        ("echo cGFzc3dvcmQ6IGh1bnRlcg | base64 -d", "echo *** | base64 -d"),
         ('{"key": "password", "type": "x", "value": "a\\"b"}', '{"key": "password", "type": "x", "value": "***"}'),
     ],
 )
