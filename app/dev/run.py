@@ -15,7 +15,7 @@ from app.postgres import migrate
 from app.settings import Settings
 
 _BANNER = """
-TaskPulse runs at {url} (documentation: {url}/docs)
+TaskPulse runs at {url} (documentation: {url}/docs, board: {url}/board)
 Your key: {token}
 
 Create a task:

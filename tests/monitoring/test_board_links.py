@@ -69,6 +69,14 @@ def test_the_board_has_the_view(alert: str) -> None:
     assert {name for name, _ in rest} <= (known if view == "tasks" else set())
 
 
+@pytest.mark.parametrize("alert", objects.BOARD_VIEWS)
+def test_the_runbook_begins_with_the_board(alert: str) -> None:
+    text = (objects.FOLDER / "runbooks" / f"{alert}.md").read_text("utf-8")
+    first = text.partition("## Diagnosis\n\n")[2].partition("\n- ")[0]
+    assert first.startswith("- Open the board at the message's link, or ")
+    assert f"`/board{objects.BOARD_VIEWS[alert]}`" in first
+
+
 def url_of(label: str) -> str:
     """The link of TaskPulseQueueLate for a label, in overlay main."""
     view = objects.BOARD_VIEWS["TaskPulseQueueLate"].replace("LABEL", quote_plus(label))
@@ -121,7 +129,8 @@ def test_one_view_of_all_alerts_is_linked_once_beside_the_other_links(number: in
     url = rule["annotations"]["board_url"]
     for queue in ["print", "scan"][:number]:
         alertmanager.post(labels_of(rule, queue=queue), annotations=annotations("paused", board_url=url))
-    text = alertmanager.message("FIRING", "TaskPulseQueuePaused in").text
+    told = ["FIRING", "(2 alerts)"] if number > 1 else ["FIRING"]
+    text = alertmanager.message(*told, "TaskPulseQueuePaused in").text
     assert links(text)["Board"] == [url]
     assert text.count("*It is.*") == number
     assert f"|What to do> · <{url}|Board> · <" in text

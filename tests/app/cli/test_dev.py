@@ -79,6 +79,11 @@ def test_it_works_and_a_restart_keeps_data_and_key(tmp_path: Path) -> None:
     first = Dev(tmp_path / "data")
     curl = re.findall(r"^  curl -s .*", first.log.read_text(), re.MULTILINE)
     assert len(curl) == 3
+    assert f"board: http://127.0.0.1:{first.port}/board)" in first.log.read_text()
+    page = httpx.get(f"http://127.0.0.1:{first.port}/board").raise_for_status()
+    assert page.headers["content-type"].startswith("text/html")
+    assert first.client.get("/v1/tasks").json()["items"] == []
+    assert first.client.get("/v1/queues").json()["items"] == []
     path = first.client.post("/v1/tasks", json={"title": "keep me"}).headers["location"]
     listening = {c.laddr.ip for c in psutil.Process(first.process.pid).net_connections() if c.status == "LISTEN"}
     assert listening == {"127.0.0.1"}
