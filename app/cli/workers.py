@@ -142,9 +142,9 @@ def run_script(
 ) -> None:
     """Run COMMAND, such as a cron job, as a task.
 
-    You get an alert when it fails, is late or takes too long. Each run also creates the task of the next run. If COMMAND
-    fails, its task is failed. If it does not start within --start-grace of its time, its task is overdue. If it takes
-    longer than --max-runtime, it continues, but its task is overdue and gets no more heartbeats.
+    You get an alert when it fails, is late or takes too long. Each run also creates the task of the next run. If
+    COMMAND fails, its task is failed. If it does not start within --start-grace of its time, its task is overdue. If
+    it takes longer than --max-runtime, it continues, but its task is overdue and gets no more heartbeats.
 
     Use --cron for a job that starts at a time of day: with --every 24h, the start after a night of 25 hours is late.
 
