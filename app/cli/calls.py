@@ -53,7 +53,7 @@ def with_api(url: str, key_file: Path | None, work: Callable[["Api"], Awaitable[
 
 def refusal(error: "RefusedError") -> str:
     """Return what the API refused and why, and what to do about it."""
-    return " ".join(filter(None, [f"{error.url} answers {error}", REMEDIES.get(error.problem)]))
+    return " ".join(filter(None, [str(error), REMEDIES.get(error.problem)]))
 
 
 def _fail_without_answer(url: str, error: "NoVerdictError") -> NoReturn:

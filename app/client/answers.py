@@ -17,15 +17,13 @@ NO_VERDICT = (408, 425, 429)
 
 
 class RefusedError(Exception):
-    """The API refused a call; the message is that of the API."""
+    """The API refused a call; the message names the URL, and holds that of the API."""
 
-    def __init__(self, status: int, problem: str, detail: str, url: str = "") -> None:
+    def __init__(self, status: int, problem: str, detail: str, url: str) -> None:
         self.status = status
         self.problem = problem
         """The name of the problem type, as in `lease-lost`."""
-        self.url = printable(url)
-        """What was called, without the query."""
-        super().__init__(printable(f"{status}: {detail}"))
+        super().__init__(printable(f"{url} answers {status}: {detail}"))
 
 
 class NoVerdictError(Exception):

@@ -64,7 +64,7 @@ class Api:
 
     def __init__(self, url: str, key: Key) -> None:
         self.clock = ServerClock()
-        self._url = url
+        self.url = url
         self._key = key
         self._client = http_client(url, timeout=READ_TIMEOUT_S, event_hooks=self.clock.hooks())
 
@@ -159,9 +159,9 @@ class Api:
                 reason, delay = error, backoff.next(error.retry_after_s)
             now = time.monotonic()
             if now + delay - started > patience_s:
-                raise AwayError(str(reason))
+                raise AwayError(f"{self.url} does not answer ({reason})")
             if not quiet and (told_at is None or now - told_at > REMIND_EVERY_S):
-                say(f"{self._url} does not answer ({reason}); trying again until it does")
+                say(f"{self.url} does not answer ({reason}); trying again until it does")
                 told_at = now
             await asyncio.sleep(delay)
 

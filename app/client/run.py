@@ -134,7 +134,7 @@ class ScriptTasks:
             due_at = self._now() + self._expected.max_runtime
             await self._change(task_id, {"due_at": due_at.isoformat()}, patience_s)
         except RefusedError as error:
-            say(f"{self._title}: nobody will notice if the next run is late, as the API said {error}")
+            say(f"{self._title}: nobody will notice if the next run is late, as {error}")
 
     async def give_back(self) -> None:
         """Release what a claim that was interrupted may have got."""
@@ -265,7 +265,7 @@ class Run:
             hurried = asyncio.create_task(self._hurried.wait())
             await self._wait_for(planning, hurried)
             if not planning.done():
-                say(f"{self._title}: nobody will notice if the next run is late, as the API did not answer")
+                say(f"{self._title}: nobody will notice if the next run is late, as {self._api.url} did not answer")
             await cancel(planning, hurried)
             if failure is not None:
                 raise failure
@@ -315,7 +315,7 @@ async def run(url: str, key: Key, worker: str, command: Sequence[str], *, title:
     try:
         client = Api(url, key)
     except SetupError as error:
-        say(f"{title}: running without a heartbeat, as {error}")
+        say(f"{title}: running without a heartbeat: {url}: {error}")
         return await alone(command)
     async with client as api:
         this = Run(ScriptTasks(api, title, expected, worker), api, command, title)
@@ -326,7 +326,7 @@ async def run(url: str, key: Key, worker: str, command: Sequence[str], *, title:
             say(f"{title}: the run before has not ended; not started")
             return STILL_RUNNING
         except (AwayError, RefusedError) as error:
-            say(f"{title}: running without a heartbeat, as the API said {error}")
+            say(f"{title}: running without a heartbeat, as {error}")
             return await this.without_heartbeat()
         if begun is None:
             say(f"{title}: stopped before it was started")

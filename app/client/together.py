@@ -111,7 +111,9 @@ class Together:
                     _resolve(call, verdict)
                 else:
                     name = verdict.type.removeprefix("/problems/")
-                    _raise([call], RefusedError(verdict.status, name, verdict.detail))
+                    _raise(
+                        [call], RefusedError(verdict.status, name, verdict.detail, f"{self._api.url}/v1/tasks/{kind}")
+                    )
 
     async def _request(self, kind: str, calls: Sequence[_Call]) -> list[Verdict]:
         """Return the verdicts on calls, in their order.

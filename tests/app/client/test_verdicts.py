@@ -59,7 +59,9 @@ def test_what_is_no_verdict_is_tried_again(client: httpx.Client, service: Servic
 )
 def test_a_verdict_is_final(service: Service, status: int, name: str) -> None:
     with Proxy(service.port, [Fault("", "answer", answer=problem(status, name))]) as proxy:
-        with pytest.raises(RefusedError, match=f"^{status}: as the test says") as refused:
+        with pytest.raises(
+            RefusedError, match=f"^{proxy.url}/v1/tasks/claim answers {status}: as the test says"
+        ) as refused:
             claim(service, proxy)
         assert (refused.value.status, refused.value.problem) == (status, name)
         assert len(proxy.seen) == 1
