@@ -65,12 +65,11 @@ def run(data: Path, port: int) -> None:
 
 
 def _local_key(settings: Settings, file: Path) -> str:
-    """Return the key in `file`; create one if there is none, or if this database does not have it."""
-    if file.exists():
-        token = file.read_text("utf-8").strip()
-        if keys.holds(settings, token):
-            return token
-    token = keys.create(settings, "local development", ("read", "write", "work", "metrics"), None)
+    """Return the key in `file`, which becomes one of this database; create one if there is none, or it was revoked."""
+    known = file.read_text("utf-8").strip() if file.exists() else ""
+    if keys.holds(settings, known):
+        return known
+    token = keys.create(settings, "local development", ("read", "write", "work", "metrics"), None, known)
     file.touch(mode=0o600)
     file.write_text(token + "\n", "utf-8")
     return token

@@ -51,23 +51,28 @@ def _connected(settings: Settings) -> Iterator[psycopg.Connection]:
         raise KeysError(f"the database cannot be reached: {str(error).strip()}") from None
 
 
-def create(settings: Settings, name: str, scopes: Sequence[str], days: int | None) -> str:
+def create(settings: Settings, name: str, scopes: Sequence[str], days: int | None, known: str = "") -> str:
     """Create a key that is valid for `days` (None: for ever) and return its token.
+
+    The token is `known` if that is one that this database has never had: a key of another database is then valid here.
 
     Raises KeyNameError for a name that cannot be printed in a line, and KeysError.
     """
     if not (1 <= len(name) <= 100 and name.isprintable()):
         raise KeyNameError("a key's name has 1 to 100 characters, all of which can be printed in a line.")
-    key_id, digest, token = new_token()
     values = {
-        "id": key_id,
-        "secret_sha256": digest,
         "name": name,
         "scopes": sorted(set(scopes)),
         "valid_for": None if days is None else f"{days} days",
     }
     with _connected(settings) as connection:
-        connection.execute(sql("keys/insert_api_key"), values)
+        if match := TOKEN.fullmatch(known):
+            with contextlib.suppress(psycopg.errors.UniqueViolation):
+                own = {"id": match[1], "secret_sha256": digest(match[2])}
+                connection.execute(sql("keys/insert_api_key"), values | own)
+                return known
+        key_id, secret, token = new_token()
+        connection.execute(sql("keys/insert_api_key"), values | {"id": key_id, "secret_sha256": secret})
     return token
 
 

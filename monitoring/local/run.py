@@ -1,6 +1,6 @@
 """`make run-monitoring`: the service, watched, with a worker that goes quiet."""
 
-import itertools
+import fcntl
 import shutil
 import signal
 import socket
@@ -17,24 +17,28 @@ import httpx
 
 from delivery.cli.command import Command
 from delivery.errors import DeliveryError
-from delivery.manifests import Render
+from delivery.manifests import Object, Render
 from delivery.render import render
 from monitoring.local import configuration
+from monitoring.local.examples import Examples
 from monitoring.local.receivers import SlackMessage, SlackWebhook
 from monitoring.local.shorter import shorten
 from monitoring.local.stack import Stack
 
 FACTOR = 10
 FC = TypeVar("FC", bound=Callable[..., Any] | click.Command)
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 180  # a new database takes a busy machine a minute
 
 _BANNER = """
 TaskPulse is watched. Every waiting time is a tenth of the real one; everything else is overlays/dev.
+The tasks are examples, in a database that is gone after this. What `make run` has stays as it is.
+  board         {service}/board   (sign in with the key {key})
   service       {service}/docs
   Alertmanager  {alertmanager}/#/alerts
   Prometheus    {prometheus}/api/v1/alerts   (this build has no pages)
-Worker "night-shift" has just claimed a task, and will not be heard from again. Within a minute its alert appears in
-Alertmanager, and here as Slack would show it. To end the alert, take the task over:
+Worker "night-shift" has just claimed a task, and will not be heard from again. One task is overdue, and one has
+failed. Within a minute their alerts appear in Alertmanager, and here as Slack would show them. To end the first,
+take the task over:
   curl -s {service}/v1/tasks/{task}/claim -H 'Authorization: Bearer {key}' \\
     -H 'Content-Type: application/json' -d '{{"worker": "me", "ttl_s": 600}}'
 Ctrl-C stops everything.
@@ -65,24 +69,31 @@ def main(port: int, prometheus_port: int, alertmanager_port: int, webhook_port: 
         }
     )
     folder = data.resolve() / "monitoring"
+    key_file = data.resolve() / "key"
     stack = Stack(folder, prometheus_port, alertmanager_port, configuration.alert_flags())
-    with service(port, data) as key, SlackWebhook(webhook_port, tell) as slack, stack:
-        shutil.rmtree(folder, ignore_errors=True)  # an earlier run's alerts would come back
+    with (
+        alone(folder.with_suffix(".lock")),
+        service(port, emptied(folder), key_file) as key,
+        SlackWebhook(webhook_port, tell) as slack,
+        stack,
+    ):
         configure(stack, slack, port, key)
         stack.start()
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {key}"}) as client:
-            quiet, _ = claim_kept(client, "Count the stars", "night", "night-shift", 5)
+            examples = Examples(client)
             click.echo(
                 _BANNER.format(
                     service=f"http://127.0.0.1:{port}",
                     alertmanager=stack.alertmanager,
                     prometheus=stack.prometheus,
-                    task=quiet,
+                    task=examples.quiet,
                     key=key,
                 )
             )
             try:
-                work(client)
+                while True:
+                    examples.step()
+                    time.sleep(0.5)
             except KeyboardInterrupt:
                 click.echo("Stopping ...")
 
@@ -105,13 +116,41 @@ def refuse_taken(ports: dict[str, int]) -> None:
 
 
 @contextmanager
-def service(port: int, data: Path) -> Iterator[str]:
-    """Run `taskpulse dev`, and give its key once it is ready.
+def alone(file: Path) -> Iterator[None]:
+    """Hold a lock on a file; the system lets go of it when the process ends in whatever way.
+
+    Raises DeliveryError when another process holds it.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DeliveryError(
+                f"Another `make run-monitoring` uses {file.parent}: stop it, or choose another folder by DATA=."
+            ) from None
+        yield
+
+
+def emptied(folder: Path) -> Path:
+    """Make a folder new, and return it: an earlier run's tasks and alerts would come back."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
+
+
+@contextmanager
+def service(port: int, folder: Path, key: Path) -> Iterator[str]:
+    """Run `taskpulse dev` with a new database in `folder`, and give its key once it is ready.
+
+    The key is the one in the file `key`, which is that of `make run`. If there is none yet, `make run` will take this.
 
     Raises DeliveryError when it does not get ready.
     """
-    data.mkdir(parents=True, exist_ok=True)
-    log = data / "service.log"
+    data, log = folder / "service", folder / "service.log"
+    data.mkdir()
+    if key.exists():
+        shutil.copy(key, data / "key")
     command = [str(Path(sys.executable).with_name("taskpulse")), "dev", "--port", str(port), "--data", str(data)]
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
@@ -121,10 +160,12 @@ def service(port: int, data: Path) -> Iterator[str]:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise DeliveryError(f"The service does not start:\n{log.read_text('utf-8')[-2000:]}")
             time.sleep(0.2)
-        yield next(data.rglob("key")).read_text("utf-8").strip()
+        shutil.copy(data / "key", key)
+        yield key.read_text("utf-8").strip()
     finally:
         process.terminate()
         process.wait(timeout=60)
+        shutil.rmtree(data, ignore_errors=True)
 
 
 def ready(port: int) -> bool:
@@ -143,39 +184,22 @@ def configure(stack: Stack, slack: SlackWebhook, port: int, key: str) -> None:
     )
     stack.write(
         prometheus=shorten(configuration.prometheus(overlay, key, [port], stack.alertmanager_port), FACTOR),
-        rules=shorten(configuration.rules(overlay), FACTOR),
+        rules=shorten(leading_to(f"http://127.0.0.1:{port}", configuration.rules(overlay)), FACTOR),
         alertmanager=shorten(routes, FACTOR),
     )
 
 
+def leading_to(service: str, rules: Object) -> Object:
+    """Return rules whose links to the board lead to the service at an address."""
+    for group in rules["groups"]:
+        for rule in group["rules"]:
+            if url := rule.get("annotations", {}).get("board_url"):
+                rule["annotations"]["board_url"] = f"{service}/board{url.partition('/board')[2]}"
+    return rules
+
+
 def tell(message: SlackMessage) -> None:
     click.echo(f"\n--- Slack, {time.strftime('%H:%M:%S')}\n{message}")
-
-
-def claim_kept(client: httpx.Client, title: str, label: str, worker: str, ttl_s: int) -> tuple[str, str]:
-    """Claim the task that is kept for a worker from run to run, or a new one; return its id and the lease's token."""
-    claim = {"worker": worker, "ttl_s": ttl_s, "labels": [label]}
-    claimed = client.post("/v1/tasks/claim", json=claim).raise_for_status()
-    if claimed.status_code == 204:
-        task = {"title": title, "labels": [label], "max_attempts": 1000}
-        client.post("/v1/tasks", json=task).raise_for_status()
-        claimed = client.post("/v1/tasks/claim", json=claim).raise_for_status()
-    [item] = claimed.json()["items"]
-    return item["task"]["id"], item["lease"]["token"]
-
-
-def work(client: httpx.Client) -> None:
-    """Keep one task for as long as this runs, and create, claim and complete others, until interrupted."""
-    kept, token = claim_kept(client, "Keep watch", "watch", "day-shift", 60)
-    for number in itertools.count(1):
-        client.post(f"/v1/tasks/{kept}/pulse", json={"token": token}).raise_for_status()
-        client.post("/v1/tasks", json={"title": f"Sample task {number}", "labels": ["day"]}).raise_for_status()
-        claimed = client.post("/v1/tasks/claim", json={"worker": "day-shift", "ttl_s": 60, "labels": ["day"]})
-        for item in claimed.raise_for_status().json()["items"]:
-            url = f"/v1/tasks/{item['task']['id']}/complete"
-            client.post(url, json={"token": item["lease"]["token"]}).raise_for_status()
-        client.get("/v1/tasks", params={"limit": 10}).raise_for_status()
-        time.sleep(0.5)
 
 
 if __name__ == "__main__":
