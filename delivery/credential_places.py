@@ -1,4 +1,4 @@
-"""Places of credentials that need no name: in a header, a command, a program's own file, SQL, XML or JSON."""
+"""Places of credentials that a name and a sign do not tell: in headers, commands, files of programs, SQL, XML, JSON."""
 
 import re
 from collections.abc import Iterator
@@ -36,9 +36,7 @@ WORD = r"['\"]?([^\s'\";|&<>`]+)"  # of a command
 SAME_COMMAND = r"\s(?:[^\n;|&]{0,200}?\s)??"  # what may stand between a program and an option
 NAMED = r"\b(?:name|key|id)\\?[\"']?\s*[:=][ \t]*\\?[\"']?"  # `name: `, before the name of a credential
 VALUED = r"\b(?:value|val|default|content)\\?[\"']?\s*[:=][ \t]*"
-OTHER = (
-    r"(?:\s*,?\s*\\?[\"']?[\w-]{1,30}\\?[\"']?\s*[:=](?!\s*[\[{|>])[^\n,{}\[\]<>]{0,80}){0,3}?"  # fields between both
-)
+OTHER = r"(?:[\s,]{0,40}\\?[\"']?[\w-]{1,30}\\?[\"']?\s*[:=](?!\s*[\[{|>])[^\n,{}\[\]<>]{0,80}){0,3}?"
 NESTED = rf"^(?P<of>[ \t]{{0,99}})(?=\S[^\n:]*:[ \t]*\n)(?:- )?[\"']?{NAME}[\"']?:[ \t]*\n"  # of YAML, with more below
 USER = r"(?:-[uU]|--?(?:user(?:name)?|login|account))[\s=]?\S+"
 SHORT_OPTION = r"-(?:[pPw](?:\s|(?![a-z]{1,9}(?:\s|\Z)))|-?pass(?:wd|word)?\s)"

@@ -21,6 +21,8 @@ HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U000e0000-\U000e0fff]"
 )
+# what keeps a text from being a block that every program reads: kustomize cannot write one again that begins with a tab
+UNFIT = re.compile(rf"\A\t|{HIDDEN.pattern}")
 # a text that needs no quotes: it begins with no indicator, and has no comment and no key in it
 PLAIN = re.compile(
     r"(?![-?:](?:\s|\Z)|[?:]\Z|---|\.\.\.|[\s,\[\]{}#&*!|>'\"%@`])(?:[^\s:#]|:(?=\S)|(?<=\S)#|[ ](?=[^#\s]))+\Z"
@@ -74,7 +76,7 @@ class Writer:
 
     def entry(self, start: str, value: Any, indent: str, *, nested: str) -> Iterator[str]:
         """What stands behind a key or a dash, and the lines below it: a list at `indent`, all else at `nested`."""
-        if isinstance(value, str) and "\n" in value and (self.inexact or not HIDDEN.search(value)):
+        if isinstance(value, str) and "\n" in value and (self.inexact or not UNFIT.search(value)):
             yield from block(start, value, nested)
         elif not isinstance(value, dict | list) or not value:
             yield f"{start} {scalar(value)}"

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from delivery.manifests import documents, load, parse
@@ -46,6 +46,7 @@ def test_what_is_written_is_read_again(value: object) -> None:
 
 
 @given(st.lists(st.text("ab \t\n \u00e9\u200b-:#|>'\"\\\r", max_size=12), max_size=60))
+@example(["\t\n", "\ta\nb", "a\n\tb\n"])
 @settings(deadline=None, max_examples=8)
 def test_other_programs_read_it_too(texts: list[str]) -> None:
     """As kustomize does, whose reader is not ours; U+0085 and U+2028, which are ends of lines to it, are left out."""

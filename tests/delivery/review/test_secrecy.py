@@ -14,7 +14,7 @@ from delivery.review.compare import Side, compare
 from delivery.review.hiding import Hidden, hide, hide_keys, without_secrets
 from delivery.review.masking import Masker
 from delivery.review.model import Review
-from delivery.review.pairing import Source
+from delivery.review.pairing import Source, pair
 from delivery.review.trees import Rendered, Tree, rendered
 from delivery.tools import program
 from tests.delivery.review.repository import Repository, files
@@ -349,3 +349,12 @@ def test_what_is_hidden_already_stays_so_among_the_values_of_a_chart() -> None:
         "plain": hidden,
         "secrets": [None, True],
     }
+
+
+def test_a_copy_in_an_object_that_does_not_change_is_masked() -> None:
+    value = "correct horse battery"
+    held = Source({"kind": "Secret", "metadata": {"name": "a"}, "stringData": {"a": value}})
+    copy = Source({"kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"a": f"it is {value} here"}})
+    [unchanged] = pair([copy], [copy])
+    for side in Masker([held, copy]).pair(unchanged):
+        assert side == {**copy.value, "data": {"a": "it is *** here"}}
