@@ -13,6 +13,7 @@ from app.http.routes import (
     docs,
     events,
     favicon,
+    guides,
     health,
     leases,
     limits,
@@ -87,7 +88,7 @@ def create_app(services: Services) -> RequestMiddleware:
             yield
 
     app = Litestar(
-        [*HANDLERS, *docs.routes(HANDLERS), favicon.favicon],
+        [*HANDLERS, *docs.routes(HANDLERS), guides.router, favicon.favicon],
         exception_handlers={Exception: problem_response},
         lifespan=[lifespan],
         openapi_config=None,

@@ -147,7 +147,10 @@ def test_a_request_that_comes_too_slowly_is_answered_so(service: Service, root: 
 
 
 def test_another_answer_is_noticed() -> None:
-    call: Json = {"name": "A task", "body": {"id": str(uuid_like(1)), "title": "Count stock", "at": "2026-01-31T12:00:00Z"}}
+    call: Json = {
+        "name": "A task",
+        "body": {"id": str(uuid_like(1)), "title": "Count stock", "at": "2026-01-31T12:00:00Z"},
+    }
     again = {
         "name": "A task",
         "body": {"id": str(uuid_like(2)), "title": "Count stock", "at": "2026-02-01T12:00:00.5Z"},
