@@ -16,6 +16,7 @@ RUN python -m venv --without-pip /opt/taskpulse \
 
 COPY LICENSE README.md pyproject.toml ./
 COPY app app
+COPY docs/guides app/http/guides
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
     && pip --python /opt/taskpulse/bin/python install --no-compile --no-deps --no-index dist/*.whl
 

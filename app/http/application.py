@@ -14,6 +14,7 @@ from app.http.routes import (
     docs,
     events,
     favicon,
+    guides,
     health,
     key,
     leases,
@@ -90,7 +91,7 @@ def create_app(services: Services) -> RequestMiddleware:
             yield
 
     app = Litestar(
-        [*HANDLERS, *docs.routes(HANDLERS), board.board, board.asset, favicon.favicon],
+        [*HANDLERS, *docs.routes(HANDLERS), guides.router, board.board, board.asset, favicon.favicon],
         exception_handlers={Exception: problem_response},
         lifespan=[lifespan],
         openapi_config=None,

@@ -139,8 +139,8 @@ def _metric(url: str, name: str) -> float:
 
 def test_nothing_but_what_is_copied_is_sent_to_the_build(builder: Engine, root: Path, tmp_path: Path) -> None:
     admitted = {"LICENSE", "README.md", "pyproject.toml", "app/cli/main.py", "app/postgres/sql/list.sql"}
-    admitted |= {"requirements/build.txt", "requirements/run.txt"}
-    refused = {".env", ".git/config", ".venv/bin/python", ".data/key", "tests/test.py", "requirements/dev.txt"}
+    admitted |= {"requirements/build.txt", "requirements/run.txt", "docs/guides/errors.md"}
+    refused = {"docs/deploy.md", ".env", ".git/config", ".venv/bin/python", ".data/key", "tests/test.py", "requirements/dev.txt"}
     refused |= {
         "gha-creds-1.json",
         "app/gha-creds-1.json",

@@ -5,24 +5,9 @@ from html import escape
 from litestar import MediaType, Router, get
 from litestar.params import FromPath
 
-from app.http.answer_headers import inline, page_policy
+from app.http.html_page import POLICY, html_page
 from app.http.openapi import problem_responses
 from app.problems import TYPES, Problem
-
-_STYLE = "body { font: 1rem/1.5 system-ui, sans-serif; max-width: 40rem; margin: 2rem auto; padding: 0 1rem }"
-_POLICY = page_policy(f"style-src {inline(_STYLE)}", "img-src 'self'")
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{title} - TaskPulse</title>
-<link rel="icon" type="image/svg+xml" href="/favicon.svg">
-<style>{style}</style>
-<body>
-{body}
-</html>
-"""
 
 
 @get(
@@ -30,7 +15,7 @@ _PAGE = """<!doctype html>
     operation_id="explainProblem",
     summary="What a problem type means",
     media_type=MediaType.HTML,
-    opt={"policy": _POLICY},
+    opt={"policy": POLICY},
     responses=problem_responses(only=(404,)),
 )
 async def explain(name: FromPath[str]) -> str:
@@ -38,10 +23,9 @@ async def explain(name: FromPath[str]) -> str:
     kind = TYPES.get(name)
     if kind is None:
         raise Problem("not-found", f"There is no problem type {name!r}. They are listed at /problems.")
-    return _PAGE.format(
-        style=_STYLE,
-        title=escape(kind.title),
-        body=f"<h1>{escape(kind.title)}</h1>\n<p><code>{name}</code>, status {kind.status}\n"
+    return html_page(
+        kind.title,
+        f"<h1>{escape(kind.title)}</h1>\n<p><code>{name}</code>, status {kind.status}\n"
         f"<h2>What it means</h2>\n<p>{_prose(kind.meaning)}\n<h2>What to do</h2>\n<p>{_prose(kind.remedy)}\n"
         f'<p><a href="/problems">All problem types</a>',
     )
@@ -52,7 +36,7 @@ async def explain(name: FromPath[str]) -> str:
     operation_id="listProblems",
     summary="All problem types",
     media_type=MediaType.HTML,
-    opt={"policy": _POLICY},
+    opt={"policy": POLICY},
 )
 async def index() -> str:
     """List every problem type."""
@@ -60,7 +44,7 @@ async def index() -> str:
         f'<li>{kind.status} <a href="/problems/{name}">{name}</a>: {escape(kind.title)}\n'
         for name, kind in TYPES.items()
     )
-    return _PAGE.format(style=_STYLE, title="Problem types", body=f"<h1>Problem types</h1>\n<ul>\n{rows}</ul>")
+    return html_page("Problem types", f"<h1>Problem types</h1>\n<ul>\n{rows}</ul>")
 
 
 def _prose(text: str) -> str:

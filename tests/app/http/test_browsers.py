@@ -10,7 +10,15 @@ from tests.app.http.test_logs import line_of
 from tests.support.raw import exchange
 from tests.support.service import Service, fresh_database
 
-PAGES = ["/docs", "/docs/assets/swagger-ui.css", "/problems", "/problems/not-found", "/favicon.svg"]
+PAGES = [
+    "/docs",
+    "/docs/assets/swagger-ui.css",
+    "/docs/guides",
+    "/docs/guides/errors",
+    "/problems",
+    "/problems/not-found",
+    "/favicon.svg",
+]
 DATA = ["/", "/health/live", "/openapi.json", "/nope", "/v1/tasks", "/metrics"]
 
 
