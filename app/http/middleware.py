@@ -30,6 +30,8 @@ SMALL_BODY = 16 * 1024
 """Bytes of a body that count for nothing if they arrive at once."""
 RAW = b"/v1/queues/"
 """Paths below it are not decoded: the routes do that with each segment."""
+_EMPTY_SEGMENT = "/-/-/"
+"""What stands for an empty segment of a path; no route has it."""
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._~:/+=-]{1,128}")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -49,8 +51,13 @@ def allowed_methods(app: Litestar, path: str) -> list[str]:
 
 
 def _path(scope: HTTPScope) -> str:
-    """Return the path for the router: as it was sent where `%2F` is no slash, and `%2E%2E` not the folder above."""
-    return scope["raw_path"].decode("ascii") if scope["raw_path"].startswith(RAW) else scope["path"]
+    """Return the path for the router: as it was sent where `%2F` is no slash, and `%2E%2E` not the folder above.
+
+    An empty segment stays one (RFC 3986, 3.3). The router would drop it, and take `/v1/tasks//claim`, which lacks an id,
+    for the call that claims any task.
+    """
+    path: str = scope["raw_path"].decode("ascii") if scope["raw_path"].startswith(RAW) else scope["path"]
+    return path.replace("//", _EMPTY_SEGMENT) if "//" in path else path
 
 
 class RequestMiddleware:

@@ -1,13 +1,14 @@
 """What a request must not be beside its body: query, headers, method, path."""
 
 import socket
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
 from app.tasks import cursor
 from tests.support.contract import problem
+from tests.support.leases import new_task
 from tests.support.service import Service
 
 TASK = "/v1/tasks/01890000-0000-7000-8000-000000000000"
@@ -181,12 +182,26 @@ PATHS = [
     "/docs/assets/nope.js",
     "/docs/assets/..%2f..%2f..%2f..%2f__init__.py",
     "/problems/nope",
+    "/v1//tasks",
+    "//v1/tasks",
+    "/v1/tasks//",
+    f"{TASK}//history",
+    "/v1/queues//",
+    "/board//main.js",
 ]
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_an_unknown_path_is_a_problem(client: httpx.Client, path: str) -> None:
     problem(client.get(path), 404, "not-found")
+
+
+@pytest.mark.parametrize("call", ["claim", "pulse", "complete", "fail", "requeue", "cancel", "delete", "batch"])
+def test_a_path_without_its_id_is_not_the_call_for_many_tasks(client: httpx.Client, call: str) -> None:
+    new_task(client, title="Somebody else's")
+    body = {"worker": "w", "ttl_s": 60, "token": str(uuid4()), "filter": {"status": "open"}}
+    problem(client.post(f"/v1/tasks//{call}", json=body), 404, "not-found")
+    assert client.get("/v1/tasks").json()["items"][0]["version"] == 1
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
