@@ -53,8 +53,8 @@ def allowed_methods(app: Litestar, path: str) -> list[str]:
 def _path(scope: HTTPScope) -> str:
     """Return the path for the router: as it was sent where `%2F` is no slash, and `%2E%2E` not the folder above.
 
-    An empty segment stays one (RFC 3986, 3.3). The router would drop it, and take `/v1/tasks//claim`, which lacks an id,
-    for the call that claims any task.
+    An empty segment stays one (RFC 3986, 3.3). The router would drop it, and take `/v1/tasks//claim`, which lacks an
+    id, for the call that claims any task.
     """
     path: str = scope["raw_path"].decode("ascii") if scope["raw_path"].startswith(RAW) else scope["path"]
     return path.replace("//", _EMPTY_SEGMENT) if "//" in path else path
