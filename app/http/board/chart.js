@@ -28,6 +28,7 @@ export function drawChart(place, minutes) {
     svg("svg", { viewBox: `0 0 ${minutes.length * BAR} ${HEIGHT}`, preserveAspectRatio: "none", role: "img",
       "aria-label": `In the last hour: ${words.join(", ")}; at most ${count(most)} in a minute.` },
       bars, svg("polyline", { class: "claimed", points: line })),
+    h("div", { class: "axis" }, h("span", {}, `${minutes.length} minutes ago`), h("span", {}, `peak: ${count(most)} a minute`), h("span", {}, "now")),
     h("ul", { class: "legend" }, names.map(([kind], index) => h("li", {},
       svg("svg", { class: kind, viewBox: "0 0 10 10", "aria-hidden": "true" }, svg("rect", { width: 10, height: 10 })), words[index]))))
 }

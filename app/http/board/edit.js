@@ -27,7 +27,7 @@ export function editForm(present, saved) {
     h("form", { class: "sheet", submit },
       label("title", "Title", "wide"), label("description", "Description", "wide"),
       label("priority", "Priority"), label("assignee", "Assignee"), label("labels", "Labels, one on a line"),
-      label("due_at", "Due"), label("max_attempts", "Most attempts"), label("payload", "Payload (JSON)", "wide"),
+      label("due_at", "Due"), label("max_attempts", "Max attempts"), label("payload", "Payload (JSON)", "wide"),
       h("div", { class: "bar wide" }, h("button", { class: "primary" }, "Save"), h("button", { type: "button", click: () => dialog.close() }, "Back"))))
   document.body.append(dialog)
   dialog.showModal()

@@ -5,6 +5,7 @@ import { now } from "./words.js"
 
 const PATIENCE_S = 40 // a comment comes at least every 15 seconds
 const BEHIND_MS = 5000
+const CAUGHT_UP_MS = 2000 // after the last event that came late
 
 /** Parse a stream of server-sent events: calls `onEvent({ id, event, data })` for each block. */
 export async function readEvents(stream, onEvent, onBytes) {
@@ -87,6 +88,7 @@ export class Live {
       await readEvents(response.body, (event) => this.take(event), heard)
     } finally {
       clearTimeout(timer)
+      clearTimeout(this.catchingUp)
     }
   }
 
@@ -95,8 +97,11 @@ export class Live {
     if (event === "reset") this.onReset()
     else if (data) {
       const change = JSON.parse(data)
-      this.onState(now() - Date.parse(change.at) > BEHIND_MS ? "behind" : "live")
+      const late = now() - Date.parse(change.at) > BEHIND_MS
+      clearTimeout(this.catchingUp)
+      if (late) this.catchingUp = setTimeout(() => this.onState("live"), CAUGHT_UP_MS)
+      this.onState(late ? "behind" : "live")
       this.onChange(change)
-    } else if (id) this.onState("live")
+    }
   }
 }

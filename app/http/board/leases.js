@@ -6,11 +6,12 @@ import { Pace } from "./pace.js"
 import { now, span, tasks } from "./words.js"
 
 const EVERY_MS = 1000
-const MOST = 100
+/** Leases that one call reads. */
+export const MOST = 100
 const still = matchMedia("(prefers-reduced-motion: reduce)")
 
-/** Show the leases in `place`, and keep them up to date. */
-export function leases(place, onError, go) {
+/** Show the leases in `place`, and keep them up to date; `onAll` gets their numbers when the page knows all of them. */
+export function leases(place, onError, go, onAll) {
   const title = h("h2", { id: "held" }, "In progress")
   const list = h("ul", { class: "leases" })
   const rest = h("p", { class: "soft" })
@@ -29,6 +30,7 @@ export function leases(place, onError, go) {
       split = data.next_cursor !== null
       for (const each of ["quiet", "live"]) pages[each] = { items: data.items.filter((lease) => lease.state === each), more: split }
     }
+    if (!split) onAll({ in_progress: data.items.length, quiet: pages.quiet.items.length })
     const oldest = (a, b) => (a.expires_at < b.expires_at ? -1 : 1)
     const shown = [...pages.quiet.items.sort(oldest), ...pages.live.items]
     setText(title, shown.length ? `In progress: ${tasks(shown.length)}${pages.live.more || pages.quiet.more ? " and more" : ""}` : "In progress")

@@ -5,7 +5,7 @@ import { h, say, setText, sync } from "./dom.js"
 import { Pace } from "./pace.js"
 import { count, distance } from "./words.js"
 
-const COLUMNS = ["Label", "Ready", "Scheduled", "Leased", "Quiet", "Oldest ready", "Most leases", "Change"]
+const COLUMNS = ["Label", "Ready", "Scheduled", "Leased", "Quiet", "Oldest ready", "Max leases", "Change"]
 
 /** Show the view; returns what the page needs to keep it live. */
 export function queuesView(content) {
@@ -44,7 +44,7 @@ function makeRow(change) {
   row.parts = { label: h("a", {}), ready: cell("ready"), scheduled: cell("scheduled"), leased: cell("leased"), quiet: cell("quiet"),
     oldest: h("td", { class: "age", "data-name": "oldest ready" }), limit, pause, state: h("span", { class: "state" }) }
   const { label, ready, scheduled, leased, quiet, oldest, state } = row.parts
-  row.append(h("td", {}, label, " ", state), ready, scheduled, leased, quiet, oldest, h("td", { "data-name": "most leases" }, limit), h("td", {}, pause))
+  row.append(h("td", {}, label, " ", state), ready, scheduled, leased, quiet, oldest, h("td", { "data-name": "max leases" }, limit), h("td", {}, pause))
   return row
 }
 
@@ -56,7 +56,7 @@ function drawRow(row, queue) {
   for (const name of ["ready", "scheduled", "leased", "quiet"]) setText(row.parts[name], count(queue[name]))
   setText(oldest, queue.oldest_ready_at ? distance(queue.oldest_ready_at) : "")
   setText(state, queue.paused ? "paused" : "")
-  limit.setAttribute("aria-label", `Most leases of ${queue.label}`)
+  limit.setAttribute("aria-label", `Max leases of ${queue.label}`)
   if (document.activeElement !== limit) limit.value = queue.max_leases ?? ""
   setText(pause, queue.paused ? "Resume" : "Pause")
   pause.setAttribute("aria-label", `${queue.paused ? "Resume" : "Pause"} ${queue.label}`)

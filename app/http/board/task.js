@@ -11,7 +11,7 @@ import { STATUS, distance, moment, plain } from "./words.js"
 const TIMES = new Set(["due_at", "run_after", "claimable_at", "created_at", "updated_at", "finished_at"])
 const FIELDS = {
   status: "Status", priority: "Priority", assignee: "Assignee", labels: "Labels", due_at: "Due", run_after: "Not before",
-  claimable_at: "Can be claimed", attempts: "Failed attempts", max_attempts: "Most attempts", unique_key: "Unique key",
+  claimable_at: "Can be claimed", attempts: "Failed attempts", max_attempts: "Max attempts", unique_key: "Unique key",
   created_at: "Created", updated_at: "Changed", finished_at: "Finished", id: "Id",
 }
 const FINISHED = ["done", "cancelled", "failed"]

@@ -3,7 +3,7 @@
 import { api } from "./api.js"
 import { drawChart } from "./chart.js"
 import { h, setText } from "./dom.js"
-import { leases } from "./leases.js"
+import { MOST, leases } from "./leases.js"
 import { Pace } from "./pace.js"
 import { count } from "./words.js"
 
@@ -32,16 +32,18 @@ export function workView(content, query, go) {
   const held = h("section", { "aria-labelledby": "held" })
   content.append(h("h1", {}, "Work"), problem, figures, h("h2", {}, "The last hour"), chart, held)
 
+  const show = (values) => Object.entries(values).forEach(([name, value]) => {
+    const { number, item } = numbers.get(name)
+    setText(number, count(value))
+    item.className = value ? WARNS[name] ?? "" : ""
+  })
+  let exact = {} // what the list of leases says, which is newer than the figures
   const onError = (error) => setText(problem, error ? `${error.message} What you see may be old.` : "")
-  const list = leases(held, onError, go)
+  const list = leases(held, onError, go, (values) => { exact = values; show(values) })
   const stats = new Pace(async () => {
     const { data } = await api.get("/v1/stats")
-    for (const [name, , , read] of FIGURES) {
-      const { number, item } = numbers.get(name)
-      const value = read(data)
-      setText(number, count(value))
-      item.className = value ? WARNS[name] ?? "" : ""
-    }
+    const read = Object.fromEntries(FIGURES.map(([name, , , figure]) => [name, figure(data)]))
+    show(read.in_progress > MOST ? read : { ...read, ...exact })
     drawChart(chart, data.minutes)
   }, { everyMs: 2000, leastMs: 2000, onError })
   return { change() {}, reset() { stats.soon(); list.soon() }, stop() { stats.stop(); list.stop() } }

@@ -50,7 +50,7 @@ def test_a_key_that_reads_is_offered_no_change(client: httpx.Client, service: Se
     page.get_by_role("link", name="Queues").click()
     expect(page.locator("tbody tr")).to_have_count(1)
     expect(page.get_by_role("button", name="Pause")).to_have_count(0)
-    expect(page.get_by_label("Most leases of a")).to_be_disabled()
+    expect(page.get_by_label("Max leases of a")).to_be_disabled()
 
 
 def test_a_revoked_key_is_asked_for_again(client: httpx.Client, service: Service, open_board: Open) -> None:

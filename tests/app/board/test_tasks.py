@@ -194,7 +194,7 @@ def test_a_queue_is_paused_and_limited(client: httpx.Client, open_board: Open) -
     page.get_by_role("button", name="Pause a/b").click()
     expect(page.locator("tbody")).to_contain_text("paused")
     assert rules()["paused"] is True
-    page.get_by_label("Most leases of a/b").fill("3")
+    page.get_by_label("Max leases of a/b").fill("3")
     page.keyboard.press("Enter")
     eventually(lambda: rules()["max_leases"] == 3)
     assert rules()["paused"] is True

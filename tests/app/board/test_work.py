@@ -58,6 +58,7 @@ def test_a_worker_that_goes_quiet_comes_first(
     page = open_board()
     rows = page.locator(".lease")
     expect(rows).to_have_count(3)
+    assert page.locator("[data-figure=in_progress] strong").inner_text() == "3"
     expect(rows.first).to_contain_text("first")
     expire(database, tasks[2])
     expect(rows.first).to_contain_text("third")
