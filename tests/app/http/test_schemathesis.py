@@ -1,6 +1,7 @@
 """Generated requests for every operation of the OpenAPI document, one by one and in chains along its links."""
 
 import contextlib
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -25,6 +26,7 @@ Schema = schemathesis.BaseSchema
 SHORT, LONG = 12, 150
 """Examples for each operation in `make test` and in `make test-all`; a third of them break the document's rules."""
 MIN_SUCCESS = 1 / 3
+OUTERMOST_DAY = re.compile(r"^((?:0001-01-01|9999-12-31)T[0-9:.]+)[+-]\d\d:\d\d$")
 
 CONFIG = {
     # A well-formed If-Match may be of another version (412), an Idempotency-Key of another request (422).
@@ -76,7 +78,8 @@ class Workplace:
         """Give three of four requests a task that is there, and the token of its lease."""
         operation = case.operation.definition.raw["operationId"]
         if isinstance(case.body, dict):
-            case.body = body = _without_fractions(case.body)
+            case.body = body = _sayable(case.body)
+        case.query.update(_sayable(dict(case.query)))
         case.query.pop("cursor", None)  # a text that no answer gave is no cursor, which JSON Schema cannot say
         if "Idempotency-Key" in case.headers:
             case.headers["Idempotency-Key"] = str(uuid4())  # nor that another request may not have the same
@@ -118,12 +121,18 @@ def _says_texts(query: Mapping[str, Any]) -> bool:
     return all(isinstance(each, list) and all(isinstance(item, str) for item in each) for each in filters)
 
 
-def _without_fractions(value: Any) -> Any:
-    """Write 34.0 as 34: to JSON Schema both are integers, to the service, as to most readers of JSON, only one is."""
+def _sayable(value: Any) -> Any:
+    """Change what the service refuses and JSON Schema cannot exclude.
+
+    34.0 becomes 34: to JSON Schema both are integers, to the service, as to most readers of JSON, only one is. And a
+    time that its offset may put outside the years 1 to 9999 in UTC loses the offset.
+    """
     if isinstance(value, dict):
-        return {name: _without_fractions(member) for name, member in value.items()}
+        return {name: _sayable(member) for name, member in value.items()}
     if isinstance(value, list):
-        return [_without_fractions(item) for item in value]
+        return [_sayable(item) for item in value]
+    if isinstance(value, str):
+        return OUTERMOST_DAY.sub(r"\1Z", value)
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -215,7 +224,7 @@ def test_chains_of_operations(
 
         def get_call_kwargs(self, case: Case) -> dict[str, Any]:
             case.headers.pop("Prefer", None)
-            case.body = _without_fractions(case.body)
+            case.body = _sayable(case.body)
             if case.query.get("cursor") not in cursors:
                 case.query.pop("cursor", None)
             return {"headers": workplace.headers}
