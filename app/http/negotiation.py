@@ -1,7 +1,7 @@
 """Checks query parameters, Accept and Content-Type (RFC 9110, sections 8.3 and 12.5.1)."""
 
 import re
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from litestar.connection import ASGIConnection
 from litestar.enums import ParamType
@@ -49,16 +49,27 @@ def _check_query(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRo
         if name not in known:
             names = f"it takes {', '.join(known)}" if known else "it takes none"
             wrong.append(FieldError("query", name, f"{name!r} is not a query parameter of this call; {names}."))
-        elif not _is_list(known[name]) and len(values) > 1:
-            wrong.append(FieldError("query", name, f"{name} stands {len(values)} times; once is enough."))
-        elif known[name].annotation is int and not _INTEGER.fullmatch(values[0]):
-            wrong.append(FieldError("query", name, f"{name} is a whole number, in digits; {values[0][:40]!r} is not."))
-        elif bool in (known[name].annotation, *known[name].args) and values[0] not in _BOOLEANS:
-            wrong.append(FieldError("query", name, f"{name} is true or false; {values[0][:40]!r} is neither."))
-        elif any("\0" in value for value in values):
-            wrong.append(FieldError("query", name, f"{name} holds U+0000, which nothing stored has."))
+        elif detail := _wrong(name, known[name], values):
+            wrong.append(FieldError("query", name, detail))
     if wrong:
         raise invalid(*wrong)
+
+
+def _wrong(name: str, field: FieldDefinition, values: list[str]) -> str | None:
+    """Return what is wrong with the values of a parameter, of what the conversion to its type does not refuse."""
+    first = values[0][:40]
+    choices = [each for kind in field.args if get_origin(kind) is Literal for each in get_args(kind)]
+    if not _is_list(field) and len(values) > 1:
+        return f"{name} stands {len(values)} times; once is enough."
+    if field.annotation is int and not _INTEGER.fullmatch(values[0]):
+        return f"{name} is a whole number, in digits; {first!r} is not."
+    if bool in (field.annotation, *field.args) and values[0] not in _BOOLEANS:
+        return f"{name} is true or false; {first!r} is neither."
+    if choices and first.lower() == "null":  # msgspec takes it for None
+        return f"{name} is one of {', '.join(choices)}; {first!r} is not."
+    if any("\0" in value for value in values):
+        return f"{name} holds U+0000, which nothing stored has."
+    return None
 
 
 def _is_list(field: FieldDefinition) -> bool:

@@ -28,6 +28,8 @@ QUERIES = [
     ("limit=\N{ARABIC-INDIC DIGIT FIVE}", "limit", "digits"),
     ("limit=" + "9" * 5000, "limit", "range"),
     ("limit=1&limit=2", "limit", "2 times"),
+    ("lease=null", "lease", "one of live, expired, none"),
+    ("lease=NULL", "lease", "one of live, expired, none"),
     ("limit=1&limit=1", "limit", "2 times"),
     ("Limit=1", "Limit", "limit"),
     ("offset=1", "offset", "limit"),

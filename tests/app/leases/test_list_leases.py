@@ -114,6 +114,7 @@ def test_a_page_ends_where_it_would_be_too_large(client: httpx.Client) -> None:
     ("query", "pointer"),
     [
         ("state=expired", "state"),
+        ("state=null", "state"),
         ("state=live&state=quiet", "state"),
         ("liveness=live", "liveness"),
         ("worker=", "worker"),
