@@ -14,7 +14,7 @@ from app.problems import Problem
 
 _OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./[^)]+\)")
 """A link to a document that is no guide, and is not served."""
-_GUIDE = re.compile(r"\]\(([\w-]+)\.md\)")
+_GUIDE = re.compile(r"\]\(([\w-]+)\.md(?:#[\w-]+)?\)")
 
 
 def _folder() -> Traversable:
