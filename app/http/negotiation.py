@@ -58,18 +58,21 @@ def _check_query(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRo
 def _wrong(name: str, field: FieldDefinition, values: list[str]) -> str | None:
     """Return what is wrong with the values of a parameter, of what the conversion to its type does not refuse."""
     first = values[0][:40]
-    choices = [each for kind in field.args if get_origin(kind) is Literal for each in get_args(kind)]
     if not _is_list(field) and len(values) > 1:
         return f"{name} stands {len(values)} times; once is enough."
     if field.annotation is int and not _INTEGER.fullmatch(values[0]):
         return f"{name} is a whole number, in digits; {first!r} is not."
     if bool in (field.annotation, *field.args) and values[0] not in _BOOLEANS:
         return f"{name} is true or false; {first!r} is neither."
-    if choices and first.lower() == "null":  # msgspec takes it for None
+    if first.lower() == "null" and (choices := _choices(field)):  # msgspec takes it for None
         return f"{name} is one of {', '.join(choices)}; {first!r} is not."
     if any("\0" in value for value in values):
         return f"{name} holds U+0000, which nothing stored has."
     return None
+
+
+def _choices(field: FieldDefinition) -> list[str]:
+    return [each for kind in field.args if get_origin(kind) is Literal for each in get_args(kind)]
 
 
 def _is_list(field: FieldDefinition) -> bool:
