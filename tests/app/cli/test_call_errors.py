@@ -1,14 +1,14 @@
 """What `tasks` and `queues` say when no call succeeds: which address, what is wrong, and what to do."""
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import httpx
 import pytest
 
 from app.keys import admin as keys
+from monitoring.local.receivers import Listener
 from tests.support.command import run
 from tests.support.leases import new_task, read
 from tests.support.service import Service, free_port
@@ -97,13 +97,9 @@ class Answers(BaseHTTPRequestHandler):
 def stranger() -> Iterator[str]:
     """The address of a server that is not the service."""
     Answers.calls = 0
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    port = free_port()
+    with Listener(port, Answers):
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.mark.parametrize("command", ["list", "export"])

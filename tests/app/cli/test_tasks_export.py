@@ -2,17 +2,17 @@
 
 import json
 import subprocess
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import httpx
 import pytest
 
+from monitoring.local.receivers import Listener
 from tests.support.command import on_a_terminal, run
 from tests.support.leases import new_task
-from tests.support.service import TASKPULSE, Service
+from tests.support.service import TASKPULSE, Service, free_port
 
 
 def test_it_works(client: httpx.Client, service: Service) -> None:
@@ -57,13 +57,9 @@ class HalfAnExport(BaseHTTPRequestHandler):
 @pytest.fixture
 def half() -> Iterator[str]:
     """The address of a server that breaks off."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), HalfAnExport)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    port = free_port()
+    with Listener(port, HalfAnExport):
+        yield f"http://127.0.0.1:{port}"
 
 
 def test_an_export_that_breaks_off_is_told(service: Service, half: str) -> None:
