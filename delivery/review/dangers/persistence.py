@@ -1,4 +1,4 @@
-"""Databases that are told to keep less: without a log, without a snapshot, without waiting for the disk."""
+"""Settings with which a database can lose data: no log, no snapshots, no wait for the disk."""
 
 import re
 from collections.abc import Iterator
